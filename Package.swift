@@ -1,0 +1,152 @@
+// swift-tools-version: 6.2
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import PackageDescription
+
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let posix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let embedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "martlet",
+    products: [
+        .executable(name: "martletd", targets: ["martletd"]),
+        .executable(name: "martlet", targets: ["martlet"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        // Floor 0: C that Swift can't see. No policy.
+        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+        .systemLibrary(
+            name: "CBSD", pkgConfig: "libbsd", providers: [.apt(["libbsd-dev"])]),
+        .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CBzip2", providers: [.apt(["libbz2-dev"])]),
+
+        // Floor 1
+        .target(name: "Addressing"),
+
+        // Floor 2
+        .target(name: "RouteTable", dependencies: ["Addressing", "CLinux"]),
+        .target(name: "BGPWire", dependencies: ["Addressing"]),
+        .target(
+            name: "RouteFiles", dependencies: ["Addressing", "BGPWire", "CZlib", "CBzip2"]),
+        .target(name: "DNSWire", dependencies: ["Addressing"]),
+
+        // Floor 3
+        .target(name: "BGPSession", dependencies: ["BGPWire", "Addressing"]),
+        .target(name: "Choice", dependencies: ["RouteTable", "Addressing"]),
+
+        // Floor 4
+        .target(
+            name: "BGPSpeaker",
+            dependencies: [
+                "BGPSession", "RouteFiles", "RouteTable", "BGPWire", "Addressing", "CLinux",
+                nio, posix, logging,
+            ]),
+        .target(
+            name: "DNSFront",
+            dependencies: [
+                "DNSWire", "Choice", "RouteTable", "Addressing", "CLinux", nio, posix, logging,
+            ]),
+        .target(
+            name: "Console",
+            dependencies: [
+                "Choice", "RouteTable", "Addressing", "CLinux", nio, posix, logging,
+            ]),
+
+        // Floor 5
+        .target(
+            name: "Configuration",
+            dependencies: [
+                "Addressing", "RouteTable", "RouteFiles", "BGPSession", "Choice", "BGPSpeaker",
+                "DNSFront", "Console", yams,
+            ]),
+
+        // Floor 6
+        .executableTarget(
+            name: "martletd",
+            dependencies: [
+                "Addressing", "RouteTable", "BGPWire", "RouteFiles", "BGPSession", "Choice",
+                "BGPSpeaker", "DNSFront", "Console", "Configuration", "CLinux", "CBSD",
+                nio, posix, logging, lifecycle, arguments,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]),
+        .executableTarget(
+            name: "martlet",
+            dependencies: [
+                "Addressing", "RouteTable", "BGPWire", "RouteFiles", "Choice", "BGPSpeaker",
+                "Console", "Configuration", "CReadline", "CLinux", arguments,
+            ]),
+
+        .testTarget(name: "AddressingTests", dependencies: ["Addressing"]),
+        .testTarget(name: "RouteTableTests", dependencies: ["RouteTable", "Addressing"]),
+        .testTarget(name: "BGPWireTests", dependencies: ["BGPWire", "Addressing"]),
+        .testTarget(
+            name: "RouteFilesTests", dependencies: ["RouteFiles", "BGPWire", "Addressing"]),
+        .testTarget(name: "DNSWireTests", dependencies: ["DNSWire", "Addressing"]),
+        .testTarget(
+            name: "BGPSessionTests", dependencies: ["BGPSession", "BGPWire", "Addressing"]),
+        .testTarget(
+            name: "ChoiceTests",
+            dependencies: ["Choice", "RouteTable", "RouteFiles", "BGPWire", "Addressing"]),
+        .testTarget(
+            name: "BGPSpeakerTests",
+            dependencies: [
+                "BGPSpeaker", "BGPSession", "BGPWire", "RouteFiles", "RouteTable", "Addressing",
+                nio, posix, embedded, logging,
+            ]),
+        .testTarget(
+            name: "DNSFrontTests",
+            dependencies: [
+                "DNSFront", "DNSWire", "Choice", "RouteTable", "Addressing", nio, posix, embedded,
+                logging,
+            ]),
+        .testTarget(
+            name: "ConsoleTests",
+            dependencies: [
+                "Console", "Choice", "RouteTable", "Addressing", nio, posix, embedded, logging,
+            ]),
+        .testTarget(
+            name: "ConfigurationTests", dependencies: ["Configuration", "Choice", "Addressing"]),
+    ]
+)
+
+// Every Swift target gets the same settings.
+for target in package.targets where target.type != .system && target.name != "CLinux" {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .treatAllWarnings(as: .error),
+    ]
+}
+
+// While the house is being built: only the rooms that are there (or asked for) are built.
+let rooms = Context.environment["MARTLET_ROOMS"]?.split(separator: ",").map(String.init)
+func isThere(_ target: Target) -> Bool {
+    let folder = target.type == .test ? "Tests" : "Sources"
+    let path = "\(Context.packageDirectory)/\(folder)/\(target.name)"
+    guard FileManager.default.fileExists(atPath: path) else { return false }
+    guard let rooms else { return true }
+    return rooms.contains(target.name)
+        || target.type == .test && rooms.contains(String(target.name.dropLast(5)))
+}
+package.targets = package.targets.filter(isThere)
+package.products = package.products.filter { product in
+    package.targets.contains { $0.name == product.name }
+}
