@@ -1,0 +1,132 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Choice
+import RouteTable
+import Synchronization
+
+/// How every feed stands, and what follows from it: the state of the sites' feeds, and whether
+/// Martlet is ready to answer.
+final class FeedBoard: Sendable {
+    struct Entry: Sendable {
+        var name: String
+        var site: SiteID
+        var liveness: SiteStatus.Feeds
+        /// Whether its routes have been seen whole since the start.
+        var isComplete: Bool
+        /// When the liveness changed last; Unix seconds.
+        var since: Int64
+        /// What went wrong last, in words.
+        var lastError: String?
+    }
+
+    private struct State {
+        var entries: [FeedID: Entry] = [:]
+        var deadlinePassed = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
+
+        /// Ready once every feed was whole, or the wait is over.
+        var isReady: Bool { self.deadlinePassed || self.entries.values.allSatisfy(\.isComplete) }
+    }
+
+    private let state = Mutex(State())
+    private let oracle: Oracle
+    private let now: @Sendable () -> Int64
+
+    init(oracle: Oracle, now: @escaping @Sendable () -> Int64) {
+        self.oracle = oracle
+        self.now = now
+    }
+
+    var entries: [FeedID: Entry] { self.state.withLock { $0.entries } }
+
+    subscript(feed: FeedID) -> Entry? { self.state.withLock { $0.entries[feed] } }
+
+    /// The feeds there are from now on: those that stay keep their state, new ones start lost.
+    func define(_ feeds: [FeedDefinition]) {
+        let now = self.now()
+        self.state.withLock { state in
+            var entries: [FeedID: Entry] = [:]
+            for feed in feeds {
+                var entry =
+                    state.entries[feed.id].flatMap { $0.name == feed.name ? $0 : nil }
+                    ?? Entry(
+                        name: feed.name, site: feed.site, liveness: .lost, isComplete: false,
+                        since: now)
+                entry.site = feed.site
+                entries[feed.id] = entry
+            }
+            state.entries = entries
+        }
+        self.publish()
+    }
+
+    func set(_ feed: FeedID, liveness: SiteStatus.Feeds) {
+        let now = self.now()
+        self.state.withLock { state in
+            guard state.entries[feed]?.liveness != liveness else { return }
+            state.entries[feed]?.liveness = liveness
+            state.entries[feed]?.since = now
+        }
+        self.publish()
+    }
+
+    /// The feed's routes have come whole.
+    func complete(_ feed: FeedID) {
+        self.state.withLock { $0.entries[feed]?.isComplete = true }
+        self.resumeIfReady()
+    }
+
+    func fail(_ feed: FeedID, _ words: String?) {
+        self.state.withLock { $0.entries[feed]?.lastError = words }
+    }
+
+    var isReady: Bool { self.state.withLock { $0.isReady } }
+
+    /// The feeds that have not been whole yet, by name.
+    var missing: [String] {
+        self.state.withLock { state in
+            state.entries.values.filter { !$0.isComplete }.map(\.name).sorted()
+        }
+    }
+
+    /// Waits no longer for feeds that don't come.
+    func passDeadline() {
+        self.state.withLock { $0.deadlinePassed = true }
+        self.resumeIfReady()
+    }
+
+    func waitUntilReady() async {
+        await withCheckedContinuation { continuation in
+            let isReady = self.state.withLock { state in
+                if state.isReady { return true }
+                state.waiters.append(continuation)
+                return false
+            }
+            if isReady { continuation.resume() }
+        }
+    }
+
+    private func resumeIfReady() {
+        let waiters = self.state.withLock { state in
+            guard state.isReady else { return [CheckedContinuation<Void, Never>]() }
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Tells the oracle how each site's feeds stand, as the best of them does.
+    func publish() {
+        let entries = self.entries.values
+        self.oracle.update { world in
+            for site in world.sites {
+                let states = entries.filter { $0.site == site.id }.map(\.liveness)
+                let best: SiteStatus.Feeds =
+                    states.contains(.live)
+                    ? .live : states.contains(.stale) ? .stale : states.isEmpty ? .none : .lost
+                world.status[site.id, default: SiteStatus()].feeds = best
+            }
+        }
+    }
+}
