@@ -123,8 +123,8 @@ struct WeightTests {
     @Test(
         "draws these lots, on every machine",
         arguments: [
-            (0x0a00_0000, "sydney", 1.0, 0x4001_7902_1dff_fd00),
-            (0xc000_0200, "amsterdam", 20, 0x3fba_c7da_5df3_bbee),
+            (0x0a00_0000, "sydney", 1.0, 0x4001_7902_1dff_fcff),
+            (0xc000_0200, "amsterdam", 20, 0x3fba_c7da_5df3_bbed),
             (0xffff_ff00, "tokyo", 0.5, 0x3ff3_e00f_d035_4fa0),
         ] as [(UInt32, String, Double, UInt64)])
     func golden(address: UInt32, name: String, weight: Double, bits: UInt64) {
