@@ -16,7 +16,7 @@ struct Arrangement {
 
     init(
         policy: Policy, sites: [Site], statuses: [SiteID: SiteStatus], values: ClassValues,
-        family: AddressFamily?
+        roundTrips: [SiteID: Duration] = [:], family: AddressFamily?
     ) {
         let listed = Self.listed(policy, among: sites)
         let countsKilometres =
@@ -25,7 +25,8 @@ struct Arrangement {
         let candidates = listed.filter { $0.serves(family) }.map {
             Candidate(
                 site: $0, status: statuses[$0.id] ?? SiteStatus(), values: values,
-                policy: policy, countsKilometres: countsKilometres)
+                roundTrip: roundTrips[$0.id] ?? values.roundTrip(of: $0.id), policy: policy,
+                countsKilometres: countsKilometres)
         }
         let usable = self.usable(of: candidates, allDown: policy.allDown)
         let someHaveRoutes = usable.contains { candidates[$0].distance != nil }
@@ -164,8 +165,19 @@ extension Ranking {
         policy: Policy, sites: [Site], statuses: [SiteID: SiteStatus], values: ClassValues,
         family: AddressFamily?, client: IPAddress
     ) {
+        self.init(
+            policy: policy, sites: sites, statuses: statuses, values: values, roundTrips: [:],
+            family: family, client: client)
+    }
+
+    /// The same, with measured round trips beside those that the table knows.
+    package init(
+        policy: Policy, sites: [Site], statuses: [SiteID: SiteStatus], values: ClassValues,
+        roundTrips: [SiteID: Duration], family: AddressFamily?, client: IPAddress
+    ) {
         let arrangement = Arrangement(
-            policy: policy, sites: sites, statuses: statuses, values: values, family: family)
+            policy: policy, sites: sites, statuses: statuses, values: values,
+            roundTrips: roundTrips, family: family)
         self.init(arrangement, policy: policy, sites: sites, client: client)
     }
 

@@ -19,8 +19,8 @@ struct Candidate {
     let cost: Int?
 
     init(
-        site: Site, status: SiteStatus, values: ClassValues, policy: Policy,
-        countsKilometres: Bool
+        site: Site, status: SiteStatus, values: ClassValues, roundTrip: Duration?,
+        policy: Policy, countsKilometres: Bool
     ) {
         self.site = site
         self.status = status
@@ -31,7 +31,7 @@ struct Candidate {
                 GreatCircle.metres(from: client, to: place)
             } else { nil }
         self.metres = metres
-        let roundTrip = values.roundTrip(of: site.id).map(Self.microseconds)
+        let roundTrip = roundTrip.map(Self.microseconds)
         self.roundTrip = roundTrip
         self.cost =
             if let roundTrip {

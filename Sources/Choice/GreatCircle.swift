@@ -1,19 +1,19 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import RouteTable
+package import RouteTable
 
 /// Distances on the globe, the same on every machine.
 ///
 /// Rankings must not differ between two instances because their C libraries round a sine
 /// differently. So only operations that IEEE 754 rounds exactly are used here (+, −, ×, ÷ and
 /// the square root), and the result is cut to whole metres.
-enum GreatCircle {
+package enum GreatCircle {
     /// The mean radius of the earth, in kilometres.
     static let earthRadius = 6371.0
 
     /// Metres between two places along the surface, by the haversine formula.
-    static func metres(from a: Place, to b: Place) -> Int {
+    package static func metres(from a: Place, to b: Place) -> Int {
         // hav θ = hav(φ₂ − φ₁) + cos φ₁ cos φ₂ hav(λ₂ − λ₁), with hav x = sin²(x ÷ 2)
         let latitudes = Self.sine((b.latitude - a.latitude) / 2)
         let longitudes = Self.sine((b.longitude - a.longitude) / 2)
@@ -26,7 +26,7 @@ enum GreatCircle {
     }
 
     /// The sine of an angle in degrees.
-    static func sine(_ degrees: Double) -> Double {
+    package static func sine(_ degrees: Double) -> Double {
         // Reduced without error to −180 ... 180, then to −90 ... 90.
         var angle = degrees.remainder(dividingBy: 360)
         if angle > 90 { angle = 180 - angle }
@@ -65,7 +65,7 @@ enum GreatCircle {
     }
 
     /// The arc, in radians, whose sine is `value`, for 0 ... 1.
-    static func arcsine(_ value: Double) -> Double {
+    package static func arcsine(_ value: Double) -> Double {
         // The half arc's sine, three times, so that the series below ends soon.
         var sine = value
         for _ in 0..<3 {

@@ -1,7 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+package import Addressing
 
 /// Weighted rendezvous hashing: every site draws a lot for the client's prefix, weighted, and the
 /// least lot comes first.
@@ -10,9 +10,9 @@ import Addressing
 /// keeps its site until that leaves, the clients of a site that leaves spread over the others by
 /// their weights, and nobody else moves. Every instance draws the same lots: the mixing function
 /// is fixed, and the logarithm uses only operations that IEEE 754 rounds exactly.
-enum Rendezvous {
+package enum Rendezvous {
     /// A site's part of the hash. It comes from the name: identifiers differ between instances.
-    static func seed(name: String) -> UInt64 {
+    package static func seed(name: String) -> UInt64 {
         // FNV-1a, then mixed, as its high bits are weak for short names.
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
@@ -21,7 +21,7 @@ enum Rendezvous {
 
     /// A client prefix's part of the hash.
     @inline(__always)
-    static func key(_ client: IPAddress, length: Int) -> UInt64 {
+    package static func key(_ client: IPAddress, length: Int) -> UInt64 {
         let prefix = client.masked(toLength: length)
         let family = UInt64(prefix.family.rawValue) << 8 | UInt64(truncatingIfNeeded: length)
         return Self.mix(prefix.high ^ Self.mix(prefix.low ^ Self.mix(family)))
@@ -30,7 +30,7 @@ enum Rendezvous {
     /// The lot of a site for a client prefix: exponentially distributed, with the weight as its
     /// rate.
     @inline(__always)
-    static func lot(key: UInt64, seed: UInt64, weight: Double) -> Double {
+    package static func lot(key: UInt64, seed: UInt64, weight: Double) -> Double {
         let hash = Self.mix(key ^ seed)
         // 52 bits and a half: exact in a Double, and neither 0 nor 1.
         let uniform = (Double(hash >> 12) + 0.5) * 0x1p-52
@@ -40,7 +40,7 @@ enum Rendezvous {
     /// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection in which each bit
     /// of the input moves half of the bits of the output.
     @inline(__always)
-    static func mix(_ value: UInt64) -> UInt64 {
+    package static func mix(_ value: UInt64) -> UInt64 {
         var z = value &+ 0x9e37_79b9_7f4a_7c15
         z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
         z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
@@ -49,7 +49,7 @@ enum Rendezvous {
 
     /// The natural logarithm of a normal, positive number.
     @inline(__always)
-    static func logarithm(_ value: Double) -> Double {
+    package static func logarithm(_ value: Double) -> Double {
         // value = mantissa × 2ᵉ with the mantissa around 1; ln m = 2 artanh((m − 1) ÷ (m + 1))
         var exponent = Double(Int(value.bitPattern >> 52) - 1023)
         var mantissa = Double(bitPattern: value.bitPattern & 0xf_ffff_ffff_ffff | 1023 << 52)
