@@ -48,7 +48,7 @@ public struct Interpreter: Sendable {
         case .failure:
             presentation.write(reply, prompt: "", to: &text)
             return (text, false)
-        case .line, .spoken, .lines, .table, .json:
+        case .silence, .line, .spoken, .lines, .table, .json:
             presentation.write(reply, prompt: "", to: &text)
             return (text, true)
         }
@@ -156,10 +156,14 @@ public struct Interpreter: Sendable {
     package func policy(for name: String?) throws(CommandFailure) -> Int {
         guard let name else { return 0 }
         guard let policy = self.backend.policy(named: name) else {
-            throw CommandFailure(
-                .noSuchThing, "'\(name)' is no name that is answered with the nearest site")
+            throw Self.unknown(name: name)
         }
         return policy
+    }
+
+    static func unknown(name: String) -> CommandFailure {
+        CommandFailure(
+            .noSuchThing, "'\(name)' is no name that is answered with the nearest site")
     }
 
     private func answer(

@@ -27,7 +27,7 @@ package struct Presentation: Sendable {
         case .table(let table): self.write(table, &text)
         case .json(let json): self.single(json, &text)
         case .failure(let failure): self.write(failure, &text)
-        case .stream: break
+        case .silence, .stream: break
         }
         if case .failure(let failure) = reply {
             self.end(status: "\(failure.code.rawValue)", prompt: prompt, &text)

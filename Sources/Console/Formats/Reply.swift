@@ -5,6 +5,8 @@ package import RouteTable
 
 /// What a command answers, before it is written for a face.
 package enum Reply: Sendable {
+    /// Nothing but the prompt.
+    case silence
     /// One line.
     case line(String)
     /// One line, in other words for programs.

@@ -46,9 +46,8 @@ extension Grammar {
         return suggestions
     }
 
-    /// The words that may stand where `line` ends, for a program that completes.
-    ///
-    /// - Parameter values: The words that there are for an argument, such as the feeds' names.
+    /// The words that may stand where `line` ends, for a program that completes; `values` are the
+    /// words that there are for an argument, such as the feeds' names.
     package func completions(
         of line: some StringProtocol, values: (ArgumentKind) -> [String]
     ) -> [String] {
