@@ -104,8 +104,7 @@ public struct Capabilities: Sendable, Hashable {
     /// The AS number of four octets (RFC 6793 §3). The last one counts (RFC 5492 §4).
     public var fourOctetAS: ASNumber? {
         for capability in self.list.reversed() where capability.code == .fourOctetAS {
-            if let number = capability.value.span.bytes.uint32(at: 0), capability.value.count == 4
-            {
+            if let number = capability.value.span.bytes.uint32(at: 0), capability.value.count == 4 {
                 return ASNumber(number)
             }
         }

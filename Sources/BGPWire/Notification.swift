@@ -102,8 +102,8 @@ extension Notification {
         Notification(.finiteStateMachine, subcode.rawValue)
     }
 
-    /// - Parameter message: A sentence for the other side's log (RFC 9003), for a shutdown or a
-    ///   reset; cut at 255 bytes, between characters.
+    /// The end that isn't an error's. A shutdown or a reset may bring a sentence for the other
+    /// side's log (RFC 9003); it is cut at 255 bytes, between characters.
     public static func cease(_ subcode: CeaseSubcode, message: String? = nil) -> Notification {
         var data: [UInt8] = []
         if let message, subcode == .administrativeShutdown || subcode == .administrativeReset {

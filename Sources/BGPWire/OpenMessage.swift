@@ -18,7 +18,7 @@ public struct OpenMessage: Sendable, Hashable {
         self.capabilities.fourOctetAS ?? ASNumber(UInt32(self.twoOctetAS))
     }
 
-    /// - Parameter capabilities: Without the one for four-octet AS numbers, which is put first.
+    /// Our own. The capability for four-octet AS numbers is put before `capabilities`.
     public init(
         asNumber: ASNumber, holdTimeSeconds: UInt16, identifier: UInt32,
         capabilities: [Capability]

@@ -34,7 +34,8 @@ public struct RouteRefreshMessage: Sendable, Hashable {
     /// - Throws: The NOTIFICATION for a wrong length (RFC 7313 §5).
     public init(body: RawSpan) throws(Notification) {
         guard let number = body.uint16(at: 0), let subtype = body.uint8(at: 2),
-            let subsequent = body.uint8(at: 3), body.byteCount == 4 || !(1...2).contains(subtype)
+            let subsequent = body.uint8(at: 3),
+            body.byteCount == 4 || !(1...2).contains(subtype)
         else { throw Notification(.routeRefresh, 1, data: body.bytes(in: 0..<64)) }
         self.familyNumber = number
         self.subtype = Subtype(rawValue: subtype)
