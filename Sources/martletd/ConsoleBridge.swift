@@ -1,0 +1,96 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import BGPSpeaker
+import Choice
+import Configuration
+import Console
+import RouteTable
+
+/// What the console asks of the daemon.
+struct ConsoleBridge: ConsoleBackend {
+    private let daemon: Daemon
+
+    init(_ daemon: Daemon) { self.daemon = daemon }
+
+    private var configured: Configuration { self.daemon.running.withLock { $0.configuration } }
+    private var plan: Plan { self.daemon.running.withLock { $0.plan } }
+
+    var oracle: Oracle { self.daemon.oracle }
+    var owner: TableOwner { self.daemon.owner }
+
+    var router: RouterReport {
+        let router = self.configured.router
+        return RouterReport(
+            asNumber: router?.asNumber ?? ASNumber(0),
+            identifier: router?.identifier ?? IPAddress(ipv4: 0))
+    }
+
+    var version: VersionReport {
+        VersionReport(version: ProductVersion.text, started: self.daemon.started)
+    }
+
+    func policy(named name: String) -> Int? { self.plan.policy(named: name) }
+
+    var names: [String] { self.plan.policyNames.keys.sorted() }
+
+    func feedIdentities() -> [FeedIdentity] {
+        let (configuration, plan) = self.daemon.running.withLock { ($0.configuration, $0.plan) }
+        return configuration.feeds.compactMap { feed in
+            guard let id = plan.assignment.feeds[feed.name],
+                let site = plan.assignment.sites[feed.site]
+            else { return nil }
+            switch feed.source {
+            case .bgp(let bgp):
+                return FeedIdentity(
+                    id: id, name: feed.name, site: site, kind: .bgp, peerAS: bgp.peerAS,
+                    peerAddress: bgp.peer,
+                    isInternal: bgp.peerAS == bgp.localAS ?? configuration.router?.asNumber)
+            case .mrt(let mrt):
+                return FeedIdentity(
+                    id: id, name: feed.name, site: site, kind: .mrt, peerAS: mrt.peerAS,
+                    peerAddress: mrt.peer)
+            }
+        }
+    }
+
+    func feedReports() async -> [FeedReport] {
+        let peers = Dictionary(
+            await self.daemon.speaker.status().map { ($0.feed, $0) },
+            uniquingKeysWith: { first, _ in first })
+        let entries = self.daemon.board.entries
+        return self.feedIdentities().map { identity in
+            let entry = entries[identity.id]
+            guard let peer = peers[identity.id] else {
+                let state =
+                    switch entry?.liveness {
+                    case .live: "loaded"
+                    case .stale, .lost, nil, .some(.none):
+                        entry?.isComplete == true ? "failed" : "loading"
+                    }
+                return FeedReport(
+                    identity: identity, state: state, isUp: entry?.liveness == .live,
+                    since: entry?.since, lastError: entry?.lastError)
+            }
+            var identity = identity
+            identity.peerIdentifier = peer.negotiation.map { IPAddress(ipv4: $0.peerIdentifier) }
+            return FeedReport(
+                identity: identity, state: "\(peer.state)", isUp: peer.state == .established,
+                since: peer.since, messagesReceived: peer.counters.messagesIn,
+                messagesSent: peer.counters.messagesOut, lastError: peer.lastError)
+        }
+    }
+
+    func readiness() -> Readiness {
+        if self.daemon.readiness.isReady { return .ready }
+        let missing = self.daemon.board.missing
+        return .notReady(
+            waitingFor: missing.isEmpty ? "the table" : missing.joined(separator: ", "))
+    }
+
+    /// The file holds no secrets: passwords stand in files of their own.
+    func configuration() -> String? { self.daemon.running.withLock { $0.text } }
+
+    func reload() async -> Result<[String], CommandFailure> { await self.daemon.reload() }
+}

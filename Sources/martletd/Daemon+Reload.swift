@@ -1,0 +1,112 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Choice
+import Configuration
+import Console
+import Logging
+import RouteTable
+
+extension Daemon {
+    /// Reads the configuration again. A bad one, or a bad file that it names, changes nothing;
+    /// a good one changes what differs.
+    ///
+    /// - Returns: What was changed, a line each; or why nothing was.
+    func reload() async -> Result<[String], CommandFailure> {
+        let isFirst = self.running.withLock { running in
+            defer { running.isReloading = true }
+            return !running.isReloading
+        }
+        guard isFirst else {
+            return .failure(CommandFailure(.tooMuch, "a reload is under way"))
+        }
+        defer { self.running.withLock { $0.isReloading = false } }
+        do {
+            let changes = try await self.change()
+            self.logger.notice(
+                "reloaded", metadata: ["changes": "\(changes.joined(separator: "; "))"])
+            return .success(changes)
+        } catch let error as ConfigurationError {
+            return .failure(self.refuse(error.complaints.map(\.description)))
+        } catch let error as StartFailure {
+            return .failure(self.refuse(error.lines))
+        } catch {
+            return .failure(self.refuse(["\(error)"]))
+        }
+    }
+
+    private func refuse(_ lines: [String]) -> CommandFailure {
+        self.logger.error(
+            "the new configuration is bad; nothing was changed",
+            metadata: ["complaints": "\(lines.joined(separator: "; "))"])
+        return CommandFailure(
+            .ourFault, "the new configuration is bad; nothing was changed", details: lines)
+    }
+
+    /// Everything that can fail comes first; then the changes, in an order in which nobody sees
+    /// a number that means nothing: the table, the world, the zones, the sessions.
+    private func change() async throws -> [String] {
+        let old = self.running.withLock { $0 }
+        let path = old.configuration.file
+        let configuration = try await self.files.runIfActive { try Configuration.load(path: path) }
+        var changes = configuration.differences(from: old.configuration)
+        let plan = configuration.plan(
+            after: old.plan.assignment,
+            usualSocket: Self.usualSocket(of: nil) ?? old.plan.console.socketPath)
+        for zone in plan.zones { try zone.check() }
+
+        func isChanged(_ paths: [String]) -> Bool {
+            paths.contains { old.stamps[$0] == nil || old.stamps[$0] != FileStamp(path: $0) }
+        }
+        let needsPins =
+            plan.maps != old.plan.maps || plan.sitesByNumber != old.plan.sitesByNumber
+            || isChanged(plan.maps)
+        let needsLocations =
+            plan.locationRanges != old.plan.locationRanges || isChanged(plan.locationRanges)
+        let layers = try await self.files.runIfActive {
+            try StaticLayers.read(plan, pins: needsPins, locations: needsLocations)
+        }
+        for warning in layers.warnings { self.logger.warning("\(warning)") }
+        if needsPins, plan.maps == old.plan.maps, !plan.maps.isEmpty {
+            changes.append("route maps are read again")
+        }
+        if needsLocations, plan.locationRanges == old.plan.locationRanges {
+            changes.append("locations are read again")
+        }
+        for change in changes { self.logger.info("reload: \(change)") }
+
+        self.define(plan, after: old.plan)
+        layers.submit(to: self.owner)
+        self.oracle.update { world in
+            world.sites = plan.sites
+            world.policies = plan.policies
+            let ids = Set(plan.sites.map(\.id))
+            world.status = world.status.filter { ids.contains($0.key) }
+        }
+        self.board.publish()
+        try self.zones.replace(plan.zones)
+        self.running.withLock { running in
+            running.configuration = configuration
+            running.plan = plan
+            running.text = Self.text(of: path)
+            running.stamps.merge(layers.stamps) { $1 }
+        }
+        StandardErrorLog.setLevel(plan.logLevel.level)
+        changes += await self.speaker.apply(plan.speaker)
+        changes += self.console?.apply(plan.console) ?? []
+        if plan.dns != old.plan.dns {
+            changes.append("the dns listeners and limits change at the next start")
+        }
+        for dump in plan.dumps {
+            let before = old.plan.dumps.first { $0.file == dump.file }
+            guard before != dump || isChanged([dump.file]) else { continue }
+            let isKnown = before.map { Set(dump.feeds).isSubset(of: $0.feeds) } ?? false
+            if let words = await self.load(dump, replacing: isKnown) {
+                changes.append(words)
+            } else {
+                changes.append("\(dump.file) is loaded")
+            }
+        }
+        return changes.isEmpty ? ["nothing has changed"] : changes
+    }
+}

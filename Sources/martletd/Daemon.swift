@@ -1,0 +1,170 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import BGPSpeaker
+import Choice
+import Configuration
+import Console
+import DNSFront
+import Glibc
+import Logging
+import NIOPosix
+import RouteTable
+import ServiceLifecycle
+import Synchronization
+import UnixSignals
+
+/// The rooms, wired: feeds to the table, the table to the fronts, and the configuration to all.
+final class Daemon: Sendable {
+    let logger: Logger
+    let owner: TableOwner
+    let oracle: Oracle
+    let zones = ZoneStore()
+    let readiness = DNSReadiness()
+    let board: FeedBoard
+    let speaker: BGPSpeaker
+    let dns: DNSServer
+    let started: Int64
+    /// Files are read here, off everybody's event loop.
+    let files = NIOThreadPool(numberOfThreads: 1)
+    let running: Mutex<Running>
+    private let bgpGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let consoleBox = Mutex<ConsoleServer?>(nil)
+
+    /// What is in force.
+    struct Running: Sendable {
+        var configuration: Configuration
+        var plan: Plan
+        var text: String
+        /// The files as they were when they were read.
+        var stamps: [String: FileStamp] = [:]
+        var isReloading = false
+    }
+
+    /// Prepares everything that the configuration asks for, and reads route maps and locations.
+    ///
+    /// - Parameter socketOwner: The user and group that the daemon will run as.
+    /// - Throws: ``StartFailure`` where a file is bad; nothing has been bound then.
+    init(configuration: Configuration, socketOwner: (user: uid_t, group: gid_t)?) throws {
+        let plan = configuration.plan(usualSocket: Self.usualSocket(of: socketOwner?.user))
+        let logger = Logger(label: "martletd")
+        self.logger = logger
+        self.owner = TableOwner()
+        self.oracle = Oracle(
+            lookup: self.owner.lookup, world: World(sites: plan.sites, policies: plan.policies))
+        let now: @Sendable () -> Int64 = { TableOwner.systemTime() }
+        self.started = now()
+        let board = FeedBoard(oracle: self.oracle, now: now)
+        self.board = board
+        self.speaker = BGPSpeaker(
+            settings: plan.speaker, group: self.bgpGroup, owner: self.owner,
+            logger: Logger(label: "bgp"), now: now
+        ) { feed, liveness in
+            board.set(feed, liveness: liveness.siteFeeds)
+            if liveness == .live { board.complete(feed) }
+        }
+        self.dns = DNSServer(
+            oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
+            logger: Logger(label: "dns"))
+        self.running = Mutex(
+            Running(
+                configuration: configuration, plan: plan,
+                text: Self.text(of: configuration.file)))
+        let static_ = try StaticLayers.read(plan)
+        for warning in static_.warnings { logger.warning("\(warning)") }
+        do {
+            try self.zones.replace(plan.zones)
+        } catch {
+            throw StartFailure(lines: ["\(configuration.file): \(error)"], status: 78)
+        }
+        self.define(plan, after: nil)
+        static_.submit(to: self.owner)
+        self.running.withLock { $0.stamps = static_.stamps }
+        let console = try ConsoleServer(
+            backend: ConsoleBridge(self), settings: plan.console,
+            logger: Logger(label: "console"))
+        self.consoleBox.withLock { $0 = console }
+    }
+
+    var console: ConsoleServer? { self.consoleBox.withLock { $0 } }
+
+    /// Where the console's socket is, unless the configuration says: root's own folder, else the
+    /// user's.
+    static func usualSocket(of user: uid_t?) -> String? {
+        if geteuid() == 0 || user == 0 { return "/run/martlet/console.sock" }
+        guard let folder = getenv("XDG_RUNTIME_DIR") else { return nil }
+        return String(cString: folder) + "/martlet.sock"
+    }
+
+    /// Takes all ports, or says which can't be had.
+    func bind() async throws {
+        var listening: [String] = []
+        do {
+            for address in try await self.speaker.bind() { listening.append("bgp \(address)") }
+            for endpoint in try self.dns.bind() { listening.append("dns \(endpoint)") }
+            for address in try await self.console?.bind() ?? [] {
+                listening.append("console \(address)")
+            }
+        } catch {
+            throw StartFailure(lines: ["\(error)"], status: 71)
+        }
+        if let socket = self.running.withLock({ $0.plan.console.socketPath }) {
+            listening.append("console \(socket)")
+        }
+        self.logger.notice(
+            "listening", metadata: ["on": "\(listening.joined(separator: ", "))"])
+    }
+
+    /// Serves until SIGTERM or SIGINT, then closes sessions with Cease and ends.
+    func run() async throws {
+        self.files.start()
+        var services: [any Service] = [
+            FileFeedService(daemon: self), ReadinessService(daemon: self),
+            ReloadService(daemon: self),
+            ClosureTask("bgp") { try await self.speaker.run() },
+            ClosureTask("dns") { try await self.dns.run() },
+        ]
+        if let console = self.console {
+            services.append(ClosureTask("console") { try await console.run() })
+        }
+        var configuration = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0) },
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "services"))
+        configuration.maximumGracefulShutdownDuration = .seconds(10)
+        try await ServiceGroup(configuration: configuration).run()
+        ServiceManager.notify("STOPPING=1")
+        self.owner.shutdown()
+        try? await self.files.shutdownGracefully()
+        try? await self.bgpGroup.shutdownGracefully()
+        self.logger.notice("ended")
+    }
+
+    static func text(of file: String) -> String {
+        (try? FileText.read(file)) ?? ""
+    }
+}
+
+/// A part that runs until the daemon ends; its task is cancelled then.
+struct ClosureTask: Service, CustomStringConvertible {
+    let description: String
+    private let body: @Sendable () async throws -> Void
+
+    init(_ name: String, _ body: @escaping @Sendable () async throws -> Void) {
+        self.description = name
+        self.body = body
+    }
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await self.body() }
+    }
+}
+
+extension FeedLiveness {
+    var siteFeeds: SiteStatus.Feeds {
+        switch self {
+        case .live: .live
+        case .stale: .stale
+        case .lost: .lost
+        }
+    }
+}

@@ -1,0 +1,137 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import BGPSpeaker
+import Configuration
+import Logging
+import RouteTable
+import ServiceLifecycle
+import UnixSignals
+
+/// Loads the table dumps, one after another, while the rest of the daemon serves already.
+struct FileFeedService: Service {
+    let daemon: Daemon
+
+    func run() async throws {
+        let dumps = self.daemon.running.withLock { $0.plan.dumps }
+        for dump in dumps {
+            guard !Task.isShuttingDownGracefully else { return }
+            await self.daemon.load(dump, replacing: false)
+        }
+        try await gracefulShutdown()
+    }
+}
+
+/// Lets the DNS front answer once the feeds are there, or the configured wait is over.
+struct ReadinessService: Service {
+    let daemon: Daemon
+
+    func run() async throws {
+        let board = self.daemon.board
+        let wait = self.daemon.running.withLock { $0.plan.readyWait }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await board.waitUntilReady() }
+            group.addTask {
+                try? await cancelWhenGracefulShutdown { try await Task.sleep(for: wait) }
+                board.passDeadline()
+            }
+            await group.next()
+            group.cancelAll()
+        }
+        if !Task.isShuttingDownGracefully, !Task.isCancelled {
+            await self.daemon.owner.flush()
+            self.daemon.readiness.isReady = true
+            let missing = board.missing
+            if missing.isEmpty {
+                self.daemon.logger.notice("ready")
+            } else {
+                self.daemon.logger.warning(
+                    "ready without all feeds",
+                    metadata: ["missing": "\(missing.joined(separator: ","))"])
+            }
+            ServiceManager.notify("READY=1")
+        }
+        try await gracefulShutdown()
+    }
+}
+
+/// Reads the configuration again on SIGHUP.
+struct ReloadService: Service {
+    let daemon: Daemon
+
+    func run() async throws {
+        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+            ServiceManager.notify("RELOADING=1")
+            _ = await self.daemon.reload()
+            ServiceManager.notify("READY=1")
+        }
+    }
+}
+
+extension Daemon {
+    /// Loads a dump on the file thread. A bad one leaves its feeds as they were, or, where they
+    /// had no routes, empty; the log and `show feeds` tell.
+    ///
+    /// - Returns: What went wrong, in words; nil where nothing did.
+    @discardableResult
+    func load(_ dump: Plan.Dump, replacing: Bool) async -> String? {
+        let loader = DumpLoader(
+            path: dump.file,
+            feeds: dump.feeds.map { ($0.feed, PeerSelector(address: $0.peer, asNumber: $0.peerAS)) }
+        )
+        let owner = self.owner
+        let clock = ContinuousClock()
+        let start = clock.now
+        // Taken before the reading: a file that changes meanwhile counts as changed later.
+        let stamp = FileStamp(path: dump.file)
+        do {
+            let report = try await self.files.runIfActive {
+                try loader.load(into: owner, replacing: replacing)
+            }
+            await owner.flush()
+            self.running.withLock { $0.stamps[dump.file] = stamp }
+            for feed in report.feeds {
+                self.board.fail(
+                    feed.id, feed.malformed == 0 ? nil : "\(feed.malformed) malformed routes")
+                self.board.set(feed.id, liveness: .live)
+                self.board.complete(feed.id)
+            }
+            self.logger.info(
+                "loaded a table dump",
+                metadata: [
+                    "file": "\(dump.file)", "records": "\(report.records)",
+                    "routes": "\(report.feeds.reduce(0) { $0 + $1.announced })",
+                    "seconds": "\(clock.now - start)",
+                ])
+            return nil
+        } catch {
+            let words = "\(error)"
+            self.logger.error("a table dump can't be used", metadata: ["error": "\(words)"])
+            for feed in dump.feeds {
+                self.board.fail(feed.feed, words)
+                if !replacing { self.board.set(feed.feed, liveness: .lost) }
+                self.board.complete(feed.feed)
+            }
+            return words
+        }
+    }
+
+    /// Tells the table of the sites and feeds that there are, and takes away those that were.
+    func define(_ plan: Plan, after previous: Plan?) {
+        let feeds = Dictionary(uniqueKeysWithValues: plan.feeds.map { ($0.id, $0) })
+        for feed in previous?.feeds ?? [] {
+            // A feed of another site, or read in another way, is another feed.
+            if let now = feeds[feed.id], now.site == feed.site, now.throughSites == feed.throughSites
+            {
+                continue
+            }
+            self.owner.submit(.removeFeed(feed.id))
+        }
+        for site in previous?.sites ?? [] where !plan.sites.contains(where: { $0.id == site.id }) {
+            self.owner.submit(.removeSite(site.id))
+        }
+        for site in plan.sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
+        for feed in plan.feeds { self.owner.submit(.addFeed(feed)) }
+        self.board.define(plan.feeds)
+    }
+}

@@ -1,0 +1,99 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import CBSD
+import Configuration
+import Glibc
+import Logging
+
+/// The daemon's command line.
+@main
+struct MartletDaemon: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "martletd",
+        abstract: "Serves which of your sites is nearest, from BGP, by DNS and a line protocol.",
+        discussion: """
+            Listens where the configuration says, then gives up root for the user that is named. \
+            Without --foreground it returns once it listens, and goes on in the background.
+            """,
+        version: "martletd \(ProductVersion.text)")
+
+    @Option(name: .long, help: "The configuration (YAML).")
+    var config: String
+
+    @Option(name: .long, help: "Run as this user once the ports are open.")
+    var user: String?
+
+    @Option(name: .long, help: "Run as this group; without it, as the user's own.")
+    var group: String?
+
+    @Option(name: .long, help: "Keep the process's number here, and refuse a second instance.")
+    var pidFile: String?
+
+    @Flag(name: .long, help: "Stay in the foreground.")
+    var foreground = false
+
+    func validate() throws {
+        guard self.group == nil || self.user != nil else {
+            throw ValidationError("--group needs --user")
+        }
+    }
+
+    func run() async throws {
+        // Before any thread of ours reads the environment, which it moves.
+        setproctitle_init(CommandLine.argc, CommandLine.unsafeArgv, environ)
+        let report = Background.reportDescriptor()
+        if !self.foreground, report == nil { throw ExitCode(Background.start()) }
+        // A peer that goes away in the middle of a write is an error at that write.
+        signal(SIGPIPE, SIG_IGN)
+        LoggingSystem.bootstrap { StandardErrorLog(label: $0) }
+        do {
+            try await self.serve(reportingTo: report)
+        } catch let error as ConfigurationError {
+            for complaint in error.complaints { StandardError.print("\(complaint)") }
+            throw ExitCode(EX_CONFIG)
+        } catch let error as StartFailure {
+            for line in error.lines { StandardError.print("martletd: \(line)") }
+            throw ExitCode(error.status)
+        } catch let error as PidFile.Failure {
+            StandardError.print("martletd: \(error)")
+            throw ExitCode(EX_TEMPFAIL)
+        } catch let error as Privileges.Failure {
+            StandardError.print("martletd: \(error)")
+            throw ExitCode(EX_NOPERM)
+        }
+    }
+
+    private func serve(reportingTo report: Int32?) async throws {
+        let configuration = try Configuration.load(path: self.config)
+        StandardErrorLog.setLevel(configuration.logLevel.level)
+        let privileges = try self.user.map { try Privileges(user: $0, group: self.group) }
+        let lock = try self.pidFile.map { try PidFile(path: $0) }
+        let daemon = try Daemon(
+            configuration: configuration, socketOwner: privileges.map { ($0.user, $0.group) })
+        try await daemon.bind()
+        lock?.write()
+        try privileges?.drop()
+        martlet_set_process_title("martletd: \(configuration.sites.count) sites")
+        if let report { Background.reportReady(report) }
+        try await daemon.run()
+        // Keeps the lock to the end.
+        withExtendedLifetime(lock) {}
+    }
+
+    /// From sysexits.h, which Glibc's module leaves out.
+    private var EX_CONFIG: Int32 { 78 }
+    private var EX_TEMPFAIL: Int32 { 75 }
+    private var EX_NOPERM: Int32 { 77 }
+}
+
+/// Why the daemon doesn't start: lines for people, and the exit status.
+struct StartFailure: Error {
+    var lines: [String]
+    var status: Int32 = 1
+}
+
+extension Configuration.LogLevel {
+    var level: Logger.Level { Logger.Level(rawValue: self.rawValue) ?? .info }
+}

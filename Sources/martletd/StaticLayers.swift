@@ -1,0 +1,54 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import BGPSpeaker
+import Configuration
+import RouteFiles
+import RouteTable
+
+/// Pins and locations, read from their files as a whole before any of them counts.
+struct StaticLayers: Sendable {
+    /// Nil where a reload leaves the layer as it is.
+    var pins: [(IPPrefix, [SiteID])]?
+    var locations: [LocationRange]?
+    var warnings: [String] = []
+    var stamps: [String: FileStamp] = [:]
+
+    /// Reads what the plan names.
+    ///
+    /// - Throws: ``StartFailure`` with a line for each bad line of the first bad file.
+    static func read(_ plan: Plan, pins: Bool = true, locations: Bool = true) throws(StartFailure)
+        -> StaticLayers
+    {
+        var layers = StaticLayers()
+        do {
+            if pins {
+                layers.note(plan.maps)
+                let sites = plan.sites.map {
+                    RouteMapLoader.Site(id: $0.id, name: $0.name, asNumber: $0.asNumber)
+                }
+                let loaded = try RouteMapLoader.load(paths: plan.maps, sites: sites)
+                layers.pins = loaded.pins
+                layers.warnings += loaded.warnings
+            }
+            if locations {
+                layers.note(plan.locationRanges)
+                let loaded = try LocationLoader.load(paths: plan.locationRanges)
+                layers.locations = loaded.ranges
+            }
+        } catch {
+            throw StartFailure(lines: "\(error)".split(separator: "\n").map(String.init), status: 78)
+        }
+        return layers
+    }
+
+    private mutating func note(_ paths: [String]) {
+        for path in paths { self.stamps[path] = FileStamp(path: path) }
+    }
+
+    func submit(to owner: TableOwner) {
+        if let pins = self.pins { owner.submitAndWait(.setPins(pins)) }
+        if let locations = self.locations { owner.submitAndWait(.setLocations(locations)) }
+    }
+}
