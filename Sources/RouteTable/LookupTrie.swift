@@ -38,8 +38,13 @@ final class LookupTrie: @unchecked Sendable {
         return UInt32(truncatingIfNeeded: self.nodeHighWater - 1)
     }
 
-    func retireNode(_ node: UInt32, epoch: UInt64) {
-        self.retiredNodes.append((epoch, node))
+    /// Takes a node out of use: for good after its epoch, or at once where there are no readers.
+    func retireNode(_ node: UInt32, epoch: UInt64?) {
+        if let epoch {
+            self.retiredNodes.append((epoch, node))
+        } else {
+            self.freeNodes.append(node)
+        }
     }
 
     var hasRetiredNodes: Bool { self.retiredStart < self.retiredNodes.count }
@@ -57,6 +62,12 @@ final class LookupTrie: @unchecked Sendable {
             self.retiredStart = 0
         }
     }
+
+    /// Bytes that were written at one time or another: root, nodes and bits.
+    var byteCount: Int { (4 << LookupBase.rootBits) + self.nodeHighWater * 64 + self.mixedBytes }
+    private var mixedBytes: Int { 1 << LookupBase.rootBits / 8 }
+
+    var retiredBytes: Int { (self.retiredNodes.count - self.retiredStart) * 64 }
 
     var nodesInUse: Int {
         self.nodeHighWater - self.freeNodes.count - (self.retiredNodes.count - self.retiredStart)
