@@ -18,7 +18,9 @@ final class LookupTrie: @unchecked Sendable {
     private var retiredNodes: [(epoch: UInt64, node: UInt32)] = []
     private var retiredStart = 0
 
-    /// - Parameter large: Use huge pages.
+    /// - Parameters:
+    ///   - nodeCapacity: Nodes at most; address space is reserved for as many.
+    ///   - large: Use huge pages.
     init(nodeCapacity: Int, large: Bool) {
         self.nodeCapacity = min(nodeCapacity, 1 << 30)
         self.rootMemory = ReservedMemory(bytes: 4 << LookupBase.rootBits, hugePages: large)

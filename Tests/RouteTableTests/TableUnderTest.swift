@@ -52,12 +52,8 @@ final class TableUnderTest {
         self.owner.submit(.routes(batch))
     }
 
-    /// Compares every elementary interval, and every scope in it, with the reference.
-    ///
-    /// - Parameters:
-    ///   - context: What a failure says besides the address.
-    ///   - probes: Further addresses to look up.
-    /// - Returns: Whether all is right; the first difference was recorded.
+    /// Compares every elementary interval and every scope in it, and further addresses, with the
+    /// reference. The first difference is recorded, with the context: then the answer is false.
     func check(_ context: String, probes: [IPAddress] = []) throws -> Bool {
         self.owner.flushAndWait()
         var reader = try self.owner.lookup.makeReader()
