@@ -6,7 +6,9 @@ import BGPSpeaker
 import Choice
 import Configuration
 import Console
+import DNSFront
 import RouteTable
+import Synchronization
 
 /// What the console asks of the daemon.
 struct ConsoleBridge: ConsoleBackend {

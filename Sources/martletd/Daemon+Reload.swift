@@ -4,8 +4,11 @@
 import Choice
 import Configuration
 import Console
+import DNSFront
 import Logging
+import NIOPosix
 import RouteTable
+import Synchronization
 
 extension Daemon {
     /// Reads the configuration again. A bad one, or a bad file that it names, changes nothing;

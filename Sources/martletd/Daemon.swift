@@ -8,6 +8,7 @@ import Console
 import DNSFront
 import Glibc
 import Logging
+import NIOCore
 import NIOPosix
 import RouteTable
 import ServiceLifecycle

@@ -3,9 +3,12 @@
 
 import BGPSpeaker
 import Configuration
+import DNSFront
 import Logging
+import NIOPosix
 import RouteTable
 import ServiceLifecycle
+import Synchronization
 import UnixSignals
 
 /// Loads the table dumps, one after another, while the rest of the daemon serves already.
