@@ -1,0 +1,242 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import DNSFront
+import DNSWire
+import Testing
+
+@Suite("Answers from zones")
+struct AnswerTests {
+    private let bench: Bench
+
+    init() throws { self.bench = try Bench() }
+
+    @Test("repeat the identifier, the question in its own case, and RD")
+    func echo() throws {
+        var query = Query("StAtIc.eXaMpLe.COM", .a)
+        let bytes = try #require(self.bench.ask(query.bytes))
+        #expect(Array(bytes[12..<36]) == Array(query.bytes[12..<36]))
+        let reply = try self.bench.ask(query)
+        #expect(reply.identifier == 0xabcd)
+        #expect(reply.flags.rawValue == 0x8500)
+        #expect(reply.addresses == ["192.0.2.10", "192.0.2.11"])
+        #expect(reply.answers.allSatisfy { $0.timeToLive == 120 })
+        #expect(reply.edns == nil, "no OPT record where the query has none")
+        query.flags = 0x0030
+        #expect(try self.bench.ask(query).flags.rawValue == 0x8400, "AD and CD are cleared")
+    }
+
+    @Test("hold every type asked for")
+    func types() throws {
+        #expect(
+            try self.bench.ask("static.example.com", .txt).answers.map(\.data) == [.text("hello")])
+        #expect(try self.bench.ask("ns1.example.com", .aaaa).addresses == ["2001:db8::1"])
+        let soa = try self.bench.ask("example.com", .soa)
+        #expect(soa.answers.first?.data.fields.count == 3)
+        #expect(soa.answers.first?.timeToLive == 300)
+        #expect(
+            try self.bench.ask("mail.example.com", .mx).answers.first?.data
+                == .mailExchange(10, name("static.example.com")))
+    }
+
+    @Test("bring the addresses of name servers in the zone along")
+    func nameServers() throws {
+        let reply = try self.bench.ask("example.com", .ns)
+        #expect(
+            Set(reply.answers.compactMap(\.data.target)) == [
+                name("ns1.example.com"), name("ns2.example.com"), name("ns.other.net"),
+            ])
+        #expect(
+            reply.additional.map(\.owner) == [
+                name("ns1.example.com"), name("ns1.example.com"), name("ns2.example.com"),
+            ])
+        #expect(reply.additional.map(\.data.type) == [.a, .aaaa, .a])
+    }
+
+    @Test(
+        "say NODATA with the SOA, its TTL cut to the minimum",
+        arguments: [
+            ("static.example.com", RecordType.aaaa), ("example.com", .a),
+            ("down.example.com", .a), ("static.example.com", RecordType(rawValue: 1000)),
+            ("wild.example.com", .txt), ("v4.example.com", .aaaa), ("www.example.com", .https),
+            ("sub.example.com", .ds),
+        ])
+    func noData(owner: String, type: RecordType) throws {
+        let reply = try self.bench.ask(owner, type)
+        #expect(reply.code == .noError)
+        #expect(reply.isAuthoritative)
+        #expect(reply.answers.isEmpty)
+        #expect(reply.authority.map(\.owner) == [name("example.com")])
+        #expect(reply.authority.first?.data.type == .soa)
+        #expect(reply.authority.first?.timeToLive == 60)
+    }
+
+    @Test(
+        "say NXDOMAIN with the SOA",
+        arguments: [
+            "nothing.example.com", "a.b.c.nothing.example.com", "x.static.example.com",
+            "x.given.wild.example.com", "wwww.example.com", "deep.example.com",
+        ])
+    func missing(owner: String) throws {
+        let reply = try self.bench.ask(owner, .a)
+        #expect(reply.code == .nameError)
+        #expect(reply.isAuthoritative)
+        #expect(reply.authority.first?.data.type == .soa)
+        #expect(reply.authority.first?.timeToLive == 60)
+    }
+
+    @Test(
+        "are refused outside the zones, and for transfers and other classes",
+        arguments: [
+            Query("example.org", .a), Query("com", .ns), Query(".", .ns),
+            Query("badexample.com", .a), Query("example.com", .axfr), Query("example.com", .ixfr),
+        ])
+    func refused(query: Query) throws {
+        let reply = try self.bench.ask(query)
+        #expect(reply.code == .refused)
+        #expect(!reply.isAuthoritative)
+        #expect(reply.questions.count == 1)
+        #expect(reply.answers.isEmpty && reply.authority.isEmpty)
+        var chaos = Query("version.bind", .txt)
+        chaos.recordClass = .chaos
+        #expect(try self.bench.ask(chaos).code == .refused)
+    }
+
+    @Test("are NOTIMP for NOTIFY, UPDATE and the rest, with nothing but a header")
+    func otherOpcodes() throws {
+        for opcode in 1...15 as ClosedRange<UInt16> {
+            var query = Query("example.com", .soa)
+            query.flags = opcode << 11
+            let bytes = try #require(self.bench.ask(query.bytes))
+            #expect(bytes == [0xab, 0xcd, 0x80 | UInt8(opcode << 3), 4, 0, 0, 0, 0, 0, 0, 0, 0])
+        }
+    }
+
+    @Test("never come for answers")
+    func silence() {
+        var query = Query("example.com", .soa)
+        query.flags = 0x8000
+        #expect(self.bench.ask(query.bytes) == nil)
+        #expect(self.bench.counters.unanswered == 1)
+    }
+
+    @Test("follow aliases within the zone")
+    func aliases() throws {
+        let reply = try self.bench.ask("alias.example.com", .a)
+        #expect(
+            reply.answers.map(\.owner) == [
+                name("alias.example.com"), name("second.example.com"), name("static.example.com"),
+                name("static.example.com"),
+            ])
+        #expect(reply.addresses == ["192.0.2.10", "192.0.2.11"])
+        #expect(reply.authority.isEmpty)
+
+        let alone = try self.bench.ask("alias.example.com", .cname)
+        #expect(alone.answers.map(\.data) == [.alias(name("second.example.com"))])
+        let noData = try self.bench.ask("alias.example.com", .aaaa)
+        #expect(noData.answers.count == 2)
+        #expect(noData.code == .noError)
+        #expect(noData.authority.first?.data.type == .soa)
+    }
+
+    @Test("give the last name's code at an alias's dead end")
+    func dangling() throws {
+        let missing = try self.bench.ask("dangling.example.com", .a)
+        #expect(missing.code == .nameError)
+        #expect(missing.answers.count == 1)
+        #expect(missing.authority.first?.data.type == .soa)
+        for owner in ["away.example.com", "tosub.example.com"] {
+            let away = try self.bench.ask(owner, .a)
+            #expect(away.code == .noError)
+            #expect(away.answers.count == 1)
+            #expect(away.authority.isEmpty)
+        }
+    }
+
+    @Test("end in a loop of aliases")
+    func loop() throws {
+        let reply = try self.bench.ask("loop1.example.com", .a)
+        #expect(reply.code == .noError)
+        #expect(reply.answers.count == 16)
+    }
+
+    @Test("come from a wildcard where there is no closer name (RFC 4592)")
+    func wildcards() throws {
+        let reply = try self.bench.ask("A.b.Wild.example.com", .txt)
+        #expect(reply.answers.map(\.data) == [.text("wild")])
+        #expect(reply.answers.first?.owner.description == "A.b.Wild.example.com.")
+        #expect(try self.bench.ask("x.wild.example.com", .a).code == .noError)
+        #expect(try self.bench.ask("x.wild.example.com", .a).answers.isEmpty)
+        #expect(try self.bench.ask("given.wild.example.com", .txt).answers.isEmpty)
+        let alias = try self.bench.ask("towild.example.com", .txt)
+        #expect(
+            alias.answers.map(\.owner) == [name("towild.example.com"), name("x.wild.example.com")])
+    }
+
+    @Test("send on to a delegation's servers, with their addresses and without AA")
+    func delegation() throws {
+        for owner in [
+            "sub.example.com", "A.Sub.example.com", "x.y.sub.example.com", "ns.sub.example.com",
+        ] {
+            let reply = try self.bench.ask(owner, .a)
+            #expect(reply.code == .noError)
+            #expect(!reply.isAuthoritative)
+            #expect(reply.answers.isEmpty)
+            #expect(
+                reply.authority.map(\.owner) == [name("sub.example.com"), name("sub.example.com")])
+            #expect(
+                reply.additional.map(\.owner) == [
+                    name("ns.sub.example.com"), name("ns1.example.com"), name("ns1.example.com"),
+                ])
+        }
+    }
+
+    @Test("to ANY are small (RFC 8482)")
+    func any() throws {
+        for owner in ["static.example.com", "example.com", "www.example.com", "big.example.com"] {
+            let reply = try self.bench.ask(owner, .any)
+            #expect(reply.answers.map(\.data.type) == [.hinfo])
+            #expect(
+                reply.answers.first?.data
+                    == .opaque(.hinfo, [7] + Array("RFC8482".utf8) + [0]))
+        }
+        #expect(try self.bench.ask("alias.example.com", .any).answers.map(\.data.type) == [.cname])
+        #expect(try self.bench.ask("down.example.com", .any).answers.isEmpty)
+        #expect(try self.bench.ask("nothing.example.com", .any).code == .nameError)
+    }
+
+    @Test("from a zone below another come from the lower one")
+    func nested() throws {
+        var lower = Zone(
+            apex: name("down.example.com"),
+            startOfAuthority: StartOfAuthority(
+                host: name("ns.other.net"), mailbox: name("x.other.net"), minimum: 5),
+            nameServers: [name("ns.other.net")])
+        lower.add(name("x.down.example.com"), timeToLive: 1, .text("lower"))
+        try self.bench.store.replace([exampleZone(), lower])
+        #expect(try self.bench.ask("x.down.example.com", .txt).answers.count == 1)
+        let hidden = try self.bench.ask("deep.down.example.com", .a)
+        #expect(hidden.code == .nameError)
+        #expect(hidden.authority.first?.owner == name("down.example.com"))
+        #expect(hidden.authority.first?.timeToLive == 5)
+        #expect(try self.bench.ask("static.example.com", .a).addresses.count == 2)
+    }
+
+    @Test("from the root zone are right too")
+    func root() throws {
+        var zone = Zone(
+            apex: .root,
+            startOfAuthority: StartOfAuthority(host: name("a.net"), mailbox: name("b.net")),
+            nameServers: [name("a.net")])
+        zone.add(name("a.net"), timeToLive: 9, .address(address("192.0.2.1")))
+        try self.bench.store.replace([zone])
+        let reply = try self.bench.ask(".", .ns)
+        #expect(reply.answers.map(\.data.target) == [name("a.net")])
+        #expect(reply.additional.map(\.owner) == [name("a.net")])
+        let missing = try self.bench.ask("x.y", .a)
+        #expect(missing.code == .nameError)
+        #expect(missing.authority.first?.owner == .root)
+        #expect(try self.bench.ask("net", .a).code == .noError)
+    }
+}

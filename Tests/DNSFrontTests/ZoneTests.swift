@@ -1,0 +1,169 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import DNSFront
+import DNSWire
+import Testing
+
+@Suite("Zones")
+struct ZoneTests {
+    private func zone(_ change: (inout Zone) -> Void) -> Zone {
+        var zone = Zone(
+            apex: name("example.com"),
+            startOfAuthority: StartOfAuthority(host: name("a.b"), mailbox: name("c.d")),
+            nameServers: [name("ns.other.net")])
+        change(&zone)
+        return zone
+    }
+
+    @Test("are refused where they make no sense")
+    func bad() {
+        let owner = name("x.example.com")
+        let text = RecordData.text("t")
+        let cases: [(Zone, ZoneError)] = [
+            (
+                zone { $0.add(name("x.example.org"), timeToLive: 1, text) },
+                .outsideZone(owner: name("x.example.org"), apex: name("example.com"))
+            ),
+            (
+                zone { $0.nearest[name("org")] = NearestRecord(policy: 0, timeToLive: 1) },
+                .outsideZone(owner: name("org"), apex: name("example.com"))
+            ),
+            (
+                Zone(
+                    apex: name("example.com"),
+                    startOfAuthority: StartOfAuthority(host: owner, mailbox: owner), nameServers: []
+                ),
+                .noNameServers(apex: name("example.com"))
+            ),
+            (
+                zone {
+                    $0.add(
+                        owner, timeToLive: 1,
+                        .startOfAuthority(StartOfAuthority(host: owner, mailbox: owner)))
+                }, .unexpectedStartOfAuthority(owner: owner)
+            ),
+            (
+                zone {
+                    $0.add(owner, timeToLive: 1, text)
+                    $0.add(owner, timeToLive: 1, .alias(name("a.b")))
+                }, .aliasWithOthers(owner: owner)
+            ),
+            (
+                zone { $0.add(name("example.com"), timeToLive: 1, .alias(name("a.b"))) },
+                .aliasWithOthers(owner: name("example.com"))
+            ),
+            (
+                zone {
+                    $0.add(owner, timeToLive: 1, .alias(name("a.b")))
+                    $0.add(owner, timeToLive: 1, .alias(name("c.d")))
+                }, .severalAliases(owner: owner)
+            ),
+            (
+                zone {
+                    $0.add(owner, timeToLive: 1, .address(address("192.0.2.1")))
+                    $0.nearest[owner] = NearestRecord(policy: 0, timeToLive: 1)
+                }, .nearestWithOthers(owner: owner, type: .a)
+            ),
+            (
+                zone { $0.nearest[owner] = NearestRecord(policy: 0, timeToLive: 1, answers: 0) },
+                .noAnswers(owner: owner)
+            ),
+            (
+                zone { $0.add(owner, timeToLive: 1 << 31, text) },
+                .timeToLiveTooLarge(owner: owner, seconds: 1 << 31)
+            ),
+            (
+                zone {
+                    for number in 0..<300 {
+                        $0.add(
+                            owner, timeToLive: 1,
+                            .text(String(repeating: "x", count: 250) + "\(number)"))
+                    }
+                }, .tooLarge(owner: owner, type: .txt, byteCount: 79_690)
+            ),
+        ]
+        for (zone, error) in cases {
+            #expect(throws: error) { try zone.check() }
+            #expect(!error.description.isEmpty)
+        }
+    }
+
+    @Test("that are bad leave those served before")
+    func kept() throws {
+        let bench = try Bench()
+        #expect(throws: ZoneError.twoZones(apex: name("example.com"))) {
+            try bench.store.replace([exampleZone(), exampleZone()])
+        }
+        #expect(try bench.ask("static.example.com", .a).addresses.count == 2)
+        try bench.store.replace([])
+        #expect(try bench.ask("static.example.com", .a).code == .refused)
+    }
+
+    @Test("add a record once, and a set has the least TTL")
+    func adding() {
+        let zone = zone {
+            $0.add(name("X.example.com"), timeToLive: 9, .text("a"))
+            $0.add(name("x.example.com"), timeToLive: 5, .text("b"))
+            $0.add(name("x.EXAMPLE.com"), timeToLive: 7, .text("a"))
+        }
+        #expect(
+            zone.records[name("x.example.com")] == [
+                ResourceRecordSet(timeToLive: 5, [.text("a"), .text("b")])
+            ])
+    }
+
+    /// What RFC 1034 §4.3.2 and RFC 4592 say of a name, by a search through all of them.
+    private func model(_ owners: Set<DomainName>, _ asked: DomainName) -> (ResponseCode, [UInt8]?) {
+        let apex = name("example.com")
+        func exists(_ name: DomainName) -> Bool { owners.contains { $0.isInside(name) } }
+        guard asked.isInside(apex) else { return (.refused, nil) }
+        if exists(asked) {
+            return (.noError, owners.contains(asked) ? asked.lowercased.wire : nil)
+        }
+        var closest = asked
+        while !exists(closest), let parent = closest.parent { closest = parent }
+        if let star = try? closest.child([UInt8(ascii: "*")]), exists(star) {
+            return (.noError, owners.contains(star) ? star.lowercased.wire : nil)
+        }
+        return (.nameError, nil)
+    }
+
+    @Test("find every name, wildcard and gap that a search through all names finds")
+    func lookups() throws {
+        let seed: UInt64 = 4592
+        var generator = SeededGenerator(seed: seed)
+        let labels = ["a", "b", "C", "*", "abcdefgh", "x-1", "Zz", "longer-label-of-some-length"]
+        func randomName() -> DomainName {
+            let count = Int.random(in: 0...4, using: &generator)
+            let text = (0..<count).map { _ in labels.randomElement(using: &generator) ?? "a" }
+            let apex =
+                Int.random(in: 0..<20, using: &generator) == 0 ? "example.org" : "example.com"
+            return name((text + [apex]).joined(separator: "."))
+        }
+        for round in 0..<60 {
+            var owners: Set<DomainName> = [name("example.com")]
+            let zone = zone { zone in
+                for _ in 0..<Int.random(in: 0...25, using: &generator) {
+                    let owner = randomName()
+                    guard owner.isInside(name("example.com")) else { continue }
+                    owners.insert(owner)
+                    // Each record tells its owner.
+                    zone.add(owner, timeToLive: 1, .opaque(.caa, owner.lowercased.wire))
+                }
+                zone.add(
+                    name("example.com"), timeToLive: 1, .opaque(.caa, name("example.com").wire))
+            }
+            let bench = try Bench([zone])
+            for _ in 0..<200 {
+                let asked = randomName()
+                let reply = try bench.ask(asked.description, .caa)
+                let (code, data) = self.model(owners, asked)
+                #expect(reply.code == code, "\(asked), seed \(seed), round \(round)")
+                #expect(
+                    reply.answers.first?.data == data.map { .opaque(.caa, $0) },
+                    "\(asked), seed \(seed), round \(round)")
+            }
+        }
+    }
+}
