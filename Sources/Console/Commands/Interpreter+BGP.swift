@@ -28,7 +28,11 @@ extension Interpreter {
             (prefix, routes, client) = (exact, found, exact.address)
         }
         let (ranking, scope) = self.answerer.withBatch { batch, _ in
-            batch.ranking(policy: 0, family: nil, client: client)
+            var order = SiteOrder()
+            let match = batch.order(
+                policy: 0, family: nil, client: client, places: 1, into: &order)
+            let ranking = batch.ranking(policy: 0, family: nil, client: client).ranking
+            return (ranking, Int(match.scope))
         }
         var paths = routes.map { Self.path(of: $0, world: world, identities: identities) }
         var sites = routes.map(\.site)

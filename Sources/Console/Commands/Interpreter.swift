@@ -105,9 +105,9 @@ public struct Interpreter: Sendable {
                 throw CommandFailure(.noSuchThing, "there is no configuration to show")
             }
             guard wantsJSON else {
-                return .lines(
-                    text.split(separator: "\n", omittingEmptySubsequences: false)
-                        .map(String.init))
+                let body = text.hasSuffix("\n") ? text.dropLast() : text[...]
+                let lines = body.split(separator: "\n", omittingEmptySubsequences: false)
+                return .lines(lines.map(String.init))
             }
             var json = JSONText()
             json.object { $0.key("configuration", .text(text)) }

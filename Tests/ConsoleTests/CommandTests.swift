@@ -1,0 +1,335 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Choice
+import Console
+import RouteTable
+import Testing
+
+@Suite("Commands")
+struct CommandTests {
+    private func run(
+        _ line: String, _ face: Face = .people, on fixture: Fixture? = nil
+    ) async throws -> String {
+        let backend: Fixture
+        if let fixture { backend = fixture } else { backend = try await Fixture() }
+        return try await backend.interpreter().run(line, face: face).text
+    }
+
+    @Test(
+        "answer programs",
+        arguments: [
+            (
+                "nearest 1.0.4.1",
+                "+ sydney 210.18.215.100 distance=3 cost=15 scope=24 reason=cost\n"
+            ),
+            (
+                "nearest 2001:db8::1",
+                "+ sydney 2001:db8:1::1 distance=3 cost=15 scope=32 reason=cost\n"
+            ),
+            (
+                "nearest 1.0.4.1 for www.example.com",
+                "+ tokyo 192.0.2.80 distance=4 cost=156 scope=24 reason=cost\n"
+            ),
+            ("nearest 10.1.2.3", "+ london - distance=- cost=- scope=8 reason=pinned\n"),
+            (
+                "rank 1.0.4.1",
+                """
+                * 3
+                1 sydney distance=3 cost=15 km=0 rtt=- state=up reason=cost
+                2 tokyo distance=4 cost=156 km=6803 rtt=- state=up reason=cost
+                3 london distance=- cost=- km=15116 rtt=- state=stale reason=no-route
+                .
+
+                """
+            ),
+            (
+                "explain 1.0.4.1 for www.example.com",
+                """
+                * 2
+                1 tokyo distance=4 cost=156 km=6803 rtt=- state=up reason=cost prefix=1.0.4.0/22 \
+                feed=tokyo-edge since=17 path=2500,7660,4637,38803
+                2 london distance=- cost=- km=15116 rtt=- state=stale reason=no-route prefix=- feed=- \
+                since=- path=-
+                .
+
+                """
+            ),
+            (
+                "nearest 1.0.4.1 for fish",
+                "- 404 'fish' is no name that is answered with the nearest site\n"
+            ),
+            ("show ip bgp 8.8.8.8", "- 404 Network not in table\n"),
+            ("ready", "+ ready\n"),
+            ("reload", "* 1\nnothing has changed\n.\n"),
+            (
+                "show bogus",
+                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, routes, memory, version, configuration\n"
+            ),
+            (
+                "show version",
+                "* 1\nmartlet version=1.2.3 uptime=77 router=192.0.2.1 as=65000\n.\n"
+            ),
+            (
+                "show sites",
+                """
+                * 3
+                sydney as=64600 weight=1 state=up health=up admin=none full=no feeds=live \
+                location=AU addresses=2001:db8:1::1,210.18.215.100
+                tokyo as=64602 weight=1 state=up health=up admin=none full=no feeds=live \
+                location=JP addresses=192.0.2.80
+                london as=64603 weight=5 state=stale health=up admin=none full=no feeds=stale \
+                location=GB addresses=-
+                .
+
+                """
+            ),
+            (
+                "show feeds",
+                """
+                * 2
+                sydney-core site=sydney kind=bgp peer=203.0.113.1 as=65000 state=established \
+                since=17 ipv4=1 ipv6=1 stale=0 refused=0 received=12 sent=3 transfer=complete error=-
+                tokyo-edge site=tokyo kind=mrt peer=202.0.0.1 as=2500 state=failed since=- ipv4=1 \
+                ipv6=0 stale=0 refused=0 received=0 sent=0 transfer=complete error=record_7_ends_early
+                .
+
+                """
+            ),
+            (
+                "show routes",
+                """
+                * -
+                1.0.4.0/22 site=tokyo feed=tokyo-edge distance=4 since=17 stale=no \
+                nexthop=202.0.0.1 metric=- localpref=- origin=incomplete path=2500,7660,4637,38803
+                1.0.4.0/24 site=sydney feed=sydney-core distance=3 since=17 stale=no \
+                nexthop=203.0.113.1 metric=7 localpref=100 origin=igp path=1221,38803,56203
+                2001:db8::/32 site=sydney feed=sydney-core distance=3 since=17 stale=no \
+                nexthop=203.0.113.1 metric=7 localpref=100 origin=igp path=1221,38803,56203
+                .
+
+                """
+            ),
+            ("complete show routes feed ", "* 2\nsydney-core\ntokyo-edge\n.\n"),
+            ("quit", "- 400 that belongs to a connection\n"),
+        ])
+    func forPrograms(line: String, reply: String) async throws {
+        let text = try await self.run(line, .machine)
+        #expect(text == reply)
+    }
+
+    @Test(
+        "answer people",
+        arguments: [
+            (
+                "nearest 1.0.4.1",
+                "sydney 210.18.215.100 (3 hops, cost 15, by cost, for 1.0.4.0/24)\n"
+            ),
+            (
+                "rank 1.0.4.1",
+                """
+                #  site    hops  cost     km  rtt  state  reason
+                1  sydney     3    15      0    -  up     cost
+                2  tokyo      4   156   6803    -  up     cost
+                3  london     -     -  15116    -  stale  no-route
+
+                """
+            ),
+            (
+                "explain 1.0.4.1",
+                """
+                1.0.4.1 in AU: the same for all of 1.0.4.0/24
+                #  site    hops  cost     km  rtt  state  reason    prefix      feed            since  path
+                1  sydney     3    15      0    -  up     cost      1.0.4.0/24  sydney-core  00:00:17  1221 38803 56203
+                2  tokyo      4   156   6803    -  up     cost      1.0.4.0/22  tokyo-edge   00:00:17  2500 7660 4637 38803
+                3  london     -     -  15116    -  stale  no-route  -           -                   -  -
+                sydney is first: the least cost (0 km x 0.02 + 3 hops x 5).
+
+                """
+            ),
+            (
+                "sh ip bgp 1.0.4.1",
+                """
+                BGP routing table entry for 1.0.4.0/24
+                Paths: (2 available, best #1, table Default-IP-Routing-Table)
+                  64600 1221 38803 56203
+                    203.0.113.1 from 203.0.113.1 (203.0.113.254)
+                      Origin IGP, metric 7, localpref 100, valid, internal, best
+                      Last update: <1000000000>
+
+                  64602 2500 7660 4637 38803
+                    202.0.0.1 from 202.0.0.1 (202.0.0.1)
+                      Origin incomplete, localpref 100, valid, external
+                      Last update: <1000000000>
+
+
+                """
+            ),
+            (
+                "sh ip bgp 1.0.4.0/22",
+                """
+                BGP routing table entry for 1.0.4.0/22
+                Paths: (1 available, best #1, table Default-IP-Routing-Table)
+                  64602 2500 7660 4637 38803
+                    202.0.0.1 from 202.0.0.1 (202.0.0.1)
+                      Origin incomplete, localpref 100, valid, external, best
+                      Last update: <1000000000>
+
+
+                """
+            ),
+            (
+                "show ip bgp 10.1.2.3",
+                """
+                BGP routing table entry for 10.0.0.0/8
+                Paths: (1 available, best #1, table Default-IP-Routing-Table)
+                  64603
+                    0.0.0.0 from 0.0.0.0 (0.0.0.0)
+                      Origin IGP, localpref 100, valid, internal, best
+
+
+                """
+            ),
+            ("show bgp ipv6 2001:db8::/33", "% Network not in table\n"),
+            (
+                "show ip bgp summary",
+                """
+                BGP router identifier 192.0.2.1, local AS number 65000
+                2 BGP AS-PATH entries
+                0 BGP community entries
+
+                Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd
+                203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2
+                202.0.0.1       4       2500       0       0        0    0    0 never    failed
+
+                Total number of neighbors 2
+
+                """
+            ),
+            (
+                "show routes feed tokyo-edge",
+                """
+                prefix              site    feed         hops       since  stale  nexthop          metric  localpref  origin      path
+                1.0.4.0/22          tokyo   tokyo-edge      4    00:00:17  no     202.0.0.1             -          -  incomplete  2500 7660 4637 38803
+                1 route
+
+                """
+            ),
+            ("show routes feed fish", "% There is no feed 'fish'\n"),
+            ("show configuration", "router: { as: 65000 }\nsites: {}\n"),
+        ])
+    func forPeople(line: String, reply: String) async throws {
+        let text = try await self.run(line)
+        #expect(text == reply)
+    }
+
+    @Test("answer as JSON, the same to people and programs")
+    func json() async throws {
+        let fixture = try await Fixture()
+        let explain = try await self.run("explain 1.0.4.1 --json", on: fixture)
+        #expect(
+            explain
+                == """
+                {"address":"1.0.4.1","client":"1.0.4.0/24","scope":24,"name":null,"sites":[\
+                {"site":"sydney","addresses":["2001:db8:1::1","210.18.215.100"],"distance":3,\
+                "cost":15,"km":0,"rtt":null,"state":"up","reason":"cost","prefix":"1.0.4.0/24",\
+                "feed":"sydney-core","since":17,"as_path":[1221,38803,56203]},\
+                {"site":"tokyo","addresses":["192.0.2.80"],"distance":4,"cost":156.064,"km":6803.197,\
+                "rtt":null,"state":"up","reason":"cost","prefix":"1.0.4.0/22","feed":"tokyo-edge",\
+                "since":17,"as_path":[2500,7660,4637,38803]},\
+                {"site":"london","addresses":[],"distance":null,"cost":null,"km":15115.649,"rtt":null,\
+                "state":"stale","reason":"no-route","prefix":null,"feed":null,"since":null,\
+                "as_path":null}],"location":"AU","all_down":false}
+
+                """)
+        for line in ["nearest 1.0.4.1 --json", "rank 1.0.4.1 --json"] {
+            #expect(try await self.run(line, on: fixture) == explain)
+            #expect(try await self.run(line, .machine, on: fixture) == "+ " + explain)
+        }
+        for line in [
+            "show ip bgp 1.0.4.1", "show bgp summary", "show sites", "show feeds", "show routes",
+            "show memory", "show version", "show configuration", "ready",
+        ] {
+            let text = try await self.run("\(line) --json", .machine, on: fixture)
+            #expect(text.hasPrefix("+ {\"") && text.hasSuffix("}\n"), "\(line): \(text)")
+            #expect(text.filter { $0 == "\n" }.count == 1)
+        }
+    }
+
+    @Test("lists routes within a prefix, up to a limit, over many slices")
+    func routes() async throws {
+        let fixture = try await Fixture()
+        await fixture.fill(3_000)
+        func count(_ line: String) async throws -> Int {
+            try await self.run(line, .machine, on: fixture)
+                .split(separator: "\n").count - 2
+        }
+        #expect(try await count("show routes") == 3_003)
+        #expect(try await count("show routes limit 700") == 700)
+        #expect(try await count("show routes limit 0") == 0)
+        #expect(try await count("show routes longer-than 172.16.0.0/24") == 256)
+        #expect(try await count("show routes longer-than 172.16.0.0/24 limit 300") == 256)
+        #expect(try await count("show routes feed tokyo-edge") == 1)
+        #expect(try await count("show routes feed tokyo-edge longer-than 172.16.0.0/12") == 0)
+    }
+
+    @Test("show memory adds up, and counts")
+    func memory() async throws {
+        let text = try await self.run("show memory", .machine)
+        let lines = text.split(separator: "\n").dropFirst().dropLast()
+        let counts = try #require(lines.last)
+        #expect(counts.hasPrefix("counts ipv4_prefixes=2 ipv6_prefixes=1 routes=3 "))
+        #expect(lines.contains { $0.hasPrefix("process bytes=") })
+        #expect(text.hasPrefix("* \(lines.count)\n"))
+    }
+
+    @Test("a reload that fails says where")
+    func reload() async throws {
+        let fixture = try await Fixture()
+        fixture.nextReload(
+            .failure(
+                CommandFailure(
+                    .ourFault, "the configuration is unchanged",
+                    details: ["martlet.yaml:3:5: unknown key 'sits'"])))
+        let (text, isGood) = try await fixture.interpreter().run("reload")
+        #expect(
+            text == "% The configuration is unchanged\n%   martlet.yaml:3:5: unknown key 'sits'\n")
+        #expect(!isGood)
+        fixture.nextReload(.success(["feed sydney-core: password", "zone example.com"]))
+        #expect(
+            try await self.run("reload", .machine, on: fixture)
+                == "* 2\nfeed sydney-core: password\nzone example.com\n.\n")
+    }
+
+    @Test("nearest answers nothing before the daemon is ready")
+    func notReady() async throws {
+        let fixture = try await Fixture()
+        fixture.setReadiness(.notReady(waitingFor: "feed sydney-core"))
+        #expect(
+            try await self.run("nearest 1.0.4.1", .machine, on: fixture)
+                == "- 503 not ready: feed sydney-core\n")
+        #expect(
+            try await self.run("ready", .machine, on: fixture)
+                == "- 503 not ready: feed sydney-core\n")
+        #expect(
+            try await self.run("ready --json", on: fixture)
+                == "{\"ready\":false,\"waiting_for\":\"feed sydney-core\"}\n")
+        #expect(try await self.run("rank 1.0.4.1", on: fixture).contains("sydney"))
+    }
+
+    @Test("explain says it when no site may be answered")
+    func allDown() async throws {
+        let fixture = try await Fixture()
+        fixture.oracle.update { world in
+            for site in world.sites { world.status[site.id, default: .init()].health = .down }
+        }
+        let text = try await self.run("explain 1.0.4.1", on: fixture)
+        #expect(text.contains("No site may be answered; all-down is all."))
+        fixture.oracle.update { $0.policies[0].allDown = .none }
+        #expect(
+            try await self.run("nearest 1.0.4.1", .machine, on: fixture)
+                == "- 503 no site may be answered\n")
+        #expect(try await self.run("explain 1.0.4.1", on: fixture).contains("Nothing is answered."))
+    }
+}

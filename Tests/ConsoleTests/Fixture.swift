@@ -1,0 +1,155 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Choice
+import Console
+import Foundation
+import RouteTable
+import Synchronization
+
+/// A daemon in small: three sites, two feeds, a pin, locations.
+final class Fixture: ConsoleBackend {
+    static let startTime: Int64 = 1_000_000_000
+
+    let owner: TableOwner
+    let oracle: Oracle
+    let router = RouterReport(asNumber: 65000, identifier: IPAddress(ipv4: 0xc000_0201))
+    let version = VersionReport(version: "1.2.3", started: startTime - 60)
+    private let reloads = Mutex<[Result<[String], CommandFailure>]>([])
+    private let state = Mutex(Readiness.ready)
+
+    static let sydney = SiteID(0)
+    static let tokyo = SiteID(1)
+    static let london = SiteID(2)
+    static let core = FeedID(0)
+    static let edge = FeedID(1)
+
+    init() async throws {
+        self.owner = TableOwner(now: { Fixture.startTime })
+        let australia = Place(latitude: -25, longitude: 133, name: "AU")
+        let japan = Place(latitude: 36, longitude: 138, name: "JP")
+        let sites = [
+            Site(
+                id: Self.sydney, name: "sydney", asNumber: 64600,
+                addresses: [
+                    try IPAddress(parsing: "2001:db8:1::1"),
+                    try IPAddress(parsing: "210.18.215.100"),
+                ], place: australia),
+            Site(
+                id: Self.tokyo, name: "tokyo", asNumber: 64602,
+                addresses: [try IPAddress(parsing: "192.0.2.80")], place: japan),
+            Site(
+                id: Self.london, name: "london", asNumber: 64603, weight: 5,
+                place: Place(latitude: 54, longitude: -2, name: "GB")),
+        ]
+        let world = World(
+            sites: sites,
+            policies: [
+                Policy(sites: sites.map(\.id)),
+                Policy(sites: [Self.tokyo, Self.london]),
+            ],
+            status: [
+                Self.sydney: SiteStatus(feeds: .live), Self.tokyo: SiteStatus(feeds: .live),
+                Self.london: SiteStatus(feeds: .stale),
+            ])
+        self.oracle = Oracle(lookup: self.owner.lookup, world: world)
+        for site in sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
+        for (id, site, name) in [
+            (Self.core, Self.sydney, "sydney-core"), (Self.edge, Self.tokyo, "tokyo-edge"),
+        ] {
+            self.owner.submit(
+                .addFeed(
+                    FeedDefinition(
+                        id: id, name: name, site: site, order: Int(id.rawValue), throughSites: [:])
+                ))
+            self.owner.submit(.feedUp(id))
+        }
+        var batch = RouteBatch(feed: Self.core)
+        var route = batch.intern(
+            RouteAttributes(
+                asPath: ASPath([1221, 38803, 56203]), nextHop: IPAddress(ipv4: 0xcb00_7101),
+                multiExitDiscriminator: 7, localPreference: 100))
+        batch.announce(try IPPrefix(parsing: "1.0.4.0/24"), attributes: route)
+        batch.announce(try IPPrefix(parsing: "2001:db8::/32"), attributes: route)
+        self.owner.submit(.routes(batch))
+        batch = RouteBatch(feed: Self.edge)
+        route = batch.intern(
+            RouteAttributes(
+                origin: .incomplete, asPath: ASPath([2500, 7660, 4637, 38803]),
+                nextHop: IPAddress(ipv4: 0xca00_0001)))
+        batch.announce(try IPPrefix(parsing: "1.0.4.0/22"), attributes: route)
+        self.owner.submit(.routes(batch))
+        self.owner.submit(.feedComplete(Self.core))
+        self.owner.submit(.feedComplete(Self.edge))
+        self.owner.submit(.setPins([(try IPPrefix(parsing: "10.0.0.0/8"), [Self.london])]))
+        self.owner.submit(
+            .setLocations([
+                LocationRange(
+                    first: try IPAddress(parsing: "1.0.4.0"),
+                    last: try IPAddress(parsing: "1.0.4.255"), place: australia)
+            ]))
+        await self.owner.flush()
+    }
+
+    /// Many routes of one feed: `count` host routes from 172.16.0.0 on.
+    func fill(_ count: Int) async {
+        var batch = RouteBatch(feed: Self.core)
+        let attributes = batch.intern(RouteAttributes(asPath: ASPath([1221, 1, 2, 3])))
+        for index in 0..<count {
+            batch.announce(
+                IPPrefix(host: IPAddress(ipv4: 0xac10_0000 + UInt32(index))),
+                attributes: attributes)
+            if batch.count == 4096 {
+                self.owner.submit(.routes(batch))
+                batch = RouteBatch(feed: Self.core)
+                _ = batch.intern(RouteAttributes(asPath: ASPath([1221, 1, 2, 3])))
+            }
+        }
+        self.owner.submit(.routes(batch))
+        await self.owner.flush()
+    }
+
+    func interpreter() throws -> Interpreter {
+        try Interpreter(
+            backend: self, now: { Fixture.startTime + 17 }, date: { "<\($0)>" })
+    }
+
+    func policy(named name: String) -> Int? { name == "www.example.com" ? 1 : nil }
+    var names: [String] { ["www.example.com"] }
+
+    func feedIdentities() -> [FeedIdentity] {
+        [
+            FeedIdentity(
+                id: Self.core, name: "sydney-core", site: Self.sydney, kind: .bgp, peerAS: 65000,
+                peerAddress: IPAddress(ipv4: 0xcb00_7101),
+                peerIdentifier: IPAddress(ipv4: 0xcb00_71fe), isInternal: true),
+            FeedIdentity(
+                id: Self.edge, name: "tokyo-edge", site: Self.tokyo, kind: .mrt, peerAS: 2500,
+                peerAddress: IPAddress(ipv4: 0xca00_0001)),
+        ]
+    }
+
+    func feedReports() async -> [FeedReport] {
+        let identities = self.feedIdentities()
+        return [
+            FeedReport(
+                identity: identities[0], state: "established", isUp: true,
+                since: Self.startTime, messagesReceived: 12, messagesSent: 3),
+            FeedReport(
+                identity: identities[1], state: "failed", isUp: false,
+                lastError: "record 7 ends early"),
+        ]
+    }
+
+    func readiness() -> Readiness { self.state.withLock { $0 } }
+    func setReadiness(_ readiness: Readiness) { self.state.withLock { $0 = readiness } }
+    func configuration() -> String? { "router: { as: 65000 }\nsites: {}\n" }
+
+    func reload() async -> Result<[String], CommandFailure> {
+        self.reloads.withLock { $0.popLast() } ?? .success([])
+    }
+    func nextReload(_ result: Result<[String], CommandFailure>) {
+        self.reloads.withLock { $0.append(result) }
+    }
+}
