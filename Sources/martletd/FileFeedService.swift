@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BGPSpeaker
+import Choice
 import Configuration
 import DNSFront
 import Logging

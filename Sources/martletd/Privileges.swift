@@ -46,15 +46,14 @@ struct Privileges {
     /// Gives up root for good, and proves it: real, effective and saved ids, and all groups.
     func drop() throws(Failure) {
         guard geteuid() == 0, self.user != 0 else { return }
-        guard initgroups(self.name, self.group) == 0 else {
-            throw .system(call: "initgroups", errno: errno)
-        }
-        guard martlet_setresgid(self.group, self.group, self.group) == 0 else {
-            throw .system(call: "setresgid", errno: errno)
-        }
-        guard martlet_setresuid(self.user, self.user, self.user) == 0 else {
-            throw .system(call: "setresuid", errno: errno)
-        }
+        try self.check("initgroups", martlet_initialize_groups(self.name, self.group))
+        try self.check("setresgid", martlet_set_group(self.group))
+        try self.check("setresuid", martlet_set_user(self.user))
         guard setuid(0) != 0 else { throw .stillRoot }
+    }
+
+    /// The C room gives a negated errno.
+    private func check(_ call: String, _ result: Int32) throws(Failure) {
+        guard result == 0 else { throw .system(call: call, errno: -result) }
     }
 }

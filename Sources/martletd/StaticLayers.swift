@@ -3,6 +3,7 @@
 
 import Addressing
 import BGPSpeaker
+import Choice
 import Configuration
 import RouteFiles
 import RouteTable
