@@ -4,10 +4,12 @@
 import os
 import pwd
 import signal
+import subprocess
 import time
 import unittest
 
-from harness import Machine, Martlet, Process, TestCase, eventually, program, run
+from harness import (
+    Machine, Martlet, Process, TestCase, bird_configuration, eventually, program, run)
 
 CONFIGURATION = """
 router: { as: 65000, id: 192.0.2.1 }
@@ -96,7 +98,6 @@ class ReloadTests(TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_a_session_that_did_not_change_stays(self):
-        from harness import bird_configuration
         with_feed = CONFIGURATION.replace("maps:", (
             "feeds:\n  near-router: { site: near, bgp: { peer: 127.0.0.2, as: 65001,"
             " connect: passive } }\nmaps:"))
@@ -218,7 +219,6 @@ class StartAndEndTests(TestCase):
         with open(log, "w") as file:
             found = os.fstat(file.fileno())
             environment = {**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
-            import subprocess
             child = subprocess.Popen(
                 [program("martletd"), "--config", daemon.configuration, "--foreground"],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment)

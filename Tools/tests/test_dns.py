@@ -1,14 +1,12 @@
 # Martlet: a BGP-fed route server and proximity oracle
 # SPDX-License-Identifier: Apache-2.0
 """DNS as independent programs see it: dig, kdig, and packets written by hand."""
-import os
 import random
-import re
 import socket
 import struct
 import unittest
 
-from harness import PATIENCE, TestCase, peer, run
+from harness import PATIENCE, Martlet, TestCase, peer, run
 
 CONFIGURATION = """
 router: { as: 65000, id: 192.0.2.1 }
@@ -41,7 +39,6 @@ QUERY = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\3www\7example\3com\0\
 class AnswerTests(TestCase):
     @classmethod
     def setUpClass(cls):
-        from harness import Martlet
         cls.daemon = Martlet(CONFIGURATION, files={"pins.routes": PINS})
         cls.addClassCleanup(cls.daemon.stop)
 
