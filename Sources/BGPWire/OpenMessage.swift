@@ -1,0 +1,128 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import Addressing
+
+/// An OPEN (RFC 4271 §4.2): who speaks, for how long silence is borne, and what it can do.
+public struct OpenMessage: Sendable, Hashable {
+    public static let version: UInt8 = 4
+
+    /// As it stands in the fixed part: ``ASNumber/trans`` where it doesn't fit two octets.
+    public var twoOctetAS: UInt16
+    public var holdTimeSeconds: UInt16
+    public var identifier: UInt32
+    public var capabilities: Capabilities
+
+    /// The AS number that counts (RFC 6793 §4.1).
+    public var asNumber: ASNumber {
+        self.capabilities.fourOctetAS ?? ASNumber(UInt32(self.twoOctetAS))
+    }
+
+    /// Our own. The capability for four-octet AS numbers is put before `capabilities`.
+    public init(
+        asNumber: ASNumber, holdTimeSeconds: UInt16, identifier: UInt32,
+        capabilities: [Capability]
+    ) {
+        self.twoOctetAS = UInt16(
+            truncatingIfNeeded: (asNumber.isTwoOctet ? asNumber : .trans).rawValue)
+        self.holdTimeSeconds = holdTimeSeconds
+        self.identifier = identifier
+        self.capabilities = Capabilities([.fourOctetAS(asNumber)] + capabilities)
+    }
+
+    /// Reads the body: version `u8`, AS `u16`, hold time `u16` in seconds, identifier `u32`, a
+    /// count `u8` of parameter bytes, and parameters of a type `u8`, a length `u8` and a value;
+    /// or, where RFC 9072 §2 says so, a 255, a count `u16`, and lengths of `u16`.
+    ///
+    /// What it says is judged here as far as its form goes; AS number and identifier are the
+    /// session's to judge.
+    ///
+    /// - Throws: The NOTIFICATION that it deserves (RFC 4271 §6.2).
+    public init(body: RawSpan) throws(Notification) {
+        guard let version = body.uint8(at: 0), let system = body.uint16(at: 1),
+            let holdTime = body.uint16(at: 3), let identifier = body.uint32(at: 5),
+            let count = body.uint8(at: 9)
+        else { throw .open(.unspecific) }
+        guard version == Self.version else {
+            throw .open(.unsupportedVersion, data: UInt16(Self.version).bigEndianBytes)
+        }
+        guard holdTime == 0 || holdTime >= 3 else { throw .open(.unacceptableHoldTime) }
+        self.twoOctetAS = system
+        self.holdTimeSeconds = holdTime
+        self.identifier = identifier
+        self.capabilities = Capabilities()
+        // RFC 9072 §2: a first parameter of type 255 tells, whatever the count before it; a count
+        // of zero never does.
+        if count != 0, body.uint8(at: 10) == 255 {
+            guard let extended = body.uint16(at: 11),
+                13 + Int(extended) == body.byteCount
+            else { throw .open(.unspecific) }
+            try self.readParameters(body.extracting(13..<body.byteCount), isExtended: true)
+        } else {
+            guard 10 + Int(count) == body.byteCount else { throw .open(.unspecific) }
+            try self.readParameters(body.extracting(10..<body.byteCount), isExtended: false)
+        }
+    }
+
+    private mutating func readParameters(
+        _ bytes: RawSpan, isExtended: Bool
+    ) throws(Notification) {
+        var position = 0
+        while position < bytes.byteCount {
+            let length =
+                isExtended
+                ? bytes.uint16(at: position + 1).map(Int.init)
+                : bytes.uint8(at: position + 1).map(Int.init)
+            let start = position + (isExtended ? 3 : 2)
+            guard let type = bytes.uint8(at: position), let length,
+                length <= bytes.byteCount - start
+            else { throw .open(.unspecific) }
+            guard type == 2 else { throw .open(.unsupportedParameter) }
+            try self.readCapabilities(bytes.extracting(start..<start + length))
+            position = start + length
+        }
+    }
+
+    private mutating func readCapabilities(_ bytes: RawSpan) throws(Notification) {
+        var position = 0
+        while position < bytes.byteCount {
+            guard let code = bytes.uint8(at: position),
+                let length = bytes.uint8(at: position + 1),
+                Int(length) <= bytes.byteCount - position - 2
+            else { throw .open(.unspecific) }
+            let end = position + 2 + Int(length)
+            self.capabilities.list.append(
+                Capability(.init(rawValue: code), bytes.bytes(in: position + 2..<end)))
+            position = end
+        }
+    }
+
+    /// The body, with one parameter for each capability (as most routers send it). Where they
+    /// fill more than 255 bytes, in the form of RFC 9072.
+    func encodeBody(into bytes: inout [UInt8]) {
+        bytes.append(Self.version)
+        bytes += self.twoOctetAS.bigEndianBytes
+        bytes += self.holdTimeSeconds.bigEndianBytes
+        bytes += self.identifier.bigEndianBytes
+        let plain = self.capabilities.list.reduce(0) { $0 + 4 + $1.value.count }
+        let isExtended =
+            plain >= 255 || self.capabilities.list.contains { $0.value.count > 253 }
+        if isExtended {
+            bytes += [255, 255]
+            bytes += UInt16(clamping: plain + self.capabilities.list.count).bigEndianBytes
+        } else {
+            bytes.append(UInt8(plain))
+        }
+        for capability in self.capabilities.list {
+            bytes.append(2)
+            if isExtended {
+                bytes += UInt16(clamping: capability.value.count + 2).bigEndianBytes
+            } else {
+                bytes.append(UInt8(capability.value.count + 2))
+            }
+            bytes.append(capability.code.rawValue)
+            bytes.append(UInt8(clamping: capability.value.count))
+            bytes += capability.value.prefix(255)
+        }
+    }
+}

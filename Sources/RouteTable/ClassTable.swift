@@ -1,0 +1,126 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// The classes of one generation: tuples of fixed width, each kept once, numbered from 0.
+///
+/// A tuple: a byte a site (distance + 1, or 0), then the numbers of the pin list and of the place
+/// as `UInt32`. Another layer is some more bytes at the end. Class 0 is all zeros: nothing known.
+///
+/// Tuples are only added, in memory that doesn't move. A tuple is complete before its id reaches
+/// a reader through a releasing store of a lookup entry; so readers need no lock.
+/// Unchecked for that reason: all but `publishedCount` and `tuple(_:)` belong to the writer.
+final class ClassTable: @unchecked Sendable {
+    let sites: Int
+    let stride: Int
+    let capacity: Int
+    private let memory: ReservedMemory
+    private let base: UnsafeMutableRawPointer
+    private(set) var count = 0
+    private let sharedCount = Atomic<Int>(0)
+    /// Open addressing, id + 1, at most half full.
+    private var index: UnsafeMutablePointer<UInt32>
+    private var indexMask: Int
+
+    var pinOffset: Int { self.sites }
+    var placeOffset: Int { self.sites + 4 }
+
+    /// - Parameter sites: The width: 8, 16, 32 or 64.
+    init(sites: Int, capacity: Int) {
+        precondition(sites % 8 == 0, "tuples are compared eight bytes at a time")
+        self.sites = sites
+        self.stride = sites + 8
+        self.capacity = capacity
+        self.memory = ReservedMemory(bytes: (capacity + 1) * self.stride)
+        self.base = self.memory.base
+        self.indexMask = 1023
+        self.index = .allocate(capacity: 1024)
+        self.index.initialize(repeating: 0, count: 1024)
+        _ = self.intern()
+    }
+
+    deinit { self.index.deallocate() }
+
+    var publishedCount: Int { self.sharedCount.load(ordering: .acquiring) }
+
+    func tuple(_ id: UInt32) -> UnsafeRawPointer {
+        UnsafeRawPointer(self.base + Int(id) * self.stride)
+    }
+
+    /// Where the next tuple is put together before ``intern()``; starts as what it was left.
+    var scratch: UnsafeMutableRawPointer { self.base + self.count * self.stride }
+
+    /// The id of the tuple in ``scratch``, which is taken in if it is new.
+    func intern() -> UInt32 {
+        let tuple = self.scratch
+        var slot = Self.hash(tuple, self.stride) & self.indexMask
+        while self.index[slot] != 0 {
+            let id = self.index[slot] - 1
+            if Self.equal(tuple, self.base + Int(id) * self.stride, self.stride) { return id }
+            slot = (slot + 1) & self.indexMask
+        }
+        precondition(self.count < self.capacity, "the capacity follows the table's limits")
+        let id = UInt32(truncatingIfNeeded: self.count)
+        self.index[slot] = id + 1
+        self.count += 1
+        self.sharedCount.store(self.count, ordering: .releasing)
+        if self.count * 2 > self.indexMask { self.growIndex() }
+        return id
+    }
+
+    /// The id of a tuple with one site's byte replaced.
+    func intern(_ id: UInt32, replacing site: Int, by value: UInt8) -> UInt32 {
+        let old = self.tuple(id)
+        if old.load(fromByteOffset: site, as: UInt8.self) == value { return id }
+        let scratch = self.scratch
+        scratch.copyMemory(from: old, byteCount: self.stride)
+        scratch.storeBytes(of: value, toByteOffset: site, as: UInt8.self)
+        return self.intern()
+    }
+
+    private func growIndex() {
+        let size = (self.indexMask + 1) * 2
+        self.index.deallocate()
+        self.index = .allocate(capacity: size)
+        self.index.initialize(repeating: 0, count: size)
+        self.indexMask = size - 1
+        for id in 0..<self.count {
+            var slot = Self.hash(self.base + id * self.stride, self.stride) & self.indexMask
+            while self.index[slot] != 0 { slot = (slot + 1) & self.indexMask }
+            self.index[slot] = UInt32(truncatingIfNeeded: id + 1)
+        }
+    }
+
+    @inline(__always)
+    private static func hash(_ tuple: UnsafeMutableRawPointer, _ count: Int) -> Int {
+        var hash: UInt64 = 0x9e37_79b9_7f4a_7c15
+        var offset = 0
+        while offset < count {
+            hash ^= tuple.load(fromByteOffset: offset, as: UInt64.self)
+            let product = hash.multipliedFullWidth(by: 0xd6e8_feb8_6659_fd93)
+            hash = product.high ^ product.low
+            offset += 8
+        }
+        return Int(truncatingIfNeeded: hash &* 0x9e37_79b9_7f4a_7c15 &>> 20)
+    }
+
+    @inline(__always)
+    private static func equal(
+        _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, _ count: Int
+    ) -> Bool {
+        var offset = 0
+        while offset < count {
+            if a.load(fromByteOffset: offset, as: UInt64.self)
+                != b.load(fromByteOffset: offset, as: UInt64.self)
+            {
+                return false
+            }
+            offset += 8
+        }
+        return true
+    }
+
+    /// Bytes touched.
+    var byteCount: Int { (self.count + 1) * self.stride + (self.indexMask + 1) * 4 }
+}

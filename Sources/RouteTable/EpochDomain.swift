@@ -1,0 +1,76 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// Who reads what: decides when memory that the writer unlinked may be used again.
+///
+/// A reader announces the epoch it began in, in a cache line of its own; the writer tags what it
+/// unlinks with the epoch of that moment and moves the epoch on. Nothing with a tag is used again
+/// while a reader's epoch is at or below it.
+///
+/// Why that is enough: pinning is a sequentially consistent exchange, and so are the writer's
+/// step and its look at the slots. If the writer doesn't see a pin, the reader's loads come after
+/// the unlinking and can't find what was unlinked.
+///
+/// Unchecked: the slots are atomics in memory that lives as long as this object.
+final class EpochDomain: @unchecked Sendable {
+    private static let free: UInt64 = 0
+    private static let idle: UInt64 = .max
+    /// 128 bytes: the adjacent line is fetched too.
+    private static let stride = 16
+
+    private let slots: UnsafeMutablePointer<Atomic<UInt64>>
+    private let memory: ReservedMemory
+    private let slotCount: Int
+    private let epoch = Atomic<UInt64>(1)
+
+    init(slotCount: Int) {
+        self.slotCount = slotCount
+        self.memory = ReservedMemory(bytes: slotCount * Self.stride * 8)
+        self.slots = self.memory.base.assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    /// Takes a reader's slot; nil when all are taken.
+    func register() -> Int? {
+        for slot in 0..<self.slotCount {
+            let (won, _) = self.slots[slot * Self.stride].compareExchange(
+                expected: Self.free, desired: Self.idle, ordering: .acquiringAndReleasing)
+            if won { return slot }
+        }
+        return nil
+    }
+
+    func unregister(_ slot: Int) {
+        self.slots[slot * Self.stride].store(Self.free, ordering: .releasing)
+    }
+
+    func pin(_ slot: Int) {
+        let epoch = self.epoch.load(ordering: .acquiring)
+        _ = self.slots[slot * Self.stride].exchange(
+            epoch, ordering: .sequentiallyConsistent)
+    }
+
+    func unpin(_ slot: Int) {
+        self.slots[slot * Self.stride].store(Self.idle, ordering: .releasing)
+    }
+
+    // MARK: The writer's side
+
+    /// The tag of what is unlinked now.
+    var current: UInt64 { self.epoch.load(ordering: .relaxed) }
+
+    /// Ends the current epoch.
+    ///
+    /// - Returns: What was tagged below this may be used again.
+    func advance() -> UInt64 {
+        let next =
+            self.epoch.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
+        var oldest = next
+        for slot in 0..<self.slotCount {
+            let value = self.slots[slot * Self.stride].load(ordering: .sequentiallyConsistent)
+            if value != Self.free, value < oldest { oldest = value }
+        }
+        return oldest
+    }
+}

@@ -1,0 +1,28 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import Addressing
+
+/// One source of routes, as seen from one site.
+public struct FeedDefinition: Hashable, Sendable {
+    public var id: FeedID
+    public var name: String
+    public var site: SiteID
+    /// The position in the configuration: among equal paths within a site the lower one decides.
+    public var order: Int
+    /// Empty: plain reading. Else Supersparrow's `read: through-sites`: a path in which the AS
+    /// number of one of these sites stands gives that site the hops after its last occurrence;
+    /// ``site`` always gets the whole length.
+    public var throughSites: [SiteID: ASNumber]
+
+    public init(
+        id: FeedID, name: String, site: SiteID, order: Int,
+        throughSites: [SiteID: ASNumber] = [:]
+    ) {
+        self.id = id
+        self.name = name
+        self.site = site
+        self.order = order
+        self.throughSites = throughSites
+    }
+}

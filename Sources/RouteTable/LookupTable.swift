@@ -1,0 +1,67 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// What readers see of the table: any number of threads, no lock, no wait.
+public final class LookupTable: Sendable {
+    let epochs: EpochDomain
+    /// The published ``TableImage``, retained by the writer until no reader can hold it.
+    private let image: Atomic<UInt>
+
+    init(first: TableImage, readers: Int) {
+        self.epochs = EpochDomain(slotCount: readers)
+        self.image = Atomic(UInt(bitPattern: Unmanaged.passUnretained(first).toOpaque()))
+    }
+
+    /// Publishes another image. The caller keeps both alive, the one before until it is reclaimed.
+    func publish(_ image: TableImage) {
+        self.image.store(
+            UInt(bitPattern: Unmanaged.passUnretained(image).toOpaque()),
+            ordering: .sequentiallyConsistent)
+    }
+
+    var published: Unmanaged<TableImage>? {
+        UnsafeRawPointer(bitPattern: self.image.load(ordering: .acquiring))
+            .map { Unmanaged.fromOpaque($0) }
+    }
+
+    /// A reader for one thread.
+    public func makeReader() throws -> TableReader {
+        guard let slot = self.epochs.register() else { throw TableReaderError.noSlotLeft }
+        return TableReader(table: self, slot: slot)
+    }
+}
+
+public enum TableReaderError: Error, Hashable, Sendable {
+    /// As many readers as ``TableLimits/readers`` are there.
+    case noSlotLeft
+}
+
+/// One thread's access to the table. Gives its place back at the end of its life.
+public struct TableReader: ~Copyable {
+    private let table: LookupTable
+    private let slot: Int
+
+    init(table: LookupTable, slot: Int) {
+        self.table = table
+        self.slot = slot
+    }
+
+    deinit { self.table.epochs.unregister(self.slot) }
+
+    /// Pins the table for a batch of lookups.
+    ///
+    /// The writer goes on, but can't use memory again that was unlinked since: keep batches to
+    /// milliseconds, and don't wait inside.
+    public mutating func withSnapshot<R>(
+        _ body: (borrowing TableSnapshot) throws -> R
+    ) rethrows -> R {
+        self.table.epochs.pin(self.slot)
+        defer { self.table.epochs.unpin(self.slot) }
+        guard let image = self.table.published else {
+            preconditionFailure("an image is published from the table's first moment")
+        }
+        return try body(TableSnapshot(image: image))
+    }
+}

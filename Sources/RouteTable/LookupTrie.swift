@@ -1,0 +1,64 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// Owner of one family's ``LookupBase``, and of the nodes' accounts, which are the writer's.
+///
+/// Unchecked: readers only use `base`, by atomics; the rest belongs to the writer's thread.
+final class LookupTrie: @unchecked Sendable {
+    let base: LookupBase
+    let nodeCapacity: Int
+    private let rootMemory: ReservedMemory
+    private let nodeMemory: ReservedMemory
+    private let mixedMemory: ReservedMemory
+    /// Nodes handed out at one time or another.
+    private(set) var nodeHighWater = 0
+    private var freeNodes: [UInt32] = []
+    private var retiredNodes: [(epoch: UInt64, node: UInt32)] = []
+    private var retiredStart = 0
+
+    /// - Parameter large: Use huge pages.
+    init(nodeCapacity: Int, large: Bool) {
+        self.nodeCapacity = min(nodeCapacity, 1 << 30)
+        self.rootMemory = ReservedMemory(bytes: 4 << LookupBase.rootBits, hugePages: large)
+        self.nodeMemory = ReservedMemory(bytes: self.nodeCapacity * 64, hugePages: large)
+        self.mixedMemory = ReservedMemory(bytes: 1 << LookupBase.rootBits / 8)
+        self.base = LookupBase(
+            root: self.rootMemory.base.assumingMemoryBound(to: Atomic<UInt32>.self),
+            nodes: self.nodeMemory.base.assumingMemoryBound(to: Atomic<UInt32>.self),
+            mixed: self.mixedMemory.base.assumingMemoryBound(to: Atomic<UInt64>.self))
+    }
+
+    /// A node that no reader sees; nil when the reserved space is used up.
+    func allocateNode() -> UInt32? {
+        if let node = self.freeNodes.popLast() { return node }
+        guard self.nodeHighWater < self.nodeCapacity else { return nil }
+        self.nodeHighWater += 1
+        return UInt32(truncatingIfNeeded: self.nodeHighWater - 1)
+    }
+
+    func retireNode(_ node: UInt32, epoch: UInt64) {
+        self.retiredNodes.append((epoch, node))
+    }
+
+    var hasRetiredNodes: Bool { self.retiredStart < self.retiredNodes.count }
+
+    /// Takes back what was retired before an epoch.
+    func reclaim(before epoch: UInt64) {
+        while self.retiredStart < self.retiredNodes.count,
+            self.retiredNodes[self.retiredStart].epoch < epoch
+        {
+            self.freeNodes.append(self.retiredNodes[self.retiredStart].node)
+            self.retiredStart += 1
+        }
+        if self.retiredStart > 1024, self.retiredStart * 2 > self.retiredNodes.count {
+            self.retiredNodes.removeFirst(self.retiredStart)
+            self.retiredStart = 0
+        }
+    }
+
+    var nodesInUse: Int {
+        self.nodeHighWater - self.freeNodes.count - (self.retiredNodes.count - self.retiredStart)
+    }
+}

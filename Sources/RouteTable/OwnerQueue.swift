@@ -1,0 +1,137 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+/// What waits for the writer.
+enum OwnerWork: Sendable {
+    case command(PreparedCommand)
+    /// Runs between batches.
+    case query(@Sendable (TableEngine) -> Void)
+    /// Runs once all that came before is visible to readers.
+    case barrier(@Sendable () -> Void)
+
+    /// Changes it counts for in the queue's bound.
+    var weight: Int {
+        if case .command(.plain(.routes(let batch))) = self { return max(1, batch.count) }
+        return 1
+    }
+}
+
+/// A command as the writer takes it: what is long and needs no table was done by who submitted it.
+enum PreparedCommand: Sendable {
+    case plain(TableCommand)
+    case pins(PinLayer)
+    case locations(LocationLayer)
+    /// Counted, and nothing else.
+    case refused
+
+    init(_ command: TableCommand, limits: TableLimits) {
+        do throws(TableDefinitionError) {
+            try command.validate()
+            switch command {
+            case .setPins(let pins):
+                guard pins.count <= limits.ranges else {
+                    throw .tooManyRanges(count: pins.count, limit: limits.ranges)
+                }
+                self = .pins(PinLayer(pins: pins))
+            case .setLocations(let ranges):
+                guard ranges.count <= limits.ranges else {
+                    throw .tooManyRanges(count: ranges.count, limit: limits.ranges)
+                }
+                self = .locations(LocationLayer(ranges: ranges))
+            default: self = .plain(command)
+            }
+        } catch {
+            self = .refused
+        }
+    }
+}
+
+/// The bounded queue between those who submit and the writer.
+///
+/// Unchecked: every stored property but the monitor is used under its lock.
+final class OwnerQueue: @unchecked Sendable {
+    private let monitor = Monitor()
+    private var waiting: [OwnerWork] = []
+    private var weight = 0
+    private var drainWaiters: [@Sendable () -> Void] = []
+    private var isClosed = false
+    let highMark: Int
+    let lowMark: Int
+
+    init(highMark: Int) {
+        self.highMark = highMark
+        self.lowMark = highMark / 2
+    }
+
+    enum Outcome { case accepted, full, closed }
+
+    /// Takes work in, also above the high mark: then the answer is `full`, and the producer stops.
+    func add(_ work: OwnerWork) -> Outcome {
+        self.monitor.withLock {
+            guard !self.isClosed else { return .closed }
+            self.waiting.append(work)
+            self.weight += work.weight
+            self.monitor.wakeAll()
+            return self.weight > self.highMark ? .full : .accepted
+        }
+    }
+
+    /// Blocks until there is room.
+    func addWaiting(_ work: OwnerWork) {
+        self.monitor.withLock {
+            while self.weight > self.highMark, !self.isClosed { self.monitor.wait() }
+            guard !self.isClosed else { return }
+            self.waiting.append(work)
+            self.weight += work.weight
+            self.monitor.wakeAll()
+        }
+    }
+
+    /// Registers a body to run below the low mark; false where the queue is there already.
+    func addDrainWaiter(_ body: @escaping @Sendable () -> Void) -> Bool {
+        self.monitor.withLock {
+            guard self.weight > self.lowMark, !self.isClosed else { return false }
+            self.drainWaiters.append(body)
+            return true
+        }
+    }
+
+    /// All that waits; blocks until there is some if `block`. Nil once the queue is closed.
+    func take(block: Bool) -> [OwnerWork]? {
+        self.monitor.withLock {
+            while block, self.waiting.isEmpty, !self.isClosed { self.monitor.wait() }
+            guard !self.isClosed else { return nil }
+            let work = self.waiting
+            self.waiting = []
+            return work
+        }
+    }
+
+    /// Work has been done: gives its weight back, and whom to tell.
+    func finish(weight: Int) -> [@Sendable () -> Void] {
+        self.monitor.withLock {
+            let wasFull = self.weight > self.highMark
+            self.weight -= weight
+            if wasFull, self.weight <= self.highMark { self.monitor.wakeAll() }
+            guard self.weight <= self.lowMark, !self.drainWaiters.isEmpty else { return [] }
+            let waiters = self.drainWaiters
+            self.drainWaiters = []
+            return waiters
+        }
+    }
+
+    /// Takes nothing more in.
+    ///
+    /// - Returns: What was left, and who waits for room.
+    func close() -> (left: [OwnerWork], waiters: [@Sendable () -> Void]) {
+        self.monitor.withLock {
+            self.isClosed = true
+            let left = self.waiting
+            let waiters = self.drainWaiters
+            self.waiting = []
+            self.drainWaiters = []
+            self.monitor.wakeAll()
+            return (left, waiters)
+        }
+    }
+}

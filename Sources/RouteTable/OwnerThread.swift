@@ -1,0 +1,89 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// The writer's thread: takes work from the queue, and does the engine's long jobs in slices
+/// between.
+///
+/// Unchecked: `engine` is used by the thread alone until the thread has ended, and after that
+/// under `afterwards`; `thread` is written once before the object is shared.
+final class OwnerThread: @unchecked Sendable {
+    let queue: OwnerQueue
+    private let engine: TableEngine
+    private let afterwards = Monitor()
+    private var hasEnded = false
+    private var thread: pthread_t?
+
+    init(engine: TableEngine, queue: OwnerQueue) {
+        self.engine = engine
+        self.queue = queue
+    }
+
+    func start() {
+        self.thread = startThread { [self] in self.run() }
+        precondition(self.thread != nil, "the system starts one thread for the table")
+    }
+
+    private func run() {
+        var barriers: [@Sendable () -> Void] = []
+        while let work = self.queue.take(block: !self.engine.hasWork) {
+            for item in work {
+                switch item {
+                case .command(let command): self.engine.apply(command)
+                case .query(let body): body(self.engine)
+                case .barrier(let body): barriers.append(body)
+                }
+                self.engine.endBatch()
+                for waiter in self.queue.finish(weight: item.weight) { waiter() }
+                if self.engine.hasJobs { self.engine.stepJobs() }
+            }
+            self.engine.step(isIdle: work.isEmpty || !barriers.isEmpty)
+            if !barriers.isEmpty, !self.engine.hasWork {
+                for barrier in barriers { barrier() }
+                barriers = []
+            }
+        }
+        let (left, waiters) = self.queue.close()
+        self.afterwards.withLock {
+            self.hasEnded = true
+            self.afterwards.wakeAll()
+            for item in left { if case .query(let body) = item { body(self.engine) } }
+        }
+        for barrier in barriers { barrier() }
+        for item in left { if case .barrier(let body) = item { body() } }
+        for waiter in waiters { waiter() }
+    }
+
+    /// Runs a query on the thread, or here once the thread has ended.
+    func query(_ body: @escaping @Sendable (TableEngine) -> Void) {
+        guard self.queue.add(.query(body)) == .closed else { return }
+        self.afterwards.withLock {
+            while !self.hasEnded { self.afterwards.wait() }
+            body(self.engine)
+        }
+    }
+
+    var isCurrent: Bool {
+        self.thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false
+    }
+
+    /// Ends the thread. What waits is dropped, but queries and barriers are called.
+    func shutdown() {
+        let (left, waiters) = self.queue.close()
+        for waiter in waiters { waiter() }
+        guard !self.isCurrent else {
+            Self.callBarriers(left)
+            return
+        }
+        self.afterwards.withLock {
+            while !self.hasEnded { self.afterwards.wait() }
+            for item in left { if case .query(let body) = item { body(self.engine) } }
+        }
+        Self.callBarriers(left)
+    }
+
+    private static func callBarriers(_ left: [OwnerWork]) {
+        for item in left { if case .barrier(let body) = item { body() } }
+    }
+}

@@ -1,0 +1,54 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import Addressing
+
+/// The routes, as ``TableOwner/query(_:)`` sees them on the writer's thread.
+///
+/// Feeds in their first transfer decide nothing, but their routes are listed.
+public struct RIB: ~Copyable {
+    private let engine: TableEngine
+
+    init(engine: TableEngine) { self.engine = engine }
+
+    /// For each site with a route to the address, the one that decides its distance.
+    public func routes(covering address: IPAddress) -> [SiteRoute] {
+        self.engine.routes(covering: address)
+    }
+
+    /// The longest prefix that any site has for the address, and for each site with a route the
+    /// one that decides, which may be of a shorter prefix. Nil where no site has one.
+    public func paths(
+        covering address: IPAddress
+    ) -> (prefix: IPPrefix, paths: [SiteRoute])? {
+        let paths = self.engine.routes(covering: address)
+        return paths.map(\.prefix).max { $0.length < $1.length }.map { ($0, paths) }
+    }
+
+    /// Every feed's route at exactly this prefix, by the feeds' order in the configuration.
+    public func routes(at prefix: IPPrefix) -> [SiteRoute] { self.engine.routes(at: prefix) }
+
+    /// A slice of the routes in tree order: a block before what it holds, then by address; the
+    /// routes of one prefix by feed number.
+    ///
+    /// - Parameters:
+    ///   - cursor: What the slice before gave; nil to begin.
+    ///   - feed: Only this feed's.
+    ///   - block: Only prefixes within this one, itself included.
+    ///   - limit: Routes at most. With `feed` there may be fewer although more follow.
+    /// - Returns: The routes, and where to go on; nil at the end.
+    public func routes(
+        after cursor: RouteCursor?, feed: FeedID? = nil, within block: IPPrefix? = nil,
+        limit: Int
+    ) -> (routes: [SiteRoute], next: RouteCursor?) {
+        self.engine.routes(after: cursor, feed: feed, within: block, limit: limit)
+    }
+
+    /// All feeds, by their order in the configuration.
+    public func feedSummaries() -> [FeedSummary] { self.engine.feedSummaries() }
+
+    /// Bytes by part.
+    public func memory() -> [MemoryPart] { self.engine.memory() }
+
+    public func counts() -> TableCounts { self.engine.counts() }
+}

@@ -1,0 +1,37 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// A stretch of address space, zero at first, whose pages cost memory only once they are written.
+///
+/// It never moves, so pointers into it stay good while readers hold them, and growing copies
+/// nothing. Unchecked: it is an address and a size; who may touch the bytes when is the owner's
+/// rule (``LookupTrie``, ``ClassTable``, ``PrefixTree``).
+final class ReservedMemory: @unchecked Sendable {
+    let base: UnsafeMutableRawPointer
+    let byteCount: Int
+    private let mapping: UnsafeMutableRawPointer
+    private let mappedBytes: Int
+
+    static let hugePage = 2 << 20
+
+    /// - Parameter hugePages: Ask for pages of 2 MiB: fewer misses of the TLB for large tables.
+    init(bytes: Int, hugePages: Bool = false) {
+        let page = hugePages ? Self.hugePage : 4096
+        self.byteCount = (max(bytes, 1) + page - 1) / page * page
+        self.mappedBytes = self.byteCount + (hugePages ? page : 0)
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        guard
+            let mapping = mmap(nil, self.mappedBytes, PROT_READ | PROT_WRITE, flags, -1, 0),
+            mapping != UnsafeMutableRawPointer(bitPattern: -1)
+        else {
+            preconditionFailure("the system gives \(self.mappedBytes) bytes of address space")
+        }
+        self.mapping = mapping
+        self.base = mapping.alignedUp(toMultipleOf: page)
+        if hugePages { madvise(self.base, self.byteCount, MADV_HUGEPAGE) }
+    }
+
+    deinit { munmap(self.mapping, self.mappedBytes) }
+}

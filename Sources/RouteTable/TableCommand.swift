@@ -1,0 +1,83 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import Addressing
+
+/// What can be asked of the table's owner. Commands are carried out in the order they came.
+public enum TableCommand: Sendable {
+    case defineSite(SiteID, name: String)
+    /// Takes the site's column away, and its feeds with it.
+    case removeSite(SiteID)
+    /// A known id is redefined without the loss of its routes.
+    case addFeed(FeedDefinition)
+    case removeFeed(FeedID)
+    case routes(RouteBatch)
+    /// A session (or another pass over a file) begins: routes held from before are stale until
+    /// they are announced again.
+    case feedUp(FeedID)
+    /// End-of-RIB of all families: a feed in its first transfer comes in whole; what is still
+    /// stale leaves.
+    case feedComplete(FeedID)
+    /// The session is lost: all its routes are stale from now.
+    case feedDown(FeedID)
+    /// All its routes leave.
+    case feedFlush(FeedID)
+    /// All pins at once, in place of those before; the last of equal prefixes wins.
+    case setPins([(IPPrefix, [SiteID])])
+    /// All locations at once, in place of those before. Where ranges overlap, the one that
+    /// begins later decides; of those that begin together the shorter; of equal ones the last.
+    case setLocations([LocationRange])
+}
+
+/// Why a definition can't be carried out.
+public enum TableDefinitionError: Error, Hashable, Sendable {
+    case siteOutOfRange(SiteID, limit: Int)
+    case feedOutOfRange(FeedID, limit: Int)
+    /// A range that ends before it begins, or in the other address family.
+    case badRange(index: Int)
+    /// More ranges or pins than the lookup's reserved space can hold.
+    case tooManyRanges(count: Int, limit: Int)
+}
+
+extension TableDefinitionError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .siteOutOfRange(let site, let limit):
+            "site number \(site.rawValue) is out of range: a table holds \(limit) sites"
+        case .feedOutOfRange(let feed, let limit):
+            "feed number \(feed.rawValue) is out of range: a table holds \(limit) feeds"
+        case .badRange(let index):
+            "location range \(index + 1) ends before it begins or changes its address family"
+        case .tooManyRanges(let count, let limit):
+            "\(count) ranges are more than the \(limit) that fit"
+        }
+    }
+}
+
+extension TableCommand {
+    /// Checks ids and ranges. The owner refuses (and counts) what this refuses.
+    public func validate() throws(TableDefinitionError) {
+        func check(_ site: SiteID) throws(TableDefinitionError) {
+            guard site.rawValue < SiteID.limit else {
+                throw .siteOutOfRange(site, limit: SiteID.limit)
+            }
+        }
+        switch self {
+        case .defineSite(let site, name: _), .removeSite(let site): try check(site)
+        case .addFeed(let feed):
+            guard feed.id.rawValue < FeedID.limit else {
+                throw .feedOutOfRange(feed.id, limit: FeedID.limit)
+            }
+            try check(feed.site)
+            for site in feed.throughSites.keys { try check(site) }
+        case .setPins(let pins):
+            for (_, sites) in pins { for site in sites { try check(site) } }
+        case .setLocations(let ranges):
+            for (index, range) in ranges.enumerated()
+            where range.first.family != range.last.family || range.last < range.first {
+                throw .badRange(index: index)
+            }
+        case .removeFeed, .routes, .feedUp, .feedComplete, .feedDown, .feedFlush: break
+        }
+    }
+}

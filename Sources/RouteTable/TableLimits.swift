@@ -1,0 +1,32 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a table may hold. Beyond it announcements are refused and counted; what is held stays
+/// right.
+public struct TableLimits: Hashable, Sendable {
+    /// Prefixes in all, both families.
+    public var prefixes: Int
+    /// Routes of one feed.
+    public var routesPerFeed: Int
+    /// Distinct tuples over all layers. At the limit, announcements that change a distance are
+    /// refused; it may be passed by what a whole feed brings in at once.
+    public var classes: Int
+    /// Ranges of pins and of locations, each.
+    public var ranges: Int
+    /// Changes that wait for the writer before ``TableOwner/submit(_:)`` answers false.
+    public var queuedChanges: Int
+    /// Threads that read at the same time.
+    public var readers: Int
+
+    public init(
+        prefixes: Int = 4_194_304, routesPerFeed: Int = 4_194_304, classes: Int = 2_097_152,
+        ranges: Int = 2_097_152, queuedChanges: Int = 262_144, readers: Int = 256
+    ) {
+        self.prefixes = max(1, min(prefixes, 16_777_216))
+        self.routesPerFeed = max(1, routesPerFeed)
+        self.classes = max(2, min(classes, 16_777_216))
+        self.ranges = max(1, min(ranges, 8_388_608))
+        self.queuedChanges = max(1, queuedChanges)
+        self.readers = max(1, min(readers, 4_096))
+    }
+}

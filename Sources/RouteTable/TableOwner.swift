@@ -1,0 +1,127 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Synchronization
+
+/// The table and its one writer: a thread that takes commands from a bounded queue.
+///
+/// Everything that changes the table goes through ``submit(_:)``; everything that reads routes
+/// goes through ``query(_:)``; lookups take neither, but readers of ``lookup``.
+public final class TableOwner: Sendable {
+    /// Where readers come from.
+    public let lookup: LookupTable
+    public let limits: TableLimits
+    private let thread: OwnerThread
+
+    /// - Parameter now: The time in Unix seconds that routes are stamped with.
+    public init(
+        limits: TableLimits = TableLimits(),
+        now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
+    ) {
+        let engine = TableEngine(limits: limits, now: now)
+        self.lookup = engine.lookup
+        self.limits = limits
+        self.thread = OwnerThread(
+            engine: engine, queue: OwnerQueue(highMark: limits.queuedChanges))
+        self.thread.start()
+    }
+
+    deinit { self.thread.shutdown() }
+
+    /// The system's clock in Unix seconds.
+    public static func systemTime() -> Int64 { Int64(time(nil)) }
+
+    /// Hands a command to the writer. Never blocks, never refuses for lack of room.
+    ///
+    /// - Returns: False where the queue is above its high mark: the command is taken, but the
+    ///   producer stops until ``whenDrained(_:)`` calls. False, too, after ``shutdown()``.
+    @discardableResult
+    public func submit(_ command: TableCommand) -> Bool {
+        let prepared = PreparedCommand(command, limits: self.limits)
+        return self.thread.queue.add(.command(prepared)) == .accepted
+    }
+
+    /// Checks a command before it is submitted, so that who defined it hears of a mistake.
+    public func submitChecked(_ command: TableCommand) throws(TableDefinitionError) {
+        try command.validate()
+        self.submit(command)
+    }
+
+    /// Calls once the queue is below its low mark: on the writer's thread, or at once if it is.
+    public func whenDrained(_ body: @escaping @Sendable () -> Void) {
+        if !self.thread.queue.addDrainWaiter(body) { body() }
+    }
+
+    /// Hands a command to the writer, and blocks until there is room. For loaders with a thread
+    /// of their own; not for event loops, nor for queries.
+    public func submitAndWait(_ command: TableCommand) {
+        self.thread.queue.addWaiting(
+            .command(PreparedCommand(command, limits: self.limits)))
+    }
+
+    /// Returns once all that was submitted before is applied and visible to readers.
+    public func flush() async {
+        await withCheckedContinuation { continuation in
+            let outcome = self.thread.queue.add(.barrier { continuation.resume() })
+            if outcome == .closed { continuation.resume() }
+        }
+    }
+
+    /// ``flush()`` for a plain thread.
+    public func flushAndWait() {
+        let gate = Gate<Bool>()
+        let outcome = self.thread.queue.add(.barrier { gate.open(.success(true)) })
+        if outcome == .closed { return }
+        _ = gate.wait()
+    }
+
+    /// Runs `body` on the writer's thread, after all that was submitted before and between two
+    /// batches. Keep it to a bounded slice of the table: it holds updates up.
+    public func query<T: Sendable>(
+        _ body: @escaping @Sendable (borrowing RIB) throws -> T
+    ) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            self.thread.query { engine in
+                continuation.resume(with: Result { try body(RIB(engine: engine)) })
+            }
+        }
+    }
+
+    /// ``query(_:)`` for a plain thread; not for the writer's own.
+    public func querySync<T: Sendable>(
+        _ body: @escaping @Sendable (borrowing RIB) throws -> T
+    ) throws -> T {
+        precondition(!self.thread.isCurrent, "the writer doesn't wait for itself")
+        let gate = Gate<T>()
+        self.thread.query { engine in
+            gate.open(Result { try body(RIB(engine: engine)) })
+        }
+        return try gate.wait().get()
+    }
+
+    /// Ends the writer. Readers and queries go on with the table as it stands.
+    public func shutdown() { self.thread.shutdown() }
+}
+
+/// A result that one thread waits for. Unchecked: `result` is used under the lock.
+private final class Gate<T: Sendable>: @unchecked Sendable {
+    private let monitor = Monitor()
+    private var result: Result<T, any Error>?
+
+    func open(_ result: Result<T, any Error>) {
+        self.monitor.withLock {
+            self.result = result
+            self.monitor.wakeAll()
+        }
+    }
+
+    func wait() -> Result<T, any Error> {
+        self.monitor.withLock {
+            while true {
+                if let result = self.result { return result }
+                self.monitor.wait()
+            }
+        }
+    }
+}

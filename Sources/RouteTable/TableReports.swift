@@ -1,0 +1,44 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the table knows of a feed.
+public struct FeedSummary: Hashable, Sendable {
+    public var id: FeedID
+    public var name: String
+    public var site: SiteID
+    public var ipv4Prefixes: Int
+    public var ipv6Prefixes: Int
+    public var stalePrefixes: Int
+    /// Announcements refused by ``TableLimits``, in all.
+    public var refused: Int
+    /// Its session is up, or its file was read.
+    public var isUp: Bool
+    /// End-of-RIB came in this session.
+    public var isComplete: Bool
+    /// Its routes are held back until they have all come.
+    public var isFirstTransfer: Bool
+}
+
+/// Memory of one part of the table.
+public struct MemoryPart: Hashable, Sendable {
+    public var name: String
+    public var bytes: Int
+}
+
+public struct TableCounts: Hashable, Sendable {
+    public var ipv4Prefixes = 0
+    public var ipv6Prefixes = 0
+    public var routes = 0
+    public var classes = 0
+    public var attributeSets = 0
+    /// Announcements and withdrawals carried out.
+    public var updates: UInt64 = 0
+    /// Announcements refused by ``TableLimits``.
+    public var refused: UInt64 = 0
+    /// Commands refused by ``TableCommand/validate()``, or for a feed that isn't there.
+    public var refusedCommands: UInt64 = 0
+    /// Times that the lookup was built anew and swapped.
+    public var rebuilds: UInt64 = 0
+    /// The longest of these, in microseconds.
+    public var longestRebuildMicroseconds: UInt64 = 0
+}
