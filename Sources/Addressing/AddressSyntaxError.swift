@@ -1,7 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a text is not an address, a prefix, an AS number or an AS path, and where in it.
+/// Why a text is not an address, a prefix or an AS number, and where in it.
 public struct AddressSyntaxError: Error, Hashable, Sendable {
     public enum Reason: Hashable, Sendable {
         case empty

@@ -1,0 +1,98 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import Addressing
+
+/// What is wrong with one line of a text file.
+public struct BadLine: Hashable, Sendable {
+    public enum Reason: Hashable, Sendable {
+        case syntax(AddressSyntaxError.Reason)
+        /// A prefix, and no site after it.
+        case noSites
+        /// An AS number that stands for no site of the configuration.
+        case unknownSite(ASNumber)
+        /// A number of fields other than wanted.
+        case wrongFieldCount(Int, wanted: Int)
+        /// An IPv4 address as a number, beyond 32 bits.
+        case numberTooLarge
+        case differentFamilies
+        case endBeforeStart
+        case notACountryCode
+        /// The range shares addresses with that of another line.
+        case overlaps(line: Int)
+    }
+
+    /// Counted from 1.
+    public var line: Int
+    /// Bytes, counted from 1.
+    public var column: Int
+    public var reason: Reason
+
+    public init(line: Int, column: Int, reason: Reason) {
+        self.line = line
+        self.column = column
+        self.reason = reason
+    }
+}
+
+/// Why a text file was refused as a whole: its bad lines.
+public struct BadLines: Error, Hashable, Sendable {
+    /// The file's name, once it is known.
+    public var path: String?
+    /// The first of them, at most ``maximum``.
+    public private(set) var lines: [BadLine] = []
+    /// All of them.
+    public private(set) var count = 0
+    /// The configured sites, where their AS numbers were asked for.
+    public private(set) var sites: [ASNumber: String]
+
+    public static let maximum = 20
+
+    public init(sites: [ASNumber: String] = [:]) { self.sites = sites }
+
+    mutating func add(line: Int, column: Int, _ reason: BadLine.Reason) {
+        self.count += 1
+        guard self.lines.count < Self.maximum else { return }
+        self.lines.append(BadLine(line: line, column: column, reason: reason))
+    }
+}
+
+/// A line each, `FILE:LINE:COLUMN: reason`, and how many more there are.
+extension BadLines: CustomStringConvertible {
+    public var description: String {
+        var text = self.lines.map { line in
+            "\(self.path.map { $0 + ":" } ?? "")\(line.line):\(line.column): "
+                + self.words(line.reason)
+        }
+        if self.count > self.lines.count {
+            text.append("and \(self.count - self.lines.count) more bad lines")
+        }
+        return text.joined(separator: "\n")
+    }
+
+    private func words(_ reason: BadLine.Reason) -> String {
+        guard case .unknownSite(let number) = reason else { return reason.description }
+        let sites = self.sites.sorted { ($0.key, $0.value) < ($1.key, $1.value) }
+            .map { "\($0.value) (\($0.key))" }
+        return "AS number \(number) is no site's; "
+            + (sites.isEmpty
+                ? "no sites are configured" : "the sites are " + sites.joined(separator: ", "))
+    }
+}
+
+extension BadLine.Reason: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .syntax(let reason): "\(AddressSyntaxError(reason, offset: 0))"
+        case .noSites: "no AS number after the prefix"
+        case .unknownSite(let number): "AS number \(number) is no site's"
+        case .wrongFieldCount(let count, let wanted):
+            "\(count) fields where \(wanted) were expected"
+        case .numberTooLarge: "a number of more than 32 bits is no IPv4 address"
+        case .differentFamilies: "a range begins and ends in one address family"
+        case .endBeforeStart: "the range ends before it begins"
+        case .notACountryCode: "a country is two letters, or ??"
+        case .overlaps(let line): "the range overlaps that of line \(line)"
+        }
+    }
+}
