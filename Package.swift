@@ -147,6 +147,13 @@ func isThere(_ target: Target) -> Bool {
         || target.type == .test && rooms.contains(String(target.name.dropLast(5)))
 }
 package.targets = package.targets.filter(isThere)
+let left = Set(package.targets.map(\.name))
+for target in package.targets {
+    target.dependencies.removeAll { dependency in
+        guard case .byNameItem(let name, _) = dependency else { return false }
+        return !left.contains(name)
+    }
+}
 package.products = package.products.filter { product in
     package.targets.contains { $0.name == product.name }
 }

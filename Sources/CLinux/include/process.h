@@ -1,0 +1,33 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+// Privileges and threads. Every function returns 0, or a negated errno.
+
+#ifndef MARTLET_PROCESS_H
+#define MARTLET_PROCESS_H
+
+#include <sys/types.h>
+
+/// Sets the real, effective and saved user of every thread (setresuid).
+int martlet_set_user(uid_t user);
+
+/// Sets the real, effective and saved group of every thread (setresgid).
+int martlet_set_group(gid_t group);
+
+/// Replaces the supplementary groups by those that the group database gives `name`, and `group`.
+int martlet_initialize_groups(const char *name, gid_t group);
+
+/// Replaces the supplementary groups by none.
+int martlet_clear_groups(void);
+
+/// The processors this process may use, at most `capacity` of them written to `processors`;
+/// their number.
+int martlet_available_processors(int *processors, int capacity);
+
+/// Binds the calling thread to one processor.
+int martlet_bind_thread(int processor);
+
+/// Names the calling thread as `ps -L` and `top -H` show it; cut to 15 bytes.
+int martlet_name_thread(const char *name);
+
+#endif

@@ -1,0 +1,72 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+// Sockets for servers: bound UDP and TCP sockets, and datagrams received and sent many at a time,
+// each reply from the address that its query was sent to.
+
+#ifndef MARTLET_UDP_H
+#define MARTLET_UDP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// An address and a port, free of the sockaddr family.
+struct martlet_endpoint {
+    uint8_t family;     // 4 or 6
+    uint8_t bytes[16];  // network order; an IPv4 address fills the first four
+    uint16_t port;      // host order
+    uint32_t scope;     // of a link-local IPv6 address, else 0
+};
+
+/// A UDP socket bound to `endpoint` with SO_REUSEPORT, its receives ending after `timeout`
+/// milliseconds, packet info on where the address is a wildcard. `only_ipv6` keeps IPv4 off an IPv6
+/// wildcard. `buffer` bytes are asked for as receive and send buffers, 0 for the kernel's default.
+/// \returns a descriptor, or a negated errno.
+int martlet_udp_bind(const struct martlet_endpoint *endpoint, bool only_ipv6, int timeout,
+                     int buffer);
+
+/// A listening, non-blocking TCP socket. With `reuse_port` another process may listen beside it.
+/// \returns a descriptor, or a negated errno.
+int martlet_tcp_listen(const struct martlet_endpoint *endpoint, bool only_ipv6, bool reuse_port,
+                       int backlog);
+
+/// The address that a socket is bound to. \returns 0, or a negated errno.
+int martlet_local_endpoint(int descriptor, struct martlet_endpoint *endpoint);
+
+/// Ends blocked and later receives of `descriptor`. \returns 0, or a negated errno.
+int martlet_udp_wake(int descriptor);
+
+/// Room for `capacity` datagrams in and as many replies out, for one thread.
+struct martlet_batch;
+
+/// \returns NULL where there is no memory.
+struct martlet_batch *martlet_batch_create(int capacity, size_t query_size, size_t reply_size);
+void martlet_batch_destroy(struct martlet_batch *batch);
+
+/// Waits for a datagram and takes what else has arrived, at most the capacity.
+/// \returns how many, 0 when the time is over or the socket was woken, or a negated errno.
+int martlet_batch_receive(struct martlet_batch *batch, int descriptor);
+
+/// One datagram as it arrived. `bytes` belong to the batch until the next receive.
+struct martlet_datagram {
+    const uint8_t *bytes;
+    size_t length;
+    bool truncated;  // it was longer than the room for it
+    struct martlet_endpoint peer;
+};
+
+void martlet_batch_datagram(const struct martlet_batch *batch, int index,
+                            struct martlet_datagram *datagram);
+
+/// Where the reply to datagram `index` is written, `reply_size` bytes.
+uint8_t *martlet_batch_reply(struct martlet_batch *batch, int index);
+
+/// Marks the reply to datagram `index` as `length` bytes long. Datagrams without a call get none.
+void martlet_batch_answer(struct martlet_batch *batch, int index, size_t length);
+
+/// Sends the replies. One that the kernel refuses is given up; the others still go.
+/// \returns how many were sent.
+int martlet_batch_send(struct martlet_batch *batch, int descriptor);
+
+#endif

@@ -1,0 +1,49 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import RouteTable
+import Synchronization
+
+/// Tells which site is nearest: the table of routes and the world of sites, for many readers.
+public final class Oracle: Sendable {
+    /// A world that doesn't change any more.
+    final class Frozen: Sendable {
+        let world: World
+        init(_ world: World) { self.world = world }
+    }
+
+    public let lookup: LookupTable
+    private let current: Mutex<Frozen>
+    private let generation: Atomic<UInt64>
+
+    public init(lookup: LookupTable, world: World) {
+        self.lookup = lookup
+        self.current = Mutex(Frozen(world))
+        self.generation = Atomic(world.generation)
+    }
+
+    /// The world as it is now.
+    public var world: World { self.frozen().world }
+
+    /// Changes the world. Readers see the change, whole, from their next batch on.
+    public func update(_ body: (inout World) -> Void) {
+        self.current.withLock { current in
+            var world = current.world
+            body(&world)
+            world.generation = current.world.generation + 1
+            current = Frozen(world)
+            self.generation.store(world.generation, ordering: .releasing)
+        }
+    }
+
+    /// A reader for one thread. Throws where the table has no place for another.
+    public func makeReader() throws -> OracleReader {
+        OracleReader(oracle: self, table: try self.lookup.makeReader())
+    }
+
+    func frozen() -> Frozen { self.current.withLock { $0 } }
+
+    /// The generation of the world, without a lock.
+    @inline(__always)
+    func currentGeneration() -> UInt64 { self.generation.load(ordering: .acquiring) }
+}

@@ -1,0 +1,197 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import Addressing
+public import RouteTable
+
+/// One thread's way to ask Oracle. It keeps the arrangements it has met.
+public struct OracleReader: ~Copyable, @unchecked Sendable {
+    // Sendable: the state is reached through this value alone, which has one owner at a time.
+
+    private let oracle: Oracle
+    private var table: TableReader
+    private let state: UnsafeMutablePointer<ReaderState>
+
+    init(oracle: Oracle, table: consuming TableReader) {
+        self.oracle = oracle
+        self.table = table
+        self.state = .allocate(capacity: 1)
+        self.state.initialize(to: ReaderState(oracle.frozen()))
+    }
+
+    deinit {
+        self.state.deinitialize(count: 1)
+        self.state.deallocate()
+    }
+
+    /// Answers a batch of questions from one snapshot of the table and one state of the world.
+    ///
+    /// Keep batches short: memory that the table has given up is held until the batch ends.
+    public mutating func withBatch<R>(
+        _ body: (inout OracleBatch) throws -> R
+    ) rethrows -> R {
+        let state = self.state
+        if self.oracle.currentGeneration() != state.pointee.generation {
+            state.pointee.adopt(self.oracle.frozen())
+        }
+        return try self.table.withSnapshot { snapshot in
+            state.pointee.checkClasses(snapshot.classGeneration)
+            return try withUnsafePointer(to: snapshot) { pointer in
+                var batch = OracleBatch(snapshot: pointer, state: state)
+                return try body(&batch)
+            }
+        }
+    }
+}
+
+/// Where a client was found in the table.
+public struct ClientMatch: Hashable, Sendable {
+    public var classID: UInt32
+    /// Every address that shares this many leading bits with the client gets the same answer.
+    public var scope: UInt8
+
+    public init(classID: UInt32, scope: UInt8) {
+        self.classID = classID
+        self.scope = scope
+    }
+}
+
+/// A number of questions that are answered from one state of things.
+///
+/// It lives inside OracleReader/withBatch(_:) only.
+public struct OracleBatch: ~Copyable {
+    private let snapshot: UnsafePointer<TableSnapshot>
+    private let state: UnsafeMutablePointer<ReaderState>
+
+    fileprivate init(
+        snapshot: UnsafePointer<TableSnapshot>, state: UnsafeMutablePointer<ReaderState>
+    ) {
+        self.snapshot = snapshot
+        self.state = state
+    }
+
+    /// The world that the batch sees.
+    public var world: World { self.state.pointee.frozen.world }
+
+    /// Puts the sites that may be answered in order.
+    ///
+    /// Once a class has been met under a policy and a family, this allocates nothing, locks
+    /// nothing and counts no reference.
+    ///
+    /// - Parameters:
+    ///   - policy: A policy of the world; an unknown one gives an empty order.
+    ///   - family: The family that an answer must have; nil for any.
+    ///   - client: The address asked about.
+    ///   - places: How many places the caller will use; those beyond may be in any order.
+    ///     Fewer give a wider scope where a hash decides only later places.
+    ///   - order: Receives the sites.
+    /// - Returns: The client's class, and the scope for which the order holds.
+    public mutating func order(
+        policy: Int, family: AddressFamily?, client: IPAddress, places: Int = SiteOrder.capacity,
+        into order: inout SiteOrder
+    ) -> ClientMatch {
+        let match = self.snapshot.pointee.lookup(client)
+        var found = ClientMatch(classID: match.classID, scope: UInt8(match.scope))
+        let key = ArrangementCache.key(
+            classID: found.classID, policy: policy, family: family?.rawValue ?? 0)
+        let record =
+            self.state.pointee.cache.find(key)
+            ?? self.arrange(policy: policy, family: family, classID: found.classID, key: key)
+        order.fill(from: record.sites, count: record.count)
+        guard record.rangeCount > 0 else { return found }
+        let length =
+            client.family == .ipv4 ? record.hashedLengthIPv4 : record.hashedLengthIPv6
+        let hash = Rendezvous.key(client, length: Int(length))
+        for index in 0..<record.rangeCount {
+            let (start, end) = record.range(index)
+            guard start < places else { break }
+            found.scope = max(found.scope, length)
+            let seeds = self.state.pointee.seeds
+            let weights = self.state.pointee.weights
+            order.sort(from: start, to: end, lots: self.state.pointee.lots) { site in
+                Rendezvous.lot(key: hash, seed: seeds[Int(site)], weight: weights[Int(site)])
+            }
+        }
+        return found
+    }
+
+    /// The whole ranking with its reasons, and the scope for which all of it holds.
+    public mutating func ranking(
+        policy: Int, family: AddressFamily?, client: IPAddress
+    ) -> (ranking: Ranking, scope: Int) {
+        let match = self.snapshot.pointee.lookup(client)
+        let ranking = self.world.ranking(
+            policy: policy, family: family, client: client,
+            values: self.snapshot.pointee.values(ofClass: match.classID))
+        return (ranking, max(Int(match.scope), ranking.hashedLength ?? 0))
+    }
+
+    /// What the table knows of the client.
+    public func values(of client: IPAddress) -> ClassValues {
+        self.snapshot.pointee.values(ofClass: self.snapshot.pointee.lookup(client).classID)
+    }
+
+    @inline(never)
+    private func arrange(
+        policy: Int, family: AddressFamily?, classID: UInt32, key: UInt64
+    ) -> ArrangementCache.Record {
+        let world = self.world
+        let rules =
+            world.policies.indices.contains(policy) ? world.policies[policy] : Policy(sites: [])
+        let arrangement = Arrangement(
+            policy: rules, sites: world.sites, statuses: world.status,
+            values: self.snapshot.pointee.values(ofClass: classID), family: family)
+        return self.state.pointee.cache.insert(arrangement, policy: rules, for: key)
+    }
+}
+
+/// What a reader keeps from batch to batch.
+struct ReaderState: ~Copyable {
+    private(set) var frozen: Oracle.Frozen
+    private(set) var generation: UInt64
+    private var classGeneration: UInt64 = 0
+    var cache = ArrangementCache()
+    /// By the site's identifier: its part of the hash, and its weight.
+    let seeds: UnsafeMutablePointer<UInt64>
+    let weights: UnsafeMutablePointer<Double>
+    /// Room to sort in.
+    let lots: UnsafeMutablePointer<Double>
+
+    /// A site's identifier has eight bits.
+    private static var siteCapacity: Int { 256 }
+
+    init(_ frozen: Oracle.Frozen) {
+        self.frozen = frozen
+        self.generation = frozen.world.generation
+        self.seeds = .allocate(capacity: Self.siteCapacity)
+        self.weights = .allocate(capacity: Self.siteCapacity)
+        self.lots = .allocate(capacity: SiteOrder.capacity)
+        self.lots.initialize(repeating: 0, count: SiteOrder.capacity)
+        self.seeds.initialize(repeating: 0, count: Self.siteCapacity)
+        self.weights.initialize(repeating: 1, count: Self.siteCapacity)
+        self.adopt(frozen)
+    }
+
+    deinit {
+        self.seeds.deallocate()
+        self.weights.deallocate()
+        self.lots.deallocate()
+    }
+
+    mutating func adopt(_ frozen: Oracle.Frozen) {
+        self.frozen = frozen
+        self.generation = frozen.world.generation
+        for site in frozen.world.sites {
+            self.seeds[Int(site.id.rawValue)] = Rendezvous.seed(name: site.name)
+            self.weights[Int(site.id.rawValue)] = Double(site.weight)
+        }
+        self.cache.removeAll()
+    }
+
+    /// Forgets what was kept for classes that may mean something else by now.
+    mutating func checkClasses(_ generation: UInt64) {
+        guard generation != self.classGeneration else { return }
+        self.classGeneration = generation
+        self.cache.removeAll()
+    }
+}

@@ -1,0 +1,90 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+/// A code of an EDNS option (RFC 6891 §6.1.2).
+public struct OptionCode: RawRepresentable, Hashable, Sendable {
+    public var rawValue: UInt16
+
+    @inlinable
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    /// Name server identifier (RFC 5001).
+    public static let nsid = Self(rawValue: 3)
+    /// Client Subnet (RFC 7871).
+    public static let clientSubnet = Self(rawValue: 8)
+    /// DNS cookies (RFC 7873).
+    public static let cookie = Self(rawValue: 10)
+    /// Idle time-out of a TCP connection (RFC 7828).
+    public static let tcpKeepalive = Self(rawValue: 11)
+    public static let padding = Self(rawValue: 12)
+    /// Extended errors (RFC 8914).
+    public static let extendedError = Self(rawValue: 15)
+}
+
+/// What went wrong, beyond the response code (RFC 8914 §4).
+public struct ExtendedError: RawRepresentable, Hashable, Sendable {
+    public var rawValue: UInt16
+
+    @inlinable
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    public static let other = Self(rawValue: 0)
+    public static let staleAnswer = Self(rawValue: 3)
+    public static let notReady = Self(rawValue: 14)
+    public static let prohibited = Self(rawValue: 18)
+    public static let notAuthoritative = Self(rawValue: 20)
+    public static let notSupported = Self(rawValue: 21)
+}
+
+/// What a query's OPT record says (RFC 6891 §6.1). A trivial value.
+///
+/// Layout of the record: the root's name `u8`, type 41 `u16`, payload size `u16`, extended
+/// response code `u8`, version `u8`, flags `u16`, length `u16`, then the options: a code `u16`, a
+/// length `u16` and that many bytes each.
+public struct EDNSRequest: Hashable, Sendable {
+    /// The largest answer that the querier takes by UDP, as it stands in the query.
+    public var payloadSize: UInt16
+    public var version: UInt8
+    public var flags: UInt16
+    public var clientSubnet: ClientSubnet?
+
+    public static let dnssecOK: UInt16 = 0x8000
+
+    public init(
+        payloadSize: UInt16, version: UInt8 = 0, flags: UInt16 = 0,
+        clientSubnet: ClientSubnet? = nil
+    ) {
+        self.payloadSize = payloadSize
+        self.version = version
+        self.flags = flags
+        self.clientSubnet = clientSubnet
+    }
+
+    @inlinable
+    public var isDNSSECOK: Bool { self.flags & Self.dnssecOK != 0 }
+
+    /// Reads the options in `range`. Unknown ones are passed over (RFC 6891 §6.1.2); of several
+    /// Client Subnets the first holds.
+    ///
+    /// - Returns: false where an option is badly formed, which is answered with FORMERR
+    ///   (RFC 6891 §7).
+    mutating func readOptions(_ bytes: RawSpan, in range: Range<Int>) -> Bool {
+        var position = range.lowerBound
+        while position < range.upperBound {
+            guard range.upperBound - position >= 4 else { return false }
+            let code = OptionCode(rawValue: bytes.bigEndian16(at: position))
+            let length = Int(bytes.bigEndian16(at: position + 2))
+            position += 4
+            guard range.upperBound - position >= length else { return false }
+            if code == .clientSubnet, self.clientSubnet == nil {
+                guard
+                    let subnet = try? ClientSubnet(
+                        reading: bytes, in: position..<position + length)
+                else { return false }
+                self.clientSubnet = subnet
+            }
+            position += length
+        }
+        return true
+    }
+}
