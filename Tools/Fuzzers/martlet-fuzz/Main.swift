@@ -9,7 +9,13 @@ typealias Fuzzer = @Sendable (UnsafeRawBufferPointer) -> Void
 
 /// The fuzzers by name, one for each parser that reads what comes from outside.
 private let fuzzers: [String: Fuzzer] = [
-    "addresses": fuzzAddresses
+    "addresses": fuzzAddresses,
+    "attributes": fuzzAttributes,
+    "bgp": fuzzUpdates,
+    "locations": fuzzLocations,
+    "mrt": fuzzMRT,
+    "open": fuzzOpens,
+    "routemap": fuzzRouteMaps,
 ]
 
 /// The one that this process runs. libFuzzer calls a C function without a context, so it is global.
