@@ -98,15 +98,18 @@ public struct DomainName: Sendable {
 
     /// Whether this name is `other` or lies below it.
     public func isInside(_ other: DomainName) -> Bool {
-        var name = self
-        while name.wire.count > other.wire.count, let parent = name.parent { name = parent }
-        return name == other
+        let start = self.wire.count - other.wire.count
+        var position = 0
+        while position < start { position += 1 + Int(self.wire[position]) }
+        guard position == start else { return false }
+        return (0..<other.wire.count).allSatisfy {
+            asciiLowercased(self.wire[start + $0]) == asciiLowercased(other.wire[$0])
+        }
     }
 
     /// The same name in small letters.
     public var lowercased: DomainName {
-        // A label's length is at most 63, so it is never taken for a letter.
-        DomainName(unchecked: self.wire.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 })
+        DomainName(unchecked: self.wire.map(asciiLowercased))
     }
 }
 
@@ -118,6 +121,11 @@ extension DomainName: Hashable {
     }
 
     public func hash(into hasher: inout Hasher) { hasher.combine(self.lowercased.wire) }
+}
+
+/// A length of at most 63 is never taken for a letter, so whole names may be mapped.
+private func asciiLowercased(_ byte: UInt8) -> UInt8 {
+    byte &- 0x41 < 26 ? byte | 0x20 : byte
 }
 
 extension RawSpan {

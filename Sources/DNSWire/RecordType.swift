@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A DNS record type (RFC 1035 §3.2.2). Any 16-bit value is legal on the wire.
-public struct RecordType: RawRepresentable, Hashable, Sendable {
+public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
     public var rawValue: UInt16
 
     @inlinable
@@ -54,7 +54,7 @@ extension RecordType: CustomStringConvertible {
 }
 
 /// A DNS class (RFC 1035 §3.2.4).
-public struct RecordClass: RawRepresentable, Hashable, Sendable {
+public struct RecordClass: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
     public var rawValue: UInt16
 
     @inlinable

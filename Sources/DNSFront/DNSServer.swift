@@ -1,0 +1,221 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+public import Choice
+public import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Serves zones by UDP, on threads of its own, and by TCP, on an event loop of its own.
+///
+/// ``bind()`` takes the ports, while the process may; ``run()`` serves until its task is cancelled.
+public final class DNSServer: Sendable {
+    private let oracle: Oracle
+    private let zones: ZoneStore
+    private let settings: DNSSettings
+    private let logger: Logger
+    /// Set it when answers may be given.
+    public let readiness: DNSReadiness
+    private let state = Mutex(State())
+
+    private struct State {
+        var ports: Ports?
+        var counters: [CounterBlock] = []
+    }
+
+    /// The sockets between ``bind()`` and ``run()``.
+    private struct Ports {
+        var udp: [BoundSocket] = []
+        var tcp: [BoundSocket] = []
+    }
+
+    public init(
+        oracle: Oracle, zones: ZoneStore, settings: DNSSettings,
+        readiness: DNSReadiness = DNSReadiness(), logger: Logger
+    ) {
+        self.oracle = oracle
+        self.zones = zones
+        self.settings = settings
+        self.readiness = readiness
+        self.logger = logger
+    }
+
+    /// What has been counted on all threads since the start.
+    public func counters() -> DNSCounters {
+        var sum = DNSCounters()
+        for block in self.state.withLock({ $0.counters }) { block.add(to: &sum) }
+        return sum
+    }
+
+    // MARK: Ports
+
+    /// Takes the listeners' ports, all or none.
+    ///
+    /// - Returns: The listeners, with the ports that the system picked for those that asked for 0.
+    @discardableResult
+    public func bind() throws(DNSServerError) -> [DNSEndpoint] {
+        var ports = Ports()
+        var found: [DNSEndpoint] = []
+        for listener in self.settings.listeners {
+            found.append(try self.bind(listener, &ports))
+        }
+        self.state.withLock { $0.ports = ports }
+        return found
+    }
+
+    private func bind(
+        _ listener: DNSEndpoint, _ ports: inout Ports
+    ) throws(DNSServerError) -> DNSEndpoint {
+        // 0.0.0.0 beside :: on the same port takes IPv4 for itself.
+        let onlyIPv6 =
+            listener.isWildcard && listener.address.family == .ipv6
+            && self.settings.listeners.contains {
+                $0.isWildcard && $0.address.family == .ipv4 && $0.port == listener.port
+            }
+        // The port that the system picks for UDP may be taken by somebody's TCP.
+        var attempts = listener.port == 0 ? 16 : 1
+        while true {
+            attempts -= 1
+            do throws(DNSServerError) {
+                var endpoint = listener
+                let buffer = self.settings.socketBuffer
+                var udp = [
+                    try BoundSocket.udp(endpoint, onlyIPv6: onlyIPv6, buffer: buffer)
+                ]
+                endpoint.port = udp[0].port() ?? endpoint.port
+                let tcp = try BoundSocket.tcp(
+                    endpoint, onlyIPv6: onlyIPv6, sharesPort: self.settings.sharesPorts)
+                while udp.count < self.settings.threads {
+                    udp.append(
+                        try BoundSocket.udp(endpoint, onlyIPv6: onlyIPv6, buffer: buffer))
+                }
+                ports.udp += udp
+                ports.tcp.append(tcp)
+                return endpoint
+            } catch {
+                guard attempts > 0 else { throw error }
+            }
+        }
+    }
+
+    // MARK: Service
+
+    /// Serves until the task is cancelled; returns when all threads have ended.
+    public func run() async throws {
+        let ports = self.state.withLock { state in
+            defer { state.ports = nil }
+            return state.ports
+        }
+        guard let ports else { throw DNSServerError.notBound }
+        // What can fail comes before the first thread starts.
+        var workers: [UDPWorker] = []
+        for socket in ports.udp {
+            workers.append(
+                try UDPWorker(
+                    socket: socket, reader: self.oracle.makeReader(),
+                    responder: self.makeResponder(), settings: self.settings))
+        }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        do {
+            let channels = try await self.serveTCP(ports.tcp, on: group.next())
+            do {
+                try await self.serveUDP(workers)
+            } catch {
+                await self.close(channels)
+                throw error
+            }
+            await self.close(channels)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    private func makeResponder() -> Responder {
+        let responder = Responder(
+            zones: self.zones, readiness: self.readiness,
+            payloadSize: self.settings.payloadSize)
+        let block = responder.counterBlock
+        self.state.withLock { $0.counters.append(block) }
+        return responder
+    }
+
+    private func serveUDP(_ workers: [UDPWorker]) async throws {
+        let stop = StopFlag()
+        let ended = Countdown(workers.count)
+        let processors = self.settings.pinsThreads ? WorkerThread.processors() : []
+        var failure: DNSServerError?
+        for (number, worker) in workers.enumerated() {
+            let logger = self.logger
+            do throws(DNSServerError) {
+                try WorkerThread.start(
+                    name: "dns-udp-\(number)",
+                    processor: processors.isEmpty ? nil : processors[number % processors.count]
+                ) {
+                    let reason = worker.run(until: stop)
+                    if reason != 0 {
+                        logger.error(
+                            "DNS over UDP gave up a socket", metadata: ["errno": "\(reason)"])
+                    }
+                    ended.arrive()
+                }
+            } catch {
+                // Those that run already are ended below.
+                failure = error
+                ended.arrive()
+            }
+        }
+        let end: @Sendable () -> Void = {
+            stop.set()
+            for worker in workers { worker.wake() }
+        }
+        if failure != nil { end() }
+        await withTaskCancellationHandler {
+            await ended.wait()
+            // Without listeners, or with all sockets given up, TCP is served on.
+            if failure == nil, !stop.isSet { await Self.untilCancelled() }
+        } onCancel: {
+            end()
+        }
+        if let failure { throw failure }
+    }
+
+    private static func untilCancelled() async {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+        for await _ in stream {}
+        continuation.finish()
+    }
+
+    // MARK: TCP
+
+    private func serveTCP(
+        _ sockets: [BoundSocket], on loop: any EventLoop
+    ) async throws -> [any Channel] {
+        let service = TCPService(
+            reader: try self.oracle.makeReader(), responder: self.makeResponder(),
+            settings: self.settings)
+        var channels: [any Channel] = []
+        for socket in sockets {
+            channels.append(
+                try await ServerBootstrap(group: loop)
+                    .childChannelOption(.autoRead, value: false)
+                    .childChannelOption(.allowRemoteHalfClosure, value: true)
+                    .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                    .childChannelInitializer { channel in
+                        channel.eventLoop.makeCompletedFuture {
+                            try channel.pipeline.syncOperations.addHandler(
+                                TCPConnection(service: service))
+                        }
+                    }
+                    .withBoundSocket(socket.release()).get())
+        }
+        return channels
+    }
+
+    private func close(_ channels: [any Channel]) async {
+        for channel in channels { try? await channel.close() }
+    }
+}
