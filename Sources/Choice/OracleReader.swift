@@ -73,6 +73,9 @@ public struct OracleBatch: ~Copyable {
     /// The world that the batch sees.
     public var world: World { self.state.pointee.frozen.world }
 
+    /// Class ids mean the same as long as this is equal.
+    public var classGeneration: UInt64 { self.snapshot.pointee.classGeneration }
+
     /// Puts the sites that may be answered in order.
     ///
     /// Once a class has been met under a policy and a family, this allocates nothing, locks

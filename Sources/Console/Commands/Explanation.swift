@@ -1,0 +1,147 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+package import Addressing
+package import Choice
+package import RouteTable
+
+/// A ranking with all that is known about it: what `rank`, `explain` and their JSON show.
+package struct Explanation: Sendable {
+    package var client: IPAddress
+    package var name: String?
+    package var policy: Policy
+    package var ranking: Ranking
+    package var scope: Int
+    package var place: Place?
+    package var sites: [SiteID: Site]
+    /// The route that decides each site's distance; empty for `rank`.
+    package var routes: [SiteID: SiteRoute] = [:]
+    package var feedNames: [FeedID: String] = [:]
+    /// The time, in Unix seconds.
+    package var now: Int64 = 0
+
+    /// The block in which everyone is ranked the same.
+    package var block: IPPrefix { IPPrefix(masking: self.client, length: self.scope) }
+
+    private static let rankColumns: [Table.Column] = [
+        Table.Column(key: nil, title: "#", json: nil, isRightAligned: true),
+        Table.Column(key: nil, title: "site", json: "site"),
+        .jsonOnly("addresses"),
+        Table.Column("distance", title: "hops", right: true),
+        Table.Column("cost", right: true),
+        Table.Column("km", right: true),
+        Table.Column("rtt", right: true),
+        Table.Column("state"),
+        Table.Column("reason"),
+    ]
+
+    private static let routeColumns: [Table.Column] = [
+        Table.Column("prefix"),
+        Table.Column("feed"),
+        Table.Column("since", right: true),
+        Table.Column("path", json: "as_path"),
+    ]
+
+    /// `withRoutes`: with the columns of `explain`.
+    package func table(withRoutes: Bool) -> Table {
+        var table = Table(
+            "sites", columns: Self.rankColumns + (withRoutes ? Self.routeColumns : []))
+        for (index, entry) in self.ranking.entries.enumerated() {
+            let site = self.sites[entry.site]
+            var row: [Value] = [
+                .integer(index + 1),
+                .text(site?.name),
+                .list(site?.addresses.map(\.description) ?? []),
+                .integer(entry.distance),
+                .real(entry.cost),
+                .real(entry.kilometres),
+                .real(entry.roundTrip.map { $0 / .milliseconds(1) }),
+                .text(entry.state.rawValue),
+                .text(entry.reason.rawValue),
+            ]
+            if withRoutes {
+                let route = self.routes[entry.site]
+                row += [
+                    .text(route?.prefix.description),
+                    .text(route.map { self.feedNames[$0.feed] ?? "\($0.feed.rawValue)" }),
+                    .age(route.map { Int(max(0, self.now - $0.since)) }),
+                    route.map { .path($0.attributes.asPath) } ?? .none,
+                ]
+            }
+            table.rows.append(row)
+        }
+        table.fields = [
+            ("address", .text(self.client.description)),
+            ("client", .text(self.block.description)),
+            ("scope", .integer(self.scope)),
+            ("name", .text(self.name)),
+        ]
+        table.trailingFields = [
+            ("location", .text(self.place?.name)),
+            ("all_down", .flag(self.ranking.allDown)),
+        ]
+        if withRoutes {
+            table.heading = self.heading
+            table.notes = self.notes
+        }
+        return table
+    }
+
+    // MARK: In words
+
+    private var heading: [String] {
+        var words = "\(self.client)"
+        if let place = self.place { words += " in \(place.name)" }
+        if let name = self.name { words += ", asking for \(name)" }
+        return [words + ": the same for all of \(self.block)"]
+    }
+
+    private var notes: [String] {
+        guard let first = self.ranking.entries.first else { return ["The name lists no site."] }
+        var notes: [String] = []
+        if self.ranking.allDown {
+            notes.append("No site may be answered; all-down is \(self.policy.allDown.rawValue).")
+        }
+        if self.place == nil {
+            notes.append("The client's location is not known: kilometres count nothing.")
+        }
+        guard self.ranking.usableCount > 0 else {
+            return notes + ["Nothing is answered."]
+        }
+        let name = self.sites[first.site]?.name ?? "?"
+        notes.append("\(name) is first: \(self.sentence(for: first)).")
+        return notes
+    }
+
+    private func sentence(for entry: RankedSite) -> String {
+        switch entry.reason {
+        case .pinned: return "a route map or an operator pins it here"
+        case .rtt: return "the measured round trip breaks the tie"
+        case .cost:
+            var parts: [String] = []
+            if let roundTrip = entry.roundTrip {
+                parts.append("a round trip of \(Value.rounded(roundTrip / .milliseconds(1))) ms")
+            } else {
+                if let kilometres = entry.kilometres {
+                    parts.append("\(Value.rounded(kilometres)) km x 0.02")
+                }
+                if let hops = entry.distance {
+                    var cost = JSONText()
+                    cost.real(self.policy.hopCost)
+                    parts.append("\(hops) hops x \(cost.text)")
+                }
+            }
+            let sum = parts.isEmpty ? "" : " (" + parts.joined(separator: " + ") + ")"
+            return "the least cost\(sum)"
+        case .hops: return "the fewest hops"
+        case .location: return "the nearest of equals by kilometres"
+        case .weight:
+            let length = self.policy.weightLength(for: self.client.family)
+            return "the weighted hash of \(IPPrefix(masking: self.client, length: length)) "
+                + "chose it among equals"
+        case .order: return "it is listed before its equals"
+        case .noRoute: return "no site has a route"
+        case .down, .drained, .full: return "it is \(entry.reason.rawValue), as the others are"
+        }
+    }
+}

@@ -1,0 +1,70 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+package import Addressing
+import Choice
+import RouteTable
+
+extension Interpreter {
+    /// The answer to `nearest` and `rank`, which need no more than a reader; nil for `explain`.
+    package func quickReply(
+        _ question: Command.Question, _ client: IPAddress, name: String?, _ answerer: Answerer
+    ) -> Reply? {
+        let policy: Int
+        do {
+            policy = try self.policy(for: name)
+        } catch {
+            return .failure(error)
+        }
+        switch question {
+        case .explain: return nil
+        case .nearest:
+            if case .notReady(let words) = self.backend.readiness() {
+                return .failure(.notReady, "not ready: \(words)")
+            }
+            let nearest = answerer.withBatch { batch, _ in
+                batch.nearest(policy: policy, client: client)
+            }
+            guard let nearest else { return .failure(Nearest.nobody) }
+            return .spoken(forPeople: nearest.forPeople, forPrograms: nearest.forPrograms)
+        case .rank:
+            return .table(
+                self.ranking(client, name: name, policy: policy, answerer)
+                    .table(withRoutes: false))
+        }
+    }
+
+    /// What a ranking is and why, from one snapshot; the routes come later.
+    private func ranking(
+        _ client: IPAddress, name: String?, policy: Int, _ answerer: Answerer
+    ) -> Explanation {
+        answerer.withBatch { batch, _ in
+            let (ranking, scope) = batch.ranking(policy: policy, family: nil, client: client)
+            let world = batch.world
+            return Explanation(
+                client: client, name: name,
+                policy: world.policies.indices.contains(policy)
+                    ? world.policies[policy] : Policy(sites: []),
+                ranking: ranking, scope: scope, place: batch.values(of: client).place,
+                sites: Dictionary(
+                    world.sites.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first }))
+        }
+    }
+
+    /// A ranking with the routes behind it, which the owner of the table is asked for.
+    func explanation(
+        _ client: IPAddress, name: String?, withRoutes: Bool
+    ) async throws -> Explanation {
+        let policy = try self.policy(for: name)
+        var explanation = self.ranking(client, name: name, policy: policy, self.answerer)
+        guard withRoutes else { return explanation }
+        let routes = try await self.backend.owner.query { $0.routes(covering: client) }
+        explanation.routes = Dictionary(
+            routes.map { ($0.site, $0) }, uniquingKeysWith: { first, _ in first })
+        explanation.feedNames = Dictionary(
+            self.backend.feedIdentities().map { ($0.id, $0.name) },
+            uniquingKeysWith: { first, _ in first })
+        explanation.now = self.now()
+        return explanation
+    }
+}

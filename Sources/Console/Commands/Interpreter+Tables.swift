@@ -1,0 +1,169 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Choice
+import RouteTable
+
+extension Interpreter {
+    func sites() -> Table {
+        let world = self.backend.oracle.world
+        var table = Table(
+            "sites",
+            columns: [
+                .alone("site"), Table.Column("as", right: true),
+                Table.Column("weight", right: true), Table.Column("state"),
+                Table.Column("health"), Table.Column("admin"), Table.Column("full"),
+                Table.Column("feeds"), Table.Column("location"), Table.Column("addresses"),
+            ])
+        table.rows = world.sites.map { site in
+            let status = world.status[site.id] ?? SiteStatus()
+            return [
+                .text(site.name), .integer(Int(site.asNumber.rawValue)), .integer(site.weight),
+                .text(status.displayState(withoutRoutes: site.withoutRoutes).rawValue),
+                .text(status.health.rawValue), .text(status.admin.rawValue),
+                .flag(status.isFull), .text(status.feeds.rawValue), .text(site.place?.name),
+                .list(site.addresses.map(\.description)),
+            ]
+        }
+        if table.rows.isEmpty { table.notes = ["There are no sites."] }
+        return table
+    }
+
+    func feeds() async throws -> Table {
+        let summaries = try await self.summaries()
+        let world = self.backend.oracle.world
+        let now = self.now()
+        var table = Table(
+            "feeds",
+            columns: [
+                .alone("feed"), Table.Column("site"), Table.Column("kind"),
+                Table.Column("peer"), Table.Column("as", right: true), Table.Column("state"),
+                Table.Column("since", right: true), Table.Column("ipv4", right: true),
+                Table.Column("ipv6", right: true), Table.Column("stale", right: true),
+                Table.Column("refused", right: true), Table.Column("received", right: true),
+                Table.Column("sent", right: true), Table.Column("transfer"),
+                Table.Column("error"),
+            ])
+        table.rows = await self.backend.feedReports().map { report in
+            let summary = summaries[report.identity.id]
+            let transfer =
+                summary.map { $0.isFirstTransfer ? "first" : $0.isComplete ? "complete" : "open" }
+            return [
+                .text(report.identity.name), .text(world.site(report.identity.site)?.name),
+                .text(report.identity.kind.rawValue),
+                .text(report.identity.peerAddress?.description),
+                .integer(report.identity.peerAS.map { Int($0.rawValue) }), .text(report.state),
+                .age(report.since.map { Int(max(0, now - $0)) }),
+                .integer(summary?.ipv4Prefixes), .integer(summary?.ipv6Prefixes),
+                .integer(summary?.stalePrefixes), .integer(summary?.refused),
+                .integer(report.messagesReceived), .integer(report.messagesSent),
+                .text(transfer), .text(report.lastError),
+            ]
+        }
+        if table.rows.isEmpty { table.notes = ["There are no feeds."] }
+        return table
+    }
+
+    /// Routes in slices that hold the owner of the table for well under a millisecond each.
+    func routes(_ filter: Command.RouteFilter, wantsJSON: Bool) throws -> RowStream {
+        let identities = self.backend.feedIdentities()
+        var feed: FeedID?
+        if let name = filter.feed {
+            guard let identity = identities.first(where: { $0.name == name }) else {
+                throw CommandFailure(.noSuchThing, "there is no feed '\(name)'")
+            }
+            feed = identity.id
+        }
+        let feedNames = Dictionary(
+            identities.map { ($0.id, $0.name) }, uniquingKeysWith: { first, _ in first })
+        let world = self.backend.oracle.world
+        let siteNames = Dictionary(
+            world.sites.map { ($0.id, $0.name) }, uniquingKeysWith: { first, _ in first })
+        let siteWidth = max(4, siteNames.values.map(\.count).max() ?? 0)
+        let feedWidth = max(4, feedNames.values.map(\.count).max() ?? 0)
+        let table = Table(
+            "routes",
+            columns: [
+                .alone("prefix", width: 18), Table.Column("site", width: siteWidth),
+                Table.Column("feed", width: feedWidth),
+                Table.Column("distance", title: "hops", right: true, width: 4),
+                Table.Column("since", right: true, width: 10), Table.Column("stale", width: 5),
+                Table.Column("nexthop", json: "next_hop", width: 15),
+                Table.Column("metric", right: true, width: 6),
+                Table.Column("localpref", json: "local_preference", right: true, width: 9),
+                Table.Column("origin", width: 10),
+                Table.Column("path", json: "as_path"),
+            ])
+        let (owner, within, now) = (self.backend.owner, filter.within, self.now)
+        let chosen = feed
+        let slice = {
+            @Sendable (cursor: RouteCursor?, wanted: Int) async throws -> RowStream.Slice in
+            let limit = min(wanted, 256)
+            let (routes, next) = try await owner.query {
+                let found = $0.routes(after: cursor, feed: chosen, within: within, limit: limit)
+                return (found.routes, found.next)
+            }
+            let time = now()
+            let rows: [[Value]] = routes.map { route in
+                let attributes = route.attributes
+                return [
+                    .text(route.prefix.description),
+                    .text(siteNames[route.site] ?? "\(route.site.rawValue)"),
+                    .text(feedNames[route.feed] ?? "\(route.feed.rawValue)"),
+                    .integer(route.distance), .age(Int(max(0, time - route.since))),
+                    .flag(route.isStale), .text(attributes.nextHop?.description),
+                    .integer(attributes.multiExitDiscriminator.map(Int.init)),
+                    .integer(attributes.localPreference.map(Int.init)),
+                    .text(attributes.origin.word), .path(attributes.asPath),
+                ]
+            }
+            return RowStream.Slice(rows: rows, next: next)
+        }
+        return RowStream(table: table, wantsJSON: wantsJSON, slice: slice, limit: filter.limit)
+    }
+
+    func memory() async throws -> Table {
+        let (parts, counts) = try await self.backend.owner.query { ($0.memory(), $0.counts()) }
+        var table = Table("memory", columns: [.alone("part"), Table.Column("bytes", right: true)])
+        table.rows = parts.map { [.text($0.name), .integer($0.bytes)] }
+        table.rows.append([.text("table"), .integer(parts.reduce(0) { $0 + $1.bytes })])
+        if let resident = ProcessMemory.resident {
+            table.rows.append([.text("process"), .integer(resident)])
+        }
+        let numbers: [(String, Int)] = [
+            ("ipv4_prefixes", counts.ipv4Prefixes), ("ipv6_prefixes", counts.ipv6Prefixes),
+            ("routes", counts.routes), ("classes", counts.classes),
+            ("attribute_sets", counts.attributeSets), ("updates", Int(clamping: counts.updates)),
+            ("refused", Int(clamping: counts.refused)),
+        ]
+        table.trailingFields = numbers.map { ($0.0, .integer($0.1)) }
+        table.notes = [
+            "\(counts.ipv4Prefixes) IPv4 and \(counts.ipv6Prefixes) IPv6 prefixes, "
+                + "\(counts.routes) routes, \(counts.classes) classes, "
+                + "\(counts.attributeSets) attribute sets, \(counts.updates) updates, "
+                + "\(counts.refused) refused"
+        ]
+        table.lastLine = "counts " + numbers.map { "\($0.0)=\($0.1)" }.joined(separator: " ")
+        return table
+    }
+
+    func version() -> Table {
+        let version = self.backend.version
+        var table = Table(
+            "daemon",
+            columns: [
+                .alone("program"), Table.Column("version"), Table.Column("uptime"),
+                Table.Column("router"), Table.Column("as"),
+            ])
+        table.rows = [
+            [
+                .text("martlet"), .text(version.version),
+                .age(Int(max(0, self.now() - version.started))),
+                .text(self.backend.router.identifier.description),
+                .integer(Int(self.backend.router.asNumber.rawValue)),
+            ]
+        ]
+        return table
+    }
+}

@@ -1,0 +1,92 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+package import Addressing
+package import Choice
+import NIOCore
+import RouteTable
+
+/// The answer to `nearest`.
+package struct Nearest: Sendable {
+    package var entry: RankedSite
+    package var site: Site
+    package var scope: Int
+    package var client: IPAddress
+
+    /// The site's address in the client's family where it has one, else its first.
+    package var address: IPAddress? {
+        self.site.addresses.first { $0.family == self.client.family } ?? self.site.addresses.first
+    }
+
+    /// What stands before the scope, for programs.
+    var head: String {
+        let address = self.address.map(\.description) ?? "-"
+        let distance = Value.integer(self.entry.distance).forPrograms
+        let cost = Value.real(self.entry.cost).forPrograms
+        return "\(Value.word(self.site.name)) \(address) distance=\(distance) cost=\(cost) scope="
+    }
+
+    /// What stands after it.
+    var tail: String { " reason=\(self.entry.reason.rawValue)" }
+
+    package var forPrograms: String { "\(self.head)\(self.scope)\(self.tail)" }
+
+    package var forPeople: String {
+        var words = self.site.name
+        if let address = self.address { words += " \(address)" }
+        var parts: [String] = []
+        if let distance = self.entry.distance {
+            parts.append("\(distance) \(distance == 1 ? "hop" : "hops")")
+        }
+        if let cost = self.entry.cost { parts.append("cost \(Value.rounded(cost))") }
+        parts.append("by \(self.entry.reason.rawValue)")
+        parts.append("for \(IPPrefix(masking: self.client, length: self.scope))")
+        return words + " (" + parts.joined(separator: ", ") + ")"
+    }
+
+    package static let nobody = CommandFailure(.notReady, "no site may be answered")
+}
+
+extension OracleBatch {
+    /// The first site for a client; nil where none may be answered.
+    package mutating func nearest(policy: Int, client: IPAddress) -> Nearest? {
+        var order = SiteOrder()
+        let match = self.order(
+            policy: policy, family: nil, client: client, places: 1, into: &order)
+        guard let first = order.first, let site = self.world.site(first) else { return nil }
+        let (ranking, _) = self.ranking(policy: policy, family: nil, client: client)
+        guard let entry = ranking.entries.first(where: { $0.site == first }) else { return nil }
+        return Nearest(entry: entry, site: site, scope: Int(match.scope), client: client)
+    }
+
+    /// Appends the reply to `nearest` for programs. Where it was made ready before, this
+    /// allocates nothing.
+    mutating func writeNearest(
+        policy: Int, client: IPAddress, cache: inout NearestCache, to output: inout ByteBuffer
+    ) {
+        var order = SiteOrder()
+        let match = self.order(
+            policy: policy, family: nil, client: client, places: 1, into: &order)
+        guard let first = order.first else {
+            output.writeString(
+                "- \(Nearest.nobody.code.rawValue) \(Nearest.nobody.sentence)\n")
+            return
+        }
+        // The address shown depends on the client's family: so does what is kept.
+        let kept = client.family == .ipv4 ? policy : policy | 0x8000
+        if cache.write(
+            policy: kept, classID: match.classID, site: first, scope: match.scope, to: &output)
+        {
+            return
+        }
+        guard let nearest = self.nearest(policy: policy, client: client) else {
+            output.writeString(
+                "- \(Nearest.nobody.code.rawValue) \(Nearest.nobody.sentence)\n")
+            return
+        }
+        let (head, tail) = ("+ \(nearest.head)", "\(nearest.tail)\n")
+        cache.keep(
+            policy: kept, classID: match.classID, site: first, head: head, tail: tail)
+        output.writeString("\(head)\(nearest.scope)\(tail)")
+    }
+}

@@ -1,0 +1,126 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import Addressing
+public import Choice
+public import RouteTable
+
+/// What the console asks of the daemon behind it.
+///
+/// All of it may be called from any thread. What isn't `async` answers at once from memory: it is
+/// called on the console's event loop.
+public protocol ConsoleBackend: Sendable {
+    var oracle: Oracle { get }
+    var owner: TableOwner { get }
+    var router: RouterReport { get }
+    var version: VersionReport { get }
+
+    /// The policy of a name that is answered with the nearest site, as an index of the world's
+    /// policies; nil for a name that there isn't. Case and a final dot don't matter.
+    func policy(named name: String) -> Int?
+
+    /// All such names, for completion.
+    var names: [String] { get }
+
+    /// Who the feeds are. The console asks for it with every route that it shows.
+    func feedIdentities() -> [FeedIdentity]
+
+    /// How the feeds are. The console adds what the table knows of them.
+    func feedReports() async -> [FeedReport]
+
+    /// Whether answers can be relied on; else what is waited for, in words.
+    func readiness() -> Readiness
+
+    /// The configuration in force, without its secrets; nil where there is none to show.
+    func configuration() -> String?
+
+    /// Reads the configuration again and returns what it changed, a line each.
+    func reload() async -> Result<[String], CommandFailure>
+}
+
+/// The name that this instance goes by in BGP.
+public struct RouterReport: Hashable, Sendable {
+    public var asNumber: ASNumber
+    public var identifier: IPAddress
+
+    public init(asNumber: ASNumber, identifier: IPAddress) {
+        self.asNumber = asNumber
+        self.identifier = identifier
+    }
+}
+
+public struct VersionReport: Hashable, Sendable {
+    public var version: String
+    /// When the process started, in Unix seconds.
+    public var started: Int64
+
+    public init(version: String, started: Int64) {
+        self.version = version
+        self.started = started
+    }
+}
+
+public enum Readiness: Hashable, Sendable {
+    case ready
+    case notReady(waitingFor: String)
+}
+
+/// A feed, and the router behind it where there is one.
+public struct FeedIdentity: Hashable, Sendable {
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
+        case bgp, mrt, bmp
+    }
+
+    public var id: FeedID
+    public var name: String
+    public var site: SiteID
+    public var kind: Kind
+    public var peerAS: ASNumber?
+    public var peerAddress: IPAddress?
+    /// The peer's BGP identifier, as an IPv4 address.
+    public var peerIdentifier: IPAddress?
+    /// Whether routes come from a router of our own AS.
+    public var isInternal: Bool
+
+    public init(
+        id: FeedID, name: String, site: SiteID, kind: Kind, peerAS: ASNumber? = nil,
+        peerAddress: IPAddress? = nil, peerIdentifier: IPAddress? = nil, isInternal: Bool = false
+    ) {
+        self.id = id
+        self.name = name
+        self.site = site
+        self.kind = kind
+        self.peerAS = peerAS
+        self.peerAddress = peerAddress
+        self.peerIdentifier = peerIdentifier
+        self.isInternal = isInternal
+    }
+}
+
+/// How a feed is at a moment.
+public struct FeedReport: Hashable, Sendable {
+    public var identity: FeedIdentity
+    /// In a word or two: `established`, `connect`, `loaded`, `failed`.
+    public var state: String
+    /// Whether routes are coming, or have come whole from a file.
+    public var isUp: Bool
+    /// Since when it is in this state, in Unix seconds; nil for never.
+    public var since: Int64?
+    public var messagesReceived: Int
+    public var messagesSent: Int
+    /// What last went wrong, in words.
+    public var lastError: String?
+
+    public init(
+        identity: FeedIdentity, state: String, isUp: Bool, since: Int64? = nil,
+        messagesReceived: Int = 0, messagesSent: Int = 0, lastError: String? = nil
+    ) {
+        self.identity = identity
+        self.state = state
+        self.isUp = isUp
+        self.since = since
+        self.messagesReceived = messagesReceived
+        self.messagesSent = messagesSent
+        self.lastError = lastError
+    }
+}

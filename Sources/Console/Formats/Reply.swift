@@ -1,0 +1,41 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+package import RouteTable
+
+/// What a command answers, before it is written for a face.
+package enum Reply: Sendable {
+    /// Nothing but the prompt.
+    case silence
+    /// One line.
+    case line(String)
+    /// One line, in other words for programs.
+    case spoken(forPeople: String, forPrograms: String)
+    /// Lines that are the same for people and programs.
+    case lines([String])
+    case table(Table)
+    /// One JSON object, without a line end.
+    case json(String)
+    case failure(CommandFailure)
+    case stream(RowStream)
+
+    package static func failure(_ code: CommandFailure.Code, _ sentence: String) -> Reply {
+        .failure(CommandFailure(code, sentence))
+    }
+}
+
+/// Rows that are fetched a slice at a time, while they are being sent.
+package struct RowStream: Sendable {
+    package struct Slice: Sendable {
+        package var rows: [[Value]]
+        /// Where the next slice begins; nil at the end.
+        package var next: RouteCursor?
+    }
+
+    /// Heads and widths; its own rows stay empty.
+    package var table: Table
+    package var wantsJSON: Bool
+    /// The rows after a cursor; the limit is how many more are wanted.
+    package var slice: @Sendable (RouteCursor?, Int) async throws -> Slice
+    package var limit: Int?
+}

@@ -1,0 +1,122 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+package import Addressing
+package import RouteTable
+
+/// `show ip bgp ADDRESS` as Zebra answers it, to the letter: programs written for Zebra's console
+/// read the prefix, the number after `best #`, and the path lines.
+package struct ZebraEntry: Sendable {
+    package struct Path: Sendable {
+        /// The AS number that stands for the site.
+        package var siteAS: ASNumber
+        package var siteName: String
+        /// Nil where a route map alone decides: then the path is the site's AS.
+        package var asPath: ASPath?
+        package var nextHop: IPAddress?
+        package var peer: IPAddress?
+        package var peerIdentifier: IPAddress?
+        package var origin: RouteAttributes.Origin = .igp
+        package var metric: UInt32?
+        package var localPreference: UInt32?
+        package var isInternal = false
+        package var isStale = false
+        package var prefix: IPPrefix?
+        package var feed: String?
+        /// In Unix seconds; nil where the time is not known.
+        package var since: Int64?
+
+        package init(siteAS: ASNumber, siteName: String) {
+            self.siteAS = siteAS
+            self.siteName = siteName
+        }
+    }
+
+    package var prefix: IPPrefix
+    package var paths: [Path]
+    /// The index of the best path; nil where none is.
+    package var best: Int?
+
+    package init(prefix: IPPrefix, paths: [Path], best: Int?) {
+        self.prefix = prefix
+        self.paths = paths
+        self.best = best
+    }
+
+    package static let nothing = CommandFailure(.noSuchThing, "Network not in table")
+
+    /// The lines, each path closed by an empty one.
+    package func lines(date: (Int64) -> String) -> [String] {
+        let choice = self.best.map { "best #\($0 + 1)" } ?? "no best path"
+        var lines = [
+            "BGP routing table entry for \(self.prefix)",
+            "Paths: (\(self.paths.count) available, \(choice), table Default-IP-Routing-Table)",
+        ]
+        for (index, path) in self.paths.enumerated() {
+            lines.append("  " + path.pathText)
+            let peer = path.peer ?? path.nextHop
+            let unspecified = IPAddress(family: self.prefix.family, leftAligned: 0)
+            lines.append(
+                "    \(path.nextHop ?? peer ?? unspecified) from \(peer ?? unspecified)"
+                    + " (\(path.peerIdentifier ?? peer ?? unspecified))")
+            lines.append("      " + path.attributeText(isBest: index == self.best))
+            if let since = path.since { lines.append("      Last update: \(date(since))") }
+            lines.append("")
+        }
+        return lines
+    }
+
+    package var table: Table {
+        var table = Table(
+            "paths",
+            columns: [
+                Table.Column("site"), Table.Column("as"), Table.Column("best"),
+                Table.Column("prefix"), Table.Column("feed"), Table.Column("as_path"),
+                Table.Column("next_hop"), Table.Column("peer"), Table.Column("origin"),
+                Table.Column("metric"), Table.Column("local_preference"),
+                Table.Column("internal"), Table.Column("stale"), Table.Column("last_update"),
+            ])
+        table.fields = [("prefix", .text(self.prefix.description))]
+        table.rows = self.paths.enumerated().map { index, path in
+            [
+                .text(path.siteName), .integer(Int(path.siteAS.rawValue)),
+                .flag(index == self.best), .text(path.prefix?.description), .text(path.feed),
+                path.asPath.map { .path($0) } ?? .none, .text(path.nextHop?.description),
+                .text(path.peer?.description), .text(path.origin.word),
+                .integer(path.metric.map(Int.init)),
+                .integer(path.localPreference.map(Int.init)), .flag(path.isInternal),
+                .flag(path.isStale), .integer(path.since.map { Int($0) }),
+            ]
+        }
+        return table
+    }
+}
+
+extension ZebraEntry.Path {
+    var pathText: String {
+        guard let asPath, !asPath.isEmpty else { return self.siteAS.description }
+        return "\(self.siteAS) \(asPath)"
+    }
+
+    func attributeText(isBest: Bool) -> String {
+        var text = "Origin \(self.origin.zebraWord)"
+        if let metric { text += ", metric \(metric)" }
+        text += ", localpref \(self.localPreference ?? 100), valid"
+        text += self.isInternal ? ", internal" : ", external"
+        if self.isStale { text += ", stale" }
+        if isBest { text += ", best" }
+        return text
+    }
+}
+
+extension RouteAttributes.Origin {
+    var zebraWord: String {
+        switch self {
+        case .igp: "IGP"
+        case .egp: "EGP"
+        case .incomplete: "incomplete"
+        }
+    }
+
+    var word: String { self.zebraWord.lowercased() }
+}

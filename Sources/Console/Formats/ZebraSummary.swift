@@ -1,0 +1,88 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+package import Addressing
+
+/// `show ip bgp summary` in Zebra's columns.
+package struct ZebraSummary: Sendable {
+    package struct Neighbor: Sendable {
+        package var address: String
+        package var asNumber: ASNumber?
+        package var received: Int
+        package var sent: Int
+        /// Seconds in this state; nil for never.
+        package var age: Int?
+        /// The number of prefixes where the session is up, else the state.
+        package var prefixes: Int?
+        package var state: String
+        package var site: String
+        package var feed: String
+    }
+
+    package var router: RouterReport
+    package var paths: Int
+    package var neighbors: [Neighbor]
+
+    package var lines: [String] {
+        var lines = [
+            "BGP router identifier \(self.router.identifier), "
+                + "local AS number \(self.router.asNumber)",
+            "\(self.paths) BGP AS-PATH entries",
+            "0 BGP community entries",
+            "",
+        ]
+        guard !self.neighbors.isEmpty else { return lines + ["No BGP neighbor is configured"] }
+        lines.append(
+            "Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd")
+        for neighbor in self.neighbors {
+            var line = neighbor.address
+            if line.count > 15 {
+                lines.append(line)
+                line = ""
+            }
+            line = Self.left(line, 16)
+            line += "4 " + Self.right(neighbor.asNumber?.description ?? "-", 10)
+            line += " " + Self.right("\(neighbor.received)", 7)
+            line += " " + Self.right("\(neighbor.sent)", 7)
+            line += " " + Self.right("0", 8) + " " + Self.right("0", 4) + " "
+            line += Self.right("0", 4) + " "
+            line += Self.left(neighbor.age.map(Value.clock) ?? "never", 8)
+            line +=
+                neighbor.prefixes.map { " " + Self.right("\($0)", 10) } ?? " \(neighbor.state)"
+            lines.append(line)
+        }
+        return lines + ["", "Total number of neighbors \(self.neighbors.count)"]
+    }
+
+    package var table: Table {
+        var table = Table(
+            "neighbors",
+            columns: [
+                .alone("address"), Table.Column("as"), Table.Column("received"),
+                Table.Column("sent"), Table.Column("since"), Table.Column("prefixes"),
+                Table.Column("state"), Table.Column("site"), Table.Column("feed"),
+            ])
+        table.fields = [
+            ("router_id", .text(self.router.identifier.description)),
+            ("as", .integer(Int(self.router.asNumber.rawValue))),
+        ]
+        table.rows = self.neighbors.map { neighbor in
+            [
+                .text(neighbor.address),
+                .integer(neighbor.asNumber.map { Int($0.rawValue) }),
+                .integer(neighbor.received), .integer(neighbor.sent), .age(neighbor.age),
+                .integer(neighbor.prefixes), .text(neighbor.state), .text(neighbor.site),
+                .text(neighbor.feed),
+            ]
+        }
+        return table
+    }
+
+    private static func left(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    private static func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+}

@@ -1,0 +1,121 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+package import Addressing
+
+/// A command with its arguments: what the grammar makes of a line.
+package enum Command: Hashable, Sendable {
+    package enum Question: Hashable, Sendable { case nearest, rank, explain }
+
+    package enum Target: Hashable, Sendable {
+        case address(IPAddress)
+        case prefix(IPPrefix)
+
+        package var family: AddressFamily {
+            switch self {
+            case .address(let address): address.family
+            case .prefix(let prefix): prefix.family
+            }
+        }
+    }
+
+    package struct RouteFilter: Hashable, Sendable {
+        package var feed: String?
+        package var within: IPPrefix?
+        package var limit: Int?
+    }
+
+    case ask(Question, IPAddress, name: String?)
+    case showBGP(Target)
+    case showBGPSummary
+    case showSites
+    case showFeeds
+    case showRoutes(RouteFilter)
+    case showMemory
+    case showVersion
+    case showConfiguration
+    case ready
+    case reload
+    case enable(secret: String?)
+    case disable
+    case password(String)
+    case machine
+    case framed
+    case complete(String)
+    case help
+    case quit
+    case terminalLength(Int)
+}
+
+extension Invocation {
+    /// The command that was meant.
+    package func command() throws(GrammarError) -> Command {
+        switch self.rule.verb {
+        case .nearest: .ask(.nearest, try self.address, name: self.text(.name))
+        case .rank: .ask(.rank, try self.address, name: self.text(.name))
+        case .explain: .ask(.explain, try self.address, name: self.text(.name))
+        case .showBGP: .showBGP(try self.target(nil))
+        case .showBGPIPv4: .showBGP(try self.target(.ipv4))
+        case .showBGPIPv6: .showBGP(try self.target(.ipv6))
+        case .showBGPSummary: .showBGPSummary
+        case .showSites: .showSites
+        case .showFeeds: .showFeeds
+        case .showRoutes:
+            .showRoutes(
+                Command.RouteFilter(
+                    feed: self.text(.feed), within: self.prefix, limit: self.count))
+        case .showMemory: .showMemory
+        case .showVersion: .showVersion
+        case .showConfiguration: .showConfiguration
+        case .ready: .ready
+        case .reload: .reload
+        case .enable: .enable(secret: self.text(.secret))
+        case .disable: .disable
+        case .password: .password(self.text(.secret) ?? "")
+        case .machine: .machine
+        case .framed: .framed
+        case .complete: .complete(self.text(.line) ?? "")
+        case .help: .help
+        case .quit: .quit
+        case .terminalLength: .terminalLength(self.count ?? 0)
+        }
+    }
+
+    private var address: IPAddress {
+        get throws(GrammarError) {
+            guard case .address(let address)? = self.values[.address] else {
+                throw .incomplete(expected: [ArgumentKind.address.rawValue])
+            }
+            return address
+        }
+    }
+
+    private func target(_ family: AddressFamily?) throws(GrammarError) -> Command.Target {
+        let target: Command.Target
+        switch self.values[.addressOrPrefix] {
+        case .address(let address): target = .address(address)
+        case .prefix(let prefix): target = .prefix(prefix)
+        case .count, .text, nil:
+            throw .incomplete(expected: [ArgumentKind.addressOrPrefix.rawValue])
+        }
+        if let family, target.family != family {
+            throw .badArgument("that is \(target.family), not \(family)")
+        }
+        return target
+    }
+
+    private var prefix: IPPrefix? {
+        guard case .prefix(let prefix)? = self.values[.prefix] else { return nil }
+        return prefix
+    }
+
+    private var count: Int? {
+        guard case .count(let count)? = self.values[.count] else { return nil }
+        return count
+    }
+
+    private func text(_ kind: ArgumentKind) -> String? {
+        guard case .text(let text)? = self.values[kind] else { return nil }
+        return text
+    }
+}

@@ -1,0 +1,69 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+/// The commands, in the order in which help shows them.
+///
+/// This one table drives parsing, abbreviation, errors, `?` and completion.
+package struct Grammar: Sendable {
+    package let rules: [Rule]
+
+    package static let standard = Grammar(rules: [
+        Rule("nearest ADDRESS [for NAME]", .nearest, "The nearest site", json: true),
+        Rule("rank ADDRESS [for NAME]", .rank, "All sites, nearest first", json: true),
+        Rule(
+            "explain ADDRESS [for NAME]", .explain,
+            "All sites, with the route and the reason of each", json: true),
+        Rule(
+            "show ip bgp ADDRESS|PREFIX", .showBGP, "Routes, in the form of Zebra", json: true),
+        Rule("show ip bgp summary", .showBGPSummary, "BGP sessions in short", json: true),
+        Rule(
+            "show bgp ipv4 ADDRESS|PREFIX", .showBGPIPv4, "IPv4 routes, in the form of Zebra",
+            json: true),
+        Rule(
+            "show bgp ipv6 ADDRESS|PREFIX", .showBGPIPv6, "IPv6 routes, in the form of Zebra",
+            json: true),
+        Rule("show bgp summary", .showBGPSummary, "BGP sessions in short", json: true),
+        Rule("show sites", .showSites, "The sites and their state", json: true),
+        Rule("show feeds", .showFeeds, "Where routes come from, and how that goes", json: true),
+        Rule(
+            "show routes [feed FEED] [longer-than PREFIX] [limit COUNT]", .showRoutes,
+            "Routes in tree order, one a line", json: true),
+        Rule("show memory", .showMemory, "Bytes by what holds them, and counts", json: true),
+        Rule("show version", .showVersion, "Version and time of start", json: true),
+        Rule(
+            "show configuration", .showConfiguration, "The configuration in force",
+            access: .enabled, json: true),
+        Rule("ready", .ready, "Whether answers can be relied on", json: true),
+        Rule("reload", .reload, "Read the configuration again", access: .enabled),
+        Rule("enable", .enable, "Allow commands that change something"),
+        Rule("enable SECRET", .enable, "The same in one line", isHidden: true),
+        Rule("disable", .disable, "Give that up again"),
+        Rule("machine", .machine, "Replies for programs from here on"),
+        Rule("help", .help, "This list; '?' after a part of a command lists what may follow"),
+        Rule("quit", .quit, "Close the connection", access: .anyone),
+        Rule("exit", .quit, "Close the connection", access: .anyone),
+        Rule("terminal length COUNT", .terminalLength, "Accepted: there is no pager"),
+        Rule("password SECRET", .password, "Give the password", access: .anyone, isHidden: true),
+        Rule(
+            "framed", .framed, "Replies for a program that shows them to people",
+            isHidden: true),
+        Rule("complete LINE", .complete, "The words that may come next", isHidden: true),
+        Rule("complete", .complete, "The words that may come first", isHidden: true),
+    ])
+
+    /// Help for keywords that begin several commands.
+    static let keywordHelp: [String: String] = [
+        "show": "Show what is known",
+        "ip": "IP information",
+        "bgp": "BGP information",
+        "ipv4": "IPv4 routes",
+        "ipv6": "IPv6 routes",
+        "terminal": "Settings of the terminal",
+        "length": "Lines on a page",
+        "for": "As for this name of a zone",
+        "feed": "Only routes of this feed",
+        "longer-than": "Only routes within this prefix",
+        "limit": "At most so many",
+        "--json": "One JSON object on one line",
+    ]
+}

@@ -1,0 +1,385 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Choice
+import Logging
+import NIOCore
+
+/// Serves one connection: lines in, replies out, in order.
+///
+/// `nearest` and `rank` are answered where they are read, a whole read in one batch of Oracle. What
+/// takes longer runs in a task; until it has ended the rest of the input waits. Input waits, too,
+/// while the other side doesn't read its replies: then the socket isn't read either, so that a
+/// connection never holds more than a read, a line, and the replies of one burst.
+final class ConnectionHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// Replies are handed to the channel in pieces of this size.
+    private static let burst = 65_536
+
+    private let interpreter: Interpreter
+    private let answerer: Answerer
+    private let settings: ConsoleSettings
+    private let counters: ConsoleCounters
+    private let logger: Logger
+    private var session: Session
+    private var presentation: Presentation
+    private var decoder: LineDecoder
+    private var input = ByteBuffer()
+    private var output = ByteBuffer()
+    /// A task, or a delay, after which the input goes on.
+    private var busy: Task<Void, Never>?
+    private var isDelayed = false
+    private var inputHasEnded = false
+    private var isClosing = false
+    private var readIsWanted = false
+    private var lastMove = NIODeadline.now()
+    private var idleCheck: Scheduled<Void>?
+
+    init(
+        interpreter: Interpreter, answerer: Answerer, settings: ConsoleSettings,
+        counters: ConsoleCounters, logger: Logger, face: Face, isTrusted: Bool
+    ) {
+        self.interpreter = interpreter
+        self.answerer = answerer
+        self.settings = settings
+        self.counters = counters
+        self.logger = logger
+        self.session = Session(
+            face: face, isTrusted: isTrusted, password: settings.password,
+            enablePassword: settings.enablePassword)
+        // A terminal at the other end of TCP wants telnet's line ends (RFC 854).
+        self.presentation = Presentation(
+            face: face, newline: face == .people && !isTrusted ? "\r\n" : "\n")
+        self.decoder = LineDecoder(maximumLength: settings.maximumLine)
+    }
+
+    // MARK: The channel's events
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.fireChannelActive()
+        self.armIdleCheck(context, after: self.settings.idleTimeout)
+        guard self.presentation.face == .people else { return }
+        let newline = self.presentation.newline
+        self.output.writeString(
+            "\(newline)Hello, this is Martlet (version \(self.interpreter.backend.version.version))."
+                + "\(newline)\(newline)")
+        if self.session.isAsking {
+            self.output.writeString("User Access Verification\(newline)\(newline)")
+            self.ask()
+        } else {
+            self.output.writeString(self.session.prompt)
+        }
+        self.flush(context)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var buffer = self.unwrapInboundIn(data)
+        self.lastMove = .now()
+        if self.input.readableBytes == 0 {
+            self.input = buffer
+        } else {
+            self.input.writeBuffer(&buffer)
+        }
+        self.process(context)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.flush(context)
+        context.fireChannelReadComplete()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if self.canGoOn(context), self.input.readableBytes == 0 {
+            context.read()
+        } else {
+            self.readIsWanted = true
+        }
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        // A task writes its next piece when the other side has taken the one before.
+        self.lastMove = .now()
+        context.write(data, promise: promise)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.lastMove = .now()
+        self.goOn(context)
+        context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent {
+            self.inputHasEnded = true
+            self.goOn(context)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.isClosing = true
+        self.busy?.cancel()
+        self.idleCheck?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.logger.debug("console connection failed", metadata: ["error": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    // MARK: Lines
+
+    private func canGoOn(_ context: ChannelHandlerContext) -> Bool {
+        self.busy == nil && !self.isDelayed && !self.isClosing && context.channel.isWritable
+    }
+
+    /// Goes on with input that had to wait, and with reading.
+    private func goOn(_ context: ChannelHandlerContext) {
+        self.process(context)
+        self.flush(context)
+        if self.readIsWanted, self.canGoOn(context), self.input.readableBytes == 0 {
+            self.readIsWanted = false
+            context.read()
+        }
+    }
+
+    private func process(_ context: ChannelHandlerContext) {
+        while self.canGoOn(context) {
+            let step = self.burstOfQuestions()
+            switch step {
+            case .line: self.takeLine(context)
+            case .tooLong: self.takeTooLong(context)
+            case .needsMore:
+                self.sendAnswers()
+                guard self.inputHasEnded else { return }
+                self.end(context)
+                return
+            }
+            self.sendAnswers()
+            if self.output.readableBytes >= Self.burst { self.flush(context) }
+        }
+    }
+
+    /// The other side has said all: a last line without an end is one too.
+    private func end(_ context: ChannelHandlerContext) {
+        switch self.decoder.finish() {
+        case .line: self.takeLine(context)
+        case .tooLong: self.takeTooLong(context)
+        case .needsMore: break
+        }
+        if self.busy == nil, !self.isDelayed, !self.decoder.hasPartialLine { self.close(context) }
+    }
+
+    /// Answers `nearest` after `nearest` for programs, until another line comes, the input is
+    /// used up, or enough has been written.
+    private func burstOfQuestions() -> LineDecoder.Step {
+        let step = self.decoder.step(&self.input)
+        guard step == .line, self.presentation.face == .machine,
+            self.session.isReadyForQuestions, self.interpreter.backend.readiness() == .ready,
+            QuickQuestion(self.decoder.line.span) != nil
+        else { return step }
+        return self.answerer.withBatch { batch, cache in
+            var step = step
+            while step == .line, let question = QuickQuestion(self.decoder.line.span) {
+                self.answer(question, &batch, &cache)
+                // The line that was answered must not be seen again.
+                step = self.decoder.step(&self.input)
+                if self.output.readableBytes >= Self.burst { break }
+            }
+            return step
+        }
+    }
+
+    private func answer(
+        _ question: QuickQuestion, _ batch: inout OracleBatch, _ cache: inout NearestCache
+    ) {
+        self.counters.countCommand()
+        var policy: Int? = 0
+        if let name = question.name {
+            policy = cache.policy(named: self.decoder.line.span.extracting(name)) {
+                self.interpreter.backend.policy(named: $0)
+            }
+        }
+        guard let policy else {
+            let name = question.name.map { String(decoding: self.decoder.line[$0], as: UTF8.self) }
+            return self.write(.failure(Interpreter.unknown(name: name ?? "")))
+        }
+        batch.writeNearest(
+            policy: policy, client: question.client, cache: &cache, to: &self.output)
+    }
+
+    // MARK: What a line asks for
+
+    private func takeLine(_ context: ChannelHandlerContext) {
+        let wasAsking = self.session.isAsking
+        let action = self.session.handle(line: self.decoder.line.span)
+        self.perform(action, wasAsking: wasAsking, context)
+    }
+
+    private func takeTooLong(_ context: ChannelHandlerContext) {
+        let wasAsking = self.session.isAsking
+        let action = self.session.handleTooLong(limit: self.settings.maximumLine)
+        self.perform(action, wasAsking: wasAsking, context)
+    }
+
+    private func perform(
+        _ action: Session.Action, wasAsking: Bool, _ context: ChannelHandlerContext
+    ) {
+        self.counters.countCommand()
+        self.follow(self.session.face)
+        if wasAsking, self.decoder.offersEcho {
+            // The line end that was typed wasn't shown.
+            self.output.writeString(self.presentation.newline)
+            if !self.session.isAsking { self.echo(true) }
+        }
+        switch action {
+        case .nothing: break
+        case .prompt: self.write(.silence)
+        case .answer(let reply): self.write(reply)
+        case .help(let part): self.write(self.interpreter.help(after: part))
+        case .ask: self.ask()
+        case .refuse(let reply, let next): self.refuse(reply, next, context)
+        case .close: self.close(context)
+        case .run(let command, let wantsJSON):
+            if !wantsJSON, case .ask(let question, let client, let name) = command,
+                let reply = self.interpreter.quickReply(
+                    question, client, name: name, self.answerer)
+            {
+                self.write(reply)
+            } else {
+                self.start(command, wantsJSON: wantsJSON, context)
+            }
+        }
+    }
+
+    private func follow(_ face: Face) {
+        guard face != self.presentation.face else { return }
+        self.presentation = Presentation(face: face)
+    }
+
+    private func start(_ command: Command, wantsJSON: Bool, _ context: ChannelHandlerContext) {
+        self.flush(context)
+        let channel = context.channel
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let (interpreter, presentation, prompt) =
+            (self.interpreter, self.presentation, self.session.prompt)
+        self.busy = Task {
+            let reply = await interpreter.reply(to: command, wantsJSON: wantsJSON)
+            do {
+                if case .stream(let stream) = reply {
+                    _ = try await presentation.stream(stream, prompt: prompt) { text in
+                        try Task.checkCancellation()
+                        // Returns when the kernel has taken it: no more than a piece is held.
+                        try await channel.writeAndFlush(ByteBuffer(string: text)).get()
+                    }
+                } else {
+                    var text = ""
+                    presentation.write(reply, prompt: prompt, to: &text)
+                    try await channel.writeAndFlush(ByteBuffer(string: text)).get()
+                }
+            } catch {
+                channel.close(promise: nil)
+            }
+            channel.eventLoop.execute {
+                let (handler, context) = bound.value
+                handler.busy = nil
+                handler.lastMove = .now()
+                if !handler.isClosing { handler.goOn(context) }
+            }
+        }
+    }
+
+    private func refuse(
+        _ reply: Reply, _ next: Session.AfterRefusal, _ context: ChannelHandlerContext
+    ) {
+        self.counters.countWrongPassword()
+        self.logger.notice(
+            "wrong password on the console",
+            metadata: ["from": "\(context.remoteAddress.map { "\($0)" } ?? "-")"])
+        self.isDelayed = true
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: self.settings.passwordDelay) {
+            let (handler, context) = bound.value
+            guard !handler.isClosing else { return }
+            handler.isDelayed = false
+            handler.write(reply, withPrompt: next == .prompt)
+            switch next {
+            case .ask: handler.ask()
+            case .prompt: break
+            case .close: handler.close(context)
+            }
+            handler.goOn(context)
+        }
+    }
+
+    // MARK: Writing
+
+    private func write(_ reply: Reply, withPrompt: Bool = true) {
+        var text = ""
+        if withPrompt || self.presentation.face != .people {
+            self.presentation.write(reply, prompt: self.session.prompt, to: &text)
+        } else {
+            self.presentation.write(reply, prompt: "", to: &text)
+        }
+        self.output.writeString(text)
+    }
+
+    /// Asks for the password; a telnet is told not to show what is typed.
+    private func ask() {
+        var text = ""
+        self.presentation.ask(Session.passwordPrompt, to: &text)
+        self.output.writeString(text)
+        if !self.decoder.offersEcho { self.echo(false) }
+    }
+
+    private func echo(_ isOn: Bool) {
+        guard !self.session.isTrusted, self.presentation.face == .people else { return }
+        let verb = isOn ? LineDecoder.Telnet.wont : LineDecoder.Telnet.will
+        self.output.writeBytes([LineDecoder.Telnet.iac, verb, LineDecoder.Telnet.echo])
+        self.decoder.offersEcho = !isOn
+    }
+
+    private func sendAnswers() {
+        guard !self.decoder.answers.isEmpty else { return }
+        self.output.writeBytes(self.decoder.answers)
+        self.decoder.answers.removeAll(keepingCapacity: true)
+    }
+
+    private func flush(_ context: ChannelHandlerContext) {
+        guard self.output.readableBytes > 0 else { return }
+        let output = self.output
+        self.output = context.channel.allocator.buffer(capacity: min(output.readableBytes, 4096))
+        context.writeAndFlush(self.wrapOutboundOut(output), promise: nil)
+    }
+
+    private func close(_ context: ChannelHandlerContext) {
+        guard !self.isClosing else { return }
+        self.flush(context)
+        self.isClosing = true
+        let channel = context.channel
+        // What was written goes out before the close: it waits for the last write.
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).whenComplete { _ in
+            channel.close(promise: nil)
+        }
+    }
+
+    private func armIdleCheck(_ context: ChannelHandlerContext, after delay: TimeAmount) {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        self.idleCheck = context.eventLoop.scheduleTask(in: delay) {
+            let (handler, context) = bound.value
+            guard !handler.isClosing else { return }
+            let due = handler.lastMove + handler.settings.idleTimeout
+            if due > .now() {
+                handler.armIdleCheck(context, after: due - .now())
+            } else {
+                // Not `close`: a reader that has stopped would never let it come to pass.
+                handler.isClosing = true
+                context.close(promise: nil)
+            }
+        }
+    }
+}
