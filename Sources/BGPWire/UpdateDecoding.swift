@@ -130,22 +130,39 @@ public struct UpdateDecoding: Sendable, Hashable {
     }
 
     /// Calls `body` with each prefix that the message announces, of families that were
-    /// negotiated: first those of MP_REACH_NLRI, then
-    /// the message's own.
+    /// negotiated: first those of MP_REACH_NLRI, then the message's own.
     @inlinable
     public func forEachAnnounced(
         in bytes: RawSpan, context: DecodeContext,
         _ body: (_ pathID: UInt32, _ prefix: IPPrefix) throws -> Void
     ) throws {
-        try self.forEachPrefix(of: self.attributes.mpReach, in: bytes, context: context, body)
-        if context.families.contains(FamilySet.ipv4), !self.announced.isEmpty {
-            try NLRI.forEachPrefix(
-                in: bytes.extracting(self.announced), family: .ipv4,
-                addPath: context.addPath.contains(FamilySet.ipv4), body)
-        }
+        try self.forEachReachable(in: bytes, context: context, body)
+        try self.forEachClassic(in: bytes, context: context, body)
     }
 
-    @usableFromInline
+    /// Calls `body` with each prefix of MP_REACH_NLRI, whose next hop is `NLRIField.nextHop`.
+    @inlinable
+    public func forEachReachable(
+        in bytes: RawSpan, context: DecodeContext,
+        _ body: (_ pathID: UInt32, _ prefix: IPPrefix) throws -> Void
+    ) throws {
+        try self.forEachPrefix(of: self.attributes.mpReach, in: bytes, context: context, body)
+    }
+
+    /// Calls `body` with each IPv4 prefix at the message's end, whose next hop is that of
+    /// NEXT_HOP.
+    @inlinable
+    public func forEachClassic(
+        in bytes: RawSpan, context: DecodeContext,
+        _ body: (_ pathID: UInt32, _ prefix: IPPrefix) throws -> Void
+    ) throws {
+        guard context.families.contains(FamilySet.ipv4), !self.announced.isEmpty else { return }
+        try NLRI.forEachPrefix(
+            in: bytes.extracting(self.announced), family: .ipv4,
+            addPath: context.addPath.contains(FamilySet.ipv4), body)
+    }
+
+    @inlinable
     func forEachPrefix(
         of field: NLRIField?, in bytes: RawSpan, context: DecodeContext,
         _ body: (UInt32, IPPrefix) throws -> Void

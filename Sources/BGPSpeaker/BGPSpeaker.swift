@@ -1,0 +1,142 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import BGPSession
+import BGPWire
+public import Logging
+public import NIOCore
+public import RouteTable
+import Synchronization
+
+/// Listens and dials, runs a session with each peer, and feeds the table. It never announces:
+/// what it can send has no form for a route.
+///
+/// All sessions run on one event loop of the group, which nobody else should keep busy: so
+/// keepalives leave in time, whatever a console or a web page asks for. Nothing on that loop
+/// waits for the table; where the table has enough to do, the sockets are not read.
+public final class BGPSpeaker: Sendable {
+    private let loop: any EventLoop
+    private let core: NIOLoopBound<SpeakerCore>
+    private let life = Mutex(Life())
+
+    private struct Life {
+        var isShutDown = false
+        var message: String?
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    /// A speaker that does nothing yet.
+    ///
+    /// - Parameters:
+    ///   - settings: Listeners and peers.
+    ///   - group: One of its loops carries all sessions.
+    ///   - owner: The table. Feeds are defined there by the caller, before they are applied here.
+    ///   - logger: Gets a line for each session that comes or goes, and for what is malformed.
+    ///   - now: Unix seconds, for reports.
+    ///   - onFeedState: Called on the event loop when routes of a feed begin or cease to be had.
+    public init(
+        settings: SpeakerSettings, group: any EventLoopGroup, owner: TableOwner, logger: Logger,
+        now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() },
+        onFeedState: @escaping @Sendable (FeedID, FeedLiveness) -> Void = { _, _ in }
+    ) {
+        let loop = group.next()
+        self.loop = loop
+        self.core = NIOLoopBound(
+            SpeakerCore(
+                settings: settings, loop: loop, owner: owner, logger: logger, now: now,
+                onFeedState: onFeedState),
+            eventLoop: loop)
+    }
+
+    /// Binds the listeners: before privileges are dropped.
+    ///
+    /// - Returns: Where it listens, ports that the system chose filled in.
+    /// - Throws: ``BindError`` for the first that can't be bound; the others are bound then.
+    @discardableResult
+    public func bind() async throws -> [SocketAddress] {
+        let core = self.core
+        let wanted = try await self.loop.submit { core.value.settings.listen }.get()
+        if let error = try await self.listen(on: wanted).first { throw error }
+        return try await self.loop.submit { core.value.listenerAddresses }.get()
+    }
+
+    private func listen(on addresses: [ListenAddress]) async throws -> [BindError] {
+        let core = self.core
+        return try await self.loop.flatSubmit { core.value.listen(on: addresses) }.get()
+    }
+
+    /// A listener that can't be had.
+    public struct BindError: Error, Sendable, Hashable, CustomStringConvertible {
+        public var address: ListenAddress
+        public var reason: String
+        public var description: String { "can't listen for BGP on \(self.address): \(self.reason)" }
+    }
+
+    /// Runs the sessions until the task is cancelled or ``beginShutdown(message:)`` is called;
+    /// then ends each with Cease/Administrative Shutdown, and returns when all have gone.
+    public func run() async throws {
+        let core = self.core
+        try await self.loop.submit { core.value.start() }.get()
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = self.life.withLock { life in
+                    if !life.isShutDown { life.waiter = continuation }
+                    return life.isShutDown
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            self.beginShutdown()
+        }
+        let message = self.life.withLock { $0.message }
+        try await self.loop.flatSubmit {
+            core.value.stop(.cease(.administrativeShutdown, message: message))
+        }.get()
+    }
+
+    /// Lets ``run()`` come to its end. May be called from anywhere, more than once.
+    public func beginShutdown(message: String? = nil) {
+        let waiter = self.life.withLock { life in
+            if !life.isShutDown { life.message = message }
+            life.isShutDown = true
+            defer { life.waiter = nil }
+            return life.waiter
+        }
+        waiter?.resume()
+    }
+
+    /// Takes a new configuration. Sessions of peers that are as before go on, as do those of
+    /// which only waits and the way of connecting have changed.
+    ///
+    /// - Returns: What was reset, and what can't be listened on, in words.
+    public func apply(_ settings: SpeakerSettings) async -> [String] {
+        let core = self.core
+        do {
+            let report = try await self.loop.submit { core.value.apply(settings.peers) }.get()
+            return report + (try await self.listen(on: settings.listen)).map(\.description)
+        } catch {
+            return ["the speaker is gone: \(error)"]
+        }
+    }
+
+    /// All peers, in the order of the configuration.
+    public func status() async -> [PeerStatus] {
+        let core = self.core
+        return (try? await self.loop.submit { core.value.statuses }.get()) ?? []
+    }
+
+    /// Connections of addresses that no peer has, closed at once.
+    public func strangers() async -> Int {
+        let core = self.core
+        return (try? await self.loop.submit { core.value.strangers }.get()) ?? 0
+    }
+
+    /// Resets a session: Cease/Administrative Reset, with a sentence for the peer's log. The
+    /// routes stay, stale, until they come again.
+    public func clear(_ feed: FeedID, message: String? = nil) async {
+        let core = self.core
+        _ = try? await self.loop.submit {
+            core.value.clear(feed, .cease(.administrativeReset, message: message))
+        }.get()
+    }
+}

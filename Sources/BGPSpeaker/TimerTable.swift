@@ -1,0 +1,65 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import BGPSession
+import NIOCore
+
+/// The timers of one peer on its event loop.
+///
+/// A timer that is set again and again, as the hold timer is with each message, is not
+/// scheduled anew: when it comes due, it looks whether it was put off meanwhile.
+final class TimerTable {
+    private struct Entry {
+        var deadline: NIODeadline
+        var due: NIODeadline
+        var task: Scheduled<Void>
+    }
+
+    private let loop: any EventLoop
+    private let expired: (SessionTimer) -> Void
+    private var entries: [SessionTimer: Entry] = [:]
+
+    init(loop: any EventLoop, expired: @escaping (SessionTimer) -> Void) {
+        self.loop = loop
+        self.expired = expired
+    }
+
+    func start(_ timer: SessionTimer, _ duration: Duration) {
+        let deadline = self.loop.now + duration.timeAmount
+        if let entry = self.entries[timer] {
+            if entry.due <= deadline {
+                self.entries[timer]?.deadline = deadline
+                return
+            }
+            entry.task.cancel()
+        }
+        self.schedule(timer, deadline)
+    }
+
+    func stop(_ timer: SessionTimer) {
+        self.entries.removeValue(forKey: timer)?.task.cancel()
+    }
+
+    func stopAll() {
+        for entry in self.entries.values { entry.task.cancel() }
+        self.entries.removeAll()
+    }
+
+    private func schedule(_ timer: SessionTimer, _ deadline: NIODeadline) {
+        let task = self.loop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in
+            guard let self else { return }
+            self.cameDue(timer)
+        }
+        self.entries[timer] = Entry(deadline: deadline, due: deadline, task: task)
+    }
+
+    private func cameDue(_ timer: SessionTimer) {
+        guard let entry = self.entries[timer] else { return }
+        if entry.deadline > self.loop.now {
+            self.schedule(timer, entry.deadline)
+        } else {
+            self.entries.removeValue(forKey: timer)
+            self.expired(timer)
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import BGPWire
+import RouteTable
+
+/// Turns UPDATEs into batches for the table.
+struct UpdateSink {
+    /// Changes that a batch holds before it is handed on: enough to share the cost, few enough
+    /// to keep the writer's steps short.
+    static let batchSize = 4096
+
+    let feed: FeedID
+    private(set) var batch: RouteBatch
+    private(set) var announced = 0
+    private(set) var withdrawn = 0
+
+    init(feed: FeedID) {
+        self.feed = feed
+        self.batch = RouteBatch(feed: feed)
+    }
+
+    var isFull: Bool { self.batch.count >= Self.batchSize }
+    var isEmpty: Bool { self.batch.count == 0 }
+
+    /// What was gathered, and an empty batch in its place.
+    mutating func take() -> RouteBatch {
+        let full = self.batch
+        self.batch = RouteBatch(feed: self.feed)
+        return full
+    }
+
+    /// Adds what an UPDATE says, which has been decoded and judged: all withdrawn prefixes, and
+    /// then the announced ones, or those too as withdrawn.
+    ///
+    /// A session that is to be reset adds nothing.
+    mutating func add(_ update: UpdateDecoding, body: RawSpan, context: DecodeContext) {
+        if case .resetSession = update.disposition { return }
+        var withdrawn = 0
+        var announced = 0
+        // The prefixes have been checked: what could throw here has been thrown there.
+        try? update.forEachWithdrawn(in: body, context: context) { _, prefix in
+            self.batch.withdraw(prefix)
+            withdrawn += 1
+        }
+        if update.disposition == .treatAsWithdraw {
+            try? update.forEachAnnounced(in: body, context: context) { _, prefix in
+                self.batch.withdraw(prefix)
+                withdrawn += 1
+            }
+        } else if update.announcesPrefixes {
+            var index: (ipv4: Int, mp: Int) = (-1, -1)
+            let attributes = update.attributes.attributes
+            if !update.announced.isEmpty {
+                index.ipv4 = self.batch.intern(
+                    RouteAttributes(attributes, nextHop: attributes.nextHop))
+            }
+            if let field = update.attributes.mpReach, field.family != nil {
+                index.mp = self.batch.intern(
+                    RouteAttributes(attributes, nextHop: field.nextHop))
+            }
+            try? update.forEachReachable(in: body, context: context) { _, prefix in
+                self.batch.announce(prefix, attributes: index.mp)
+                announced += 1
+            }
+            try? update.forEachClassic(in: body, context: context) { _, prefix in
+                self.batch.announce(prefix, attributes: index.ipv4)
+                announced += 1
+            }
+        }
+        self.withdrawn += withdrawn
+        self.announced += announced
+    }
+}
+
+extension RouteAttributes {
+    /// What the table keeps of a route's attributes.
+    init(_ attributes: PathAttributes, nextHop: IPAddress?) {
+        self.init(
+            origin: attributes.origin.flatMap(Origin.init(rawValue:)) ?? .incomplete,
+            asPath: attributes.asPath ?? .empty, nextHop: nextHop,
+            multiExitDiscriminator: attributes.multiExitDiscriminator,
+            localPreference: attributes.localPreference)
+    }
+}
