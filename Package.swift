@@ -74,7 +74,7 @@ let package = Package(
             name: "Configuration",
             dependencies: [
                 "Addressing", "RouteTable", "RouteFiles", "BGPSession", "Choice", "BGPSpeaker",
-                "DNSFront", "Console", yams,
+                "DNSWire", "DNSFront", "Console", yams, posix,
             ]),
 
         // Floor 6

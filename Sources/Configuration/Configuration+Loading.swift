@@ -1,0 +1,151 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+extension Configuration {
+    /// Reads and checks a configuration and looks for the files that it names.
+    ///
+    /// - Parameter path: The file. Paths in it start at its folder.
+    /// - Returns: The configuration, its secrets read.
+    /// - Throws: ConfigurationError with all that is wrong.
+    public static func load(path: String) throws(ConfigurationError) -> Configuration {
+        let bytes: [UInt8]
+        switch TextFile.read(path, maximum: Self.maximumSize) {
+        case .success(let read): bytes = read
+        case .failure(let failure):
+            throw ConfigurationError(complaints: [
+                Complaint(file: path, line: 0, column: 0, text: failure.text)
+            ])
+        }
+        return try self.read(bytes, file: path, checksFiles: true)
+    }
+
+    /// Reads and checks a configuration's text, without a look at any file.
+    ///
+    /// - Parameters:
+    ///   - text: The bytes of the file.
+    ///   - file: What the file is called in complaints, and where relative paths start.
+    /// - Returns: The configuration, its secrets not read.
+    /// - Throws: ``ConfigurationError`` with all that is wrong.
+    public static func parse(
+        _ text: [UInt8], file: String = "martlet.yaml"
+    ) throws(ConfigurationError) -> Configuration {
+        try self.read(text, file: file, checksFiles: false)
+    }
+
+    private static let maximumSize = 16 << 20
+
+    private static func read(
+        _ bytes: [UInt8], file: String, checksFiles: Bool
+    ) throws(ConfigurationError) -> Configuration {
+        let document = Document(file: file)
+        var reader = ConfigurationReader(document: document)
+        if let text = TextFile.decode(bytes, for: document), let root = document.parse(text) {
+            reader.read(root)
+            if checksFiles { reader.checkFiles() }
+        }
+        try document.check()
+        return reader.result
+    }
+}
+
+extension ConfigurationReader {
+    /// Complains of files that aren't there, and of secrets that are none; reads those that are.
+    mutating func checkFiles() {
+        var secrets: [String: String] = [:]
+        for file in self.files {
+            if file.isSecret {
+                secrets[file.path] = self.secret(file)
+            } else if let problem = TextFile.problem(reading: file.path) {
+                file.value.complain("\(file.path): \(problem)")
+            }
+        }
+        self.result.console.password =
+            self.result.console.passwordFile.flatMap { secrets[$0] }
+        self.result.console.enablePassword =
+            self.result.console.enablePasswordFile.flatMap { secrets[$0] }
+    }
+
+    /// The first line of a file that only its owner and group can read.
+    private func secret(_ file: NamedFile) -> String? {
+        var status = stat()
+        if stat(file.path, &status) == 0, status.st_mode & 0o007 != 0 {
+            file.value.complain(
+                "\(file.path) holds a password and everybody can open it: chmod o-rwx")
+            return nil
+        }
+        switch TextFile.read(file.path, maximum: 4096) {
+        case .failure(let failure):
+            file.value.complain("\(file.path): \(failure.text)")
+            return nil
+        case .success(let bytes):
+            let line = bytes.prefix { $0 != 0x0a && $0 != 0x0d }
+            guard !line.isEmpty, let text = String(validating: line, as: UTF8.self) else {
+                file.value.complain("\(file.path) has no password in its first line")
+                return nil
+            }
+            return text
+        }
+    }
+}
+
+/// Files as the operating system gives them.
+enum TextFile {
+    struct Failure: Error {
+        var text: String
+    }
+
+    static func read(_ path: String, maximum: Int) -> Result<[UInt8], Failure> {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return .failure(Failure(text: Self.words(errno))) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return .failure(Failure(text: Self.words(errno))) }
+            if count == 0 { return .success(bytes) }
+            bytes += buffer[..<count]
+            guard bytes.count <= maximum else {
+                return .failure(Failure(text: "the file has more than \(maximum) bytes"))
+            }
+        }
+    }
+
+    /// Why a file can't be read; nil where it can.
+    static func problem(reading path: String) -> String? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return Self.words(errno) }
+        if status.st_mode & S_IFMT == S_IFDIR { return Self.words(EISDIR) }
+        return access(path, R_OK) == 0 ? nil : Self.words(errno)
+    }
+
+    private static func words(_ number: CInt) -> String {
+        switch number {
+        case ENOENT: "there is no such file"
+        case EACCES: "it can't be read: permission denied"
+        case EISDIR: "it is a folder, not a file"
+        default: String(cString: strerror(number))
+        }
+    }
+
+    /// A file's text: UTF-8 without NUL, a byte order mark left out.
+    static func decode(_ bytes: [UInt8], for document: Document) -> String? {
+        let bytes = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? bytes[3...] : bytes[...]
+        if !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) {
+            return text
+        }
+        // The first line that is to blame.
+        for (index, line) in bytes.split(separator: 0x0a, omittingEmptySubsequences: false)
+            .enumerated()
+        where line.contains(0) || String(validating: line, as: UTF8.self) == nil {
+            document.complain(
+                at: Position(line: index + 1, column: 1),
+                line.contains(0) ? "there is a NUL byte in this line" : "this line is not UTF-8")
+            break
+        }
+        return nil
+    }
+}

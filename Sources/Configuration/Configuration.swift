@@ -1,0 +1,173 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import Addressing
+public import Choice
+
+/// What the file says, checked, with all defaults filled in.
+///
+/// Paths are resolved: relative ones start at the file's own folder. Sites, feeds and zones stand
+/// in the file's order, which decides where nothing else does.
+public struct Configuration: Hashable, Sendable {
+    /// The file, as it was named.
+    public var file: String
+    public var router: Router?
+    public var listen = Listen()
+    public var console = ConsoleOptions()
+    public var sites: [SiteEntry] = []
+    public var feeds: [FeedEntry] = []
+    /// Route maps: of equal prefixes the later file's wins.
+    public var maps: [String] = []
+    /// Files of address ranges and countries.
+    public var locationRanges: [String] = []
+    public var zones: [ZoneEntry] = []
+    /// How sites are chosen where a name doesn't say.
+    public var choice = ChoiceOptions()
+    public var dns = DNSOptions()
+    public var logLevel = LogLevel.info
+    /// How long feeds may take before Martlet is ready without them.
+    public var readyWait = Duration.seconds(60)
+
+    public init(file: String) { self.file = file }
+
+    /// What Martlet is to its BGP peers.
+    public struct Router: Hashable, Sendable {
+        public var asNumber: ASNumber
+        /// The BGP identifier, as an IPv4 address.
+        public var identifier: IPAddress
+    }
+
+    /// An address and a port.
+    public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
+        public var address: IPAddress
+        public var port: UInt16
+
+        public init(address: IPAddress, port: UInt16) {
+            self.address = address
+            self.port = port
+        }
+
+        public var description: String {
+            self.address.family == .ipv4
+                ? "\(self.address):\(self.port)" : "[\(self.address)]:\(self.port)"
+        }
+    }
+
+    public enum ConsoleFace: String, Hashable, Sendable, CaseIterable {
+        case people, machine
+    }
+
+    public struct ConsoleListener: Hashable, Sendable {
+        public var endpoint: Endpoint
+        public var face: ConsoleFace
+    }
+
+    public enum Socket: Hashable, Sendable {
+        /// The usual place: it depends on who runs Martlet.
+        case usual
+        case path(String)
+        case none
+    }
+
+    public struct Listen: Hashable, Sendable {
+        public var bgp: [Endpoint] = []
+        public var console: [ConsoleListener] = []
+        public var socket = Socket.usual
+        public var dns: [Endpoint] = []
+    }
+
+    public struct ConsoleOptions: Hashable, Sendable {
+        public var passwordFile: String?
+        public var enablePasswordFile: String?
+        /// The group that may open the socket.
+        public var socketGroup: String?
+        public var idleTimeout = Duration.seconds(600)
+        public var maximumConnections = 64
+        public var maximumLine = 1024
+        /// The files' contents: read when the configuration is loaded.
+        public var password: String?
+        public var enablePassword: String?
+    }
+
+    public enum Location: Hashable, Sendable {
+        /// A country by its two letters (ISO 3166-1).
+        case country(String)
+        case coordinates(latitude: Double, longitude: Double)
+    }
+
+    public struct SiteEntry: Hashable, Sendable {
+        public var name: String
+        public var asNumber: ASNumber
+        public var addresses: [IPAddress] = []
+        public var weight = 1
+        public var location: Location?
+        public var withoutRoutes = WithoutRoutes.last
+    }
+
+    public enum Connect: String, Hashable, Sendable, CaseIterable {
+        /// Martlet dials.
+        case active
+        /// The peer dials.
+        case passive
+        case both
+    }
+
+    public struct BGPSource: Hashable, Sendable {
+        public var peer: IPAddress
+        public var port: UInt16 = 179
+        public var peerAS: ASNumber
+        /// Martlet's own AS towards this peer, where it isn't the router's.
+        public var localAS: ASNumber?
+        public var localAddress: IPAddress?
+        public var connect = Connect.both
+        /// Seconds; 0 is none.
+        public var holdTime = 90
+        /// Without End-of-RIB a first transfer is complete after so long without routes.
+        public var quietTime = Duration.seconds(10)
+        public var connectRetry = Duration.seconds(5)
+    }
+
+    public struct MRTSource: Hashable, Sendable {
+        public var file: String
+        public var peer: IPAddress?
+        public var peerAS: ASNumber?
+    }
+
+    public enum Source: Hashable, Sendable {
+        case bgp(BGPSource)
+        case mrt(MRTSource)
+    }
+
+    public struct FeedEntry: Hashable, Sendable {
+        public var name: String
+        public var site: String
+        public var source: Source
+        /// Supersparrow's reading: sites stand on the paths by their AS numbers.
+        public var readsThroughSites = false
+        /// How long routes are kept after the session is lost.
+        public var staleTime = Duration.seconds(180)
+    }
+
+    /// How sites are chosen; see ``Policy``.
+    public struct ChoiceOptions: Hashable, Sendable {
+        public var measure = Measure.cost
+        public var slack = 0
+        public var hopCost = 5.0
+        public var ties: [TieBreak] = [.rtt, .location, .weight, .order]
+        public var allDown = AllDown.all
+        public var weightLengthIPv4 = 24
+        public var weightLengthIPv6 = 48
+    }
+
+    public struct DNSOptions: Hashable, Sendable {
+        /// UDP threads for each address; nil is one for each processor.
+        public var threads: Int?
+        public var maximumUDPSize = 1232
+        public var maximumConnections = 256
+        public var idleTimeout = Duration.seconds(10)
+    }
+
+    public enum LogLevel: String, Hashable, Sendable, CaseIterable {
+        case trace, debug, info, notice, warning, error, critical
+    }
+}

@@ -1,0 +1,128 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import RouteTable
+
+extension ConfigurationReader {
+    mutating func readFeeds(_ value: Value, in top: Mapping) {
+        guard let feeds = value.mapping() else { return }
+        var peers: [(feed: Configuration.FeedEntry, line: Int)] = []
+        for (index, entry) in feeds.entries.enumerated() {
+            self.checkName(entry, "feed")
+            if index == FeedID.limit {
+                self.document.complain(
+                    at: entry.position,
+                    "feed '\(entry.key)' is one too many: there can be \(FeedID.limit) feeds")
+            }
+            guard let feed = self.readFeed(entry) else { continue }
+            if let first = peers.first(where: { Self.share($0.feed.source, feed.source) }) {
+                self.document.complain(
+                    at: entry.position,
+                    "feed '\(feed.name)' has the same peer as feed '\(first.feed.name)' on line "
+                        + "\(first.line)")
+            }
+            peers.append((feed, entry.position.line))
+            if case .bgp = feed.source, top["router"] == nil {
+                self.document.complain(
+                    at: entry.position,
+                    "feed '\(feed.name)' speaks BGP: that needs router: { as: …, id: … }")
+            }
+            self.result.feeds.append(feed)
+        }
+    }
+
+    /// Whether two feeds can't be told apart. Peers at one address can, if Martlet dials
+    /// different ports.
+    private static func share(_ a: Configuration.Source, _ b: Configuration.Source) -> Bool {
+        switch (a, b) {
+        case (.bgp(let a), .bgp(let b)):
+            let bothDialled = a.connect == .active && b.connect == .active
+            return a.peer == b.peer && !(bothDialled && a.port != b.port)
+        case (.mrt(let a), .mrt(let b)): return a == b
+        case (.bgp, .mrt), (.mrt, .bgp): return false
+        }
+    }
+
+    private mutating func readFeed(_ entry: Mapping.Entry) -> Configuration.FeedEntry? {
+        let name = "feed '\(entry.key)'"
+        let keys = ["site", "bgp", "mrt", "read", "stale-time", "rules"]
+        guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
+        let site = mapping.require("site").flatMap(self.siteName)
+        if let rules = mapping["rules"] {
+            rules.complain("rules are not supported by this version")
+        }
+        var source: Configuration.Source?
+        switch (mapping["bgp"], mapping["mrt"]) {
+        case (let bgp?, nil): source = self.readBGP(bgp).map { .bgp($0) }
+        case (nil, let mrt?): source = self.readMRT(mrt).map { .mrt($0) }
+        case (.some, let mrt?): mrt.complain("\(name) is either bgp or mrt, not both")
+        case (nil, nil): mapping.complain("\(name) needs bgp or mrt")
+        }
+        enum Reading: String, CaseIterable {
+            case plain
+            case throughSites = "through-sites"
+        }
+        let reading = mapping["read"]?.choice(of: Reading.self)
+        let staleTime = mapping["stale-time"]?.duration(.zero ... .seconds(604_800))
+        guard let site, let source else { return nil }
+        var feed = Configuration.FeedEntry(name: entry.key, site: site, source: source)
+        feed.readsThroughSites = reading == .throughSites
+        feed.staleTime = staleTime ?? feed.staleTime
+        return feed
+    }
+
+    private func readBGP(_ value: Value) -> Configuration.BGPSource? {
+        let keys = [
+            "peer", "as", "port", "local-as", "local-address", "connect", "hold-time",
+            "quiet-time", "connect-retry", "password-file",
+        ]
+        guard let bgp = value.mapping(allowed: keys) else { return nil }
+        if let file = bgp["password-file"] {
+            // A password that is read and not used would be a lock that doesn't lock.
+            file.complain("password-file (TCP MD5) is not supported by this version")
+        }
+        let peer = bgp.require("peer")?.address()
+        let number = bgp.require("as")?.asNumber()
+        guard let peer, let number else { return nil }
+        var source = Configuration.BGPSource(peer: peer, peerAS: number)
+        source.port = bgp["port"]?.integer(1...65535).flatMap(UInt16.init) ?? source.port
+        source.localAS = bgp["local-as"]?.asNumber()
+        source.localAddress = bgp["local-address"]?.address(peer.family)
+        source.connect =
+            bgp["connect"]?.choice(of: Configuration.Connect.self) ?? source.connect
+        if let hold = bgp["hold-time"] {
+            // RFC 4271 §4.2: 0, or at least three seconds.
+            if let duration = hold.duration() {
+                let seconds = duration.components.seconds
+                if duration != .seconds(seconds) || seconds == 1 || seconds == 2 {
+                    hold.mustBe("0 or at least 3 seconds")
+                } else if seconds > 65535 {
+                    hold.mustBe("at most 65535 seconds")
+                } else {
+                    source.holdTime = Int(seconds)
+                }
+            }
+        }
+        source.quietTime =
+            bgp["quiet-time"]?.duration(.milliseconds(100) ... .seconds(3600))
+            ?? source.quietTime
+        source.connectRetry =
+            bgp["connect-retry"]?.duration(.milliseconds(100) ... .seconds(3600))
+            ?? source.connectRetry
+        return source
+    }
+
+    private mutating func readMRT(_ value: Value) -> Configuration.MRTSource? {
+        guard let mrt = value.mapping(allowed: ["file", "peer", "peer-as"]) else { return nil }
+        let file = mrt.require("file").flatMap { self.file($0) }
+        let peer = mrt["peer"]?.address()
+        let number = mrt["peer-as"]?.asNumber()
+        if mrt["peer"] == nil, mrt["peer-as"] == nil {
+            mrt.complain("mrt needs a peer or a peer-as: a dump holds the routes of several")
+            return nil
+        }
+        guard let file else { return nil }
+        return Configuration.MRTSource(file: file, peer: peer, peerAS: number)
+    }
+}

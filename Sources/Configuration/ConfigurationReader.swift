@@ -1,0 +1,179 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+
+/// Turns a document into a Configuration, complaining of what is wrong on the way.
+struct ConfigurationReader {
+    /// A file that the configuration names.
+    struct NamedFile {
+        var value: Value
+        var path: String
+        var isSecret: Bool
+    }
+
+    let document: Document
+    var result: Configuration
+    var files: [NamedFile] = []
+
+    /// What is told apart by name or number, and where it was said first.
+    var siteLines: [String: Int] = [:]
+
+    init(document: Document) {
+        self.document = document
+        self.result = Configuration(file: document.file)
+    }
+
+    static let keys = [
+        "router", "listen", "console", "sites", "feeds", "maps", "location", "zones", "choice",
+        "dns", "log", "ready",
+    ]
+
+    mutating func read(_ root: Value) {
+        guard let top = root.mapping(allowed: Self.keys) else { return }
+        if let value = top["router"] { self.readRouter(value) }
+        if let value = top["listen"] { self.readListen(value) }
+        if let value = top["console"] { self.readConsole(value) }
+        if let value = top["choice"] { self.readChoice(value) }
+        if let value = top.require("sites") { self.readSites(value) }
+        if let value = top["feeds"] { self.readFeeds(value, in: top) }
+        if let value = top["maps"] {
+            self.result.maps = value.elements("each of maps").compactMap { self.file($0) }
+        }
+        if let value = top["location"] { self.readLocation(value) }
+        if let value = top["zones"] { self.readZones(value) }
+        if let value = top["dns"] { self.readDNS(value) }
+        if let log = top["log"]?.mapping(allowed: ["level"]), let level = log["level"] {
+            level.choice(of: Configuration.LogLevel.self).map { self.result.logLevel = $0 }
+        }
+        if let ready = top["ready"]?.mapping(allowed: ["wait"]), let wait = ready["wait"] {
+            wait.duration(.zero ... .seconds(86400)).map { self.result.readyWait = $0 }
+        }
+    }
+
+    /// A path, resolved and noted.
+    mutating func file(_ value: Value, isSecret: Bool = false) -> String? {
+        guard let path = value.text("a file's path") else { return nil }
+        let resolved = self.document.resolve(path)
+        self.files.append(NamedFile(value: value, path: resolved, isSecret: isSecret))
+        return resolved
+    }
+
+    private mutating func readRouter(_ value: Value) {
+        guard let router = value.mapping(allowed: ["as", "id"]) else { return }
+        let number = router.require("as")?.asNumber()
+        let identifier = router.require("id")?.address(.ipv4)
+        if let identifier, identifier.ipv4Value == 0 {
+            router["id"]?.mustBe("an IPv4 address other than 0.0.0.0")
+        }
+        if let number, let identifier {
+            self.result.router = Configuration.Router(asNumber: number, identifier: identifier)
+        }
+    }
+
+    private mutating func readListen(_ value: Value) {
+        guard let listen = value.mapping(allowed: ["bgp", "console", "socket", "dns"]) else {
+            return
+        }
+        var lines: [String: Int] = [:]
+        func note(_ endpoint: Configuration.Endpoint, _ kind: String, _ value: Value) {
+            let line = value.position.line
+            guard endpoint.port != 0 else { return }
+            if let first = lines.updateValue(line, forKey: "\(kind) \(endpoint)") {
+                value.complain("\(endpoint) is listened on twice: first on line \(first)")
+            }
+        }
+        if let bgp = listen["bgp"] {
+            for element in bgp.elements("each of bgp") {
+                guard let endpoint = element.endpoint() else { continue }
+                note(endpoint, "tcp", element)
+                self.result.listen.bgp.append(endpoint)
+            }
+        }
+        if let dns = listen["dns"] {
+            for element in dns.elements("each of dns") {
+                guard let endpoint = element.endpoint() else { continue }
+                note(endpoint, "tcp", element)
+                self.result.listen.dns.append(endpoint)
+            }
+        }
+        for element in listen["console"]?.elements("each of console") ?? [] {
+            var face = Configuration.ConsoleFace.people
+            var address = element
+            if element.isMapping {
+                guard
+                    let mapping = element.named("a console listener")
+                        .mapping(allowed: ["address", "face"]),
+                    let given = mapping.require("address")
+                else { continue }
+                address = given
+                if let value = mapping["face"] {
+                    face = value.choice(of: Configuration.ConsoleFace.self) ?? face
+                }
+            }
+            guard let endpoint = address.endpoint() else { continue }
+            note(endpoint, "tcp", address)
+            self.result.listen.console.append(
+                Configuration.ConsoleListener(endpoint: endpoint, face: face))
+        }
+        if let socket = listen["socket"], let path = socket.text("a path, or none") {
+            self.result.listen.socket =
+                path == "none" ? .none : .path(self.document.resolve(path))
+            // sun_path has 108 bytes, the last of them 0.
+            if self.document.resolve(path).utf8.count > 107 {
+                socket.complain("socket is too long: a socket's path has at most 107 bytes")
+            }
+        }
+    }
+
+    private mutating func readConsole(_ value: Value) {
+        let keys = [
+            "password-file", "enable-password-file", "socket-group", "idle-timeout",
+            "maximum-connections", "maximum-line",
+        ]
+        guard let console = value.mapping(allowed: keys) else { return }
+        if let file = console["password-file"] {
+            self.result.console.passwordFile = self.file(file, isSecret: true)
+        }
+        if let file = console["enable-password-file"] {
+            self.result.console.enablePasswordFile = self.file(file, isSecret: true)
+        }
+        self.result.console.socketGroup = console["socket-group"]?.text("a group's name")
+        if let value = console["idle-timeout"]?.duration(.seconds(1) ... .seconds(604_800)) {
+            self.result.console.idleTimeout = value
+        }
+        if let value = console["maximum-connections"]?.integer(1...65535) {
+            self.result.console.maximumConnections = value
+        }
+        if let value = console["maximum-line"]?.integer(128...65536) {
+            self.result.console.maximumLine = value
+        }
+    }
+
+    private mutating func readLocation(_ value: Value) {
+        guard let location = value.mapping(allowed: ["ranges", "database"]) else { return }
+        if let database = location["database"] {
+            database.complain("database is not supported by this version: use ranges")
+        }
+        if let ranges = location["ranges"] {
+            self.result.locationRanges = ranges.elements("each of ranges").compactMap {
+                self.file($0)
+            }
+        }
+    }
+
+    private mutating func readDNS(_ value: Value) {
+        let keys = ["threads", "maximum-udp-size", "maximum-connections", "idle-timeout"]
+        guard let dns = value.mapping(allowed: keys) else { return }
+        self.result.dns.threads = dns["threads"]?.integer(1...256)
+        if let size = dns["maximum-udp-size"]?.integer(512...4096) {
+            self.result.dns.maximumUDPSize = size
+        }
+        if let count = dns["maximum-connections"]?.integer(1...65535) {
+            self.result.dns.maximumConnections = count
+        }
+        if let time = dns["idle-timeout"]?.duration(.seconds(1) ... .seconds(3600)) {
+            self.result.dns.idleTimeout = time
+        }
+    }
+}
