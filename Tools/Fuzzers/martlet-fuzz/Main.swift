@@ -12,6 +12,8 @@ private let fuzzers: [String: Fuzzer] = [
     "addresses": fuzzAddresses,
     "attributes": fuzzAttributes,
     "bgp": fuzzUpdates,
+    "console": fuzzConsole,
+    "dns": fuzzDNS,
     "locations": fuzzLocations,
     "mrt": fuzzMRT,
     "open": fuzzOpens,
