@@ -118,7 +118,9 @@ class ConfigurationTests(BadInputTestCase):
             ("zones:", "maps: [missing.routes]\nzones:", 11, "missing.routes"),
             ("peer: 127.0.0.2", "peer: 127.0.0.1000", 10, "127.0.0.1000"),
             # Zones.
-            ("    soa: { host: ns1.example.com, email: hostmaster@example.com }\n", "", 12, "soa"),
+            ("    ns: [ns1.example.com]\n", "", 12, "ns"),
+            ("email: hostmaster@example.com", "email: nobody", 13, "hostmaster@example.com"),
+            ("www: {", "www.example.com: {", 17, "relative"),
             ("ns1: { a: 192.0.2.53 }", "ns1: { a: 2001:db8::1 }", 16, "2001:db8::1"),
             ("ns1: { a: 192.0.2.53 }", "'n..s': { a: 192.0.2.53 }", 16, ""),
             ("www: {", f"{'w' * 64}: {{", 17, "63"),

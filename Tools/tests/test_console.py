@@ -81,7 +81,7 @@ class ConsoleTestCase(TestCase):
     def setUp(self):
         self.daemon = self.martlet(
             CONFIGURATION % (self.consoles, self.extra),
-            files={"pins.routes": PINS})
+            files={"pins.routes": PINS, "password": "rook\n", "enable": "jackdaw\n"})
 
     def terminal(self):
         opened = Terminal(self.daemon.port("console"))
@@ -175,9 +175,7 @@ class PeoplesFaceTests(ConsoleTestCase):
 class PasswordTests(ConsoleTestCase):
     consoles = '"127.0.0.1:$console"'
     extra = """
-console:
-  password: rook
-  enable-password: jackdaw
+console: { password-file: password, enable-password-file: enable }
 """
 
     def test_a_password_is_asked_without_echo(self):

@@ -99,7 +99,7 @@ class ReloadTests(TestCase):
 
     def test_a_session_that_did_not_change_stays(self):
         with_feed = CONFIGURATION.replace("maps:", (
-            "feeds:\n  near-router: { site: near, bgp: { peer: 127.0.0.2, as: 65001,"
+            "ready: { wait: 0s }\nfeeds:\n  near-router: { site: near, bgp: { peer: 127.0.0.2, as: 65001,"
             " connect: passive } }\nmaps:"))
         self.daemon = self.martlet(with_feed, files={"pins.routes": PINS})
         bird = self.bird(bird_configuration(

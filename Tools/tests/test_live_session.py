@@ -17,8 +17,9 @@ sites:
   east: { as: 64600, addresses: [192.0.2.10, "2001:db8:10::80"] }
   west: { as: 64601, addresses: [192.0.2.20, "2001:db8:20::80"] }
 feeds:
-  east-router: { site: east, bgp: { peer: 127.0.0.2, as: 65001, connect: passive, stale-time: 3 } }
-  west-router: { site: west, bgp: { peer: 127.0.0.3, as: 65002, %s, stale-time: 3 } }
+  east-router: { site: east, bgp: { peer: 127.0.0.2, as: 65001, connect: passive }, stale-time: 3s }
+  west-router: { site: west, bgp: { peer: 127.0.0.3, as: 65002, %s }, stale-time: 3s }
+ready: { wait: 0s }
 zones:
   example.com:
     soa: { host: ns1.example.com, email: hostmaster@example.com }

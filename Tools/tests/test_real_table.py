@@ -101,7 +101,7 @@ class BruteForceTests(TestCase):
             "    soa: { host: ns1.example.com, email: hostmaster@example.com }",
             "    ns: [ns1.example.com]", "    records:", "      ns1: { a: 192.0.2.53 }",
             f"      www: {{ nearest: [{', '.join(sites)}], measure: hops,"
-            " tie-breaks: [order], ttl: 60 }", ""]
+            " ties: [order], ttl: 60 }", ""]
         martlet = self.martlet("\n".join(lines))
         tables = ipv4_table(path)
         tables = [tables[address] for address in self.PEERS]
@@ -145,6 +145,7 @@ listen:
   bgp: ["127.0.0.1:$bgp"]
   console: [{ address: "127.0.0.1:$machine", face: machine }]
   socket: $socket
+ready: { wait: 0s }
 sites:
   tokyo: { as: 64601, addresses: [192.0.2.20] }
 feeds:
