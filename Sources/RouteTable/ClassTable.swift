@@ -26,7 +26,9 @@ final class ClassTable: @unchecked Sendable {
     var pinOffset: Int { self.sites }
     var placeOffset: Int { self.sites + 4 }
 
-    /// - Parameter sites: The width: 8, 16, 32 or 64.
+    /// - Parameters:
+    ///   - sites: The width: 8, 16, 32 or 64.
+    ///   - capacity: Classes at most; address space is reserved for as many.
     init(sites: Int, capacity: Int) {
         precondition(sites % 8 == 0, "tuples are compared eight bytes at a time")
         self.sites = sites

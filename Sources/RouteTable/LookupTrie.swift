@@ -18,7 +18,9 @@ final class LookupTrie: @unchecked Sendable {
     private var retiredNodes: [(epoch: UInt64, node: UInt32)] = []
     private var retiredStart = 0
 
-    /// - Parameter large: Use huge pages.
+    /// - Parameters:
+    ///   - nodeCapacity: Nodes at most; address space is reserved for as many.
+    ///   - large: Use huge pages.
     init(nodeCapacity: Int, large: Bool) {
         self.nodeCapacity = min(nodeCapacity, 1 << 30)
         self.rootMemory = ReservedMemory(bytes: 4 << LookupBase.rootBits, hugePages: large)
@@ -38,8 +40,13 @@ final class LookupTrie: @unchecked Sendable {
         return UInt32(truncatingIfNeeded: self.nodeHighWater - 1)
     }
 
-    func retireNode(_ node: UInt32, epoch: UInt64) {
-        self.retiredNodes.append((epoch, node))
+    /// Takes a node out of use: for good after its epoch, or at once where there are no readers.
+    func retireNode(_ node: UInt32, epoch: UInt64?) {
+        if let epoch {
+            self.retiredNodes.append((epoch, node))
+        } else {
+            self.freeNodes.append(node)
+        }
     }
 
     var hasRetiredNodes: Bool { self.retiredStart < self.retiredNodes.count }
@@ -57,6 +64,12 @@ final class LookupTrie: @unchecked Sendable {
             self.retiredStart = 0
         }
     }
+
+    /// Bytes that were written at one time or another: root, nodes and bits.
+    var byteCount: Int { (4 << LookupBase.rootBits) + self.nodeHighWater * 64 + self.mixedBytes }
+    private var mixedBytes: Int { 1 << LookupBase.rootBits / 8 }
+
+    var retiredBytes: Int { (self.retiredNodes.count - self.retiredStart) * 64 }
 
     var nodesInUse: Int {
         self.nodeHighWater - self.freeNodes.count - (self.retiredNodes.count - self.retiredStart)

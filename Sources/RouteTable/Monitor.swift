@@ -34,7 +34,27 @@ final class Monitor: @unchecked Sendable {
     /// Gives the lock back, waits for ``wakeAll()``, takes it again. Only inside ``withLock(_:)``.
     func wait() { pthread_cond_wait(self.condition, self.mutex) }
 
+    /// As ``wait()``, but no longer than some milliseconds.
+    func wait(milliseconds: Int) {
+        var deadline = timespec()
+        clock_gettime(CLOCK_REALTIME, &deadline)
+        deadline.tv_nsec += milliseconds * 1_000_000
+        deadline.tv_sec += deadline.tv_nsec / 1_000_000_000
+        deadline.tv_nsec %= 1_000_000_000
+        pthread_cond_timedwait(self.condition, self.mutex, &deadline)
+    }
+
     func wakeAll() { pthread_cond_broadcast(self.condition) }
+}
+
+/// Lets other threads run.
+func yieldProcessor() { sched_yield() }
+
+/// A clock for how long something took, in microseconds.
+func monotonicMicroseconds() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
 }
 
 private final class ThreadBody: Sendable {

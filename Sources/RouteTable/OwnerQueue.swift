@@ -96,10 +96,24 @@ final class OwnerQueue: @unchecked Sendable {
         }
     }
 
-    /// All that waits; blocks until there is some if `block`. Nil once the queue is closed.
-    func take(block: Bool) -> [OwnerWork]? {
+    enum Patience {
+        case none
+        case milliseconds(Int)
+        case endless
+    }
+
+    /// All that waits; nothing, once patience is over. Nil once the queue is closed.
+    func take(_ patience: Patience) -> [OwnerWork]? {
         self.monitor.withLock {
-            while block, self.waiting.isEmpty, !self.isClosed { self.monitor.wait() }
+            switch patience {
+            case .none: break
+            case .milliseconds(let bound):
+                if self.waiting.isEmpty, !self.isClosed {
+                    self.monitor.wait(milliseconds: bound)
+                }
+            case .endless:
+                while self.waiting.isEmpty, !self.isClosed { self.monitor.wait() }
+            }
             guard !self.isClosed else { return nil }
             let work = self.waiting
             self.waiting = []

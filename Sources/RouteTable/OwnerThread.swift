@@ -27,7 +27,7 @@ final class OwnerThread: @unchecked Sendable {
 
     private func run() {
         var barriers: [@Sendable () -> Void] = []
-        while let work = self.queue.take(block: !self.engine.hasWork) {
+        while let work = self.queue.take(self.patience) {
             for item in work {
                 switch item {
                 case .command(let command): self.engine.apply(command)
@@ -38,6 +38,7 @@ final class OwnerThread: @unchecked Sendable {
                 for waiter in self.queue.finish(weight: item.weight) { waiter() }
                 if self.engine.hasJobs { self.engine.stepJobs() }
             }
+            if work.isEmpty { self.engine.endBatch() }
             self.engine.step(isIdle: work.isEmpty || !barriers.isEmpty)
             if !barriers.isEmpty, !self.engine.hasWork {
                 for barrier in barriers { barrier() }
@@ -53,6 +54,12 @@ final class OwnerThread: @unchecked Sendable {
         for barrier in barriers { barrier() }
         for item in left { if case .barrier(let body) = item { body() } }
         for waiter in waiters { waiter() }
+    }
+
+    /// Memory that readers still see is looked at again soon; else only work wakes the thread.
+    private var patience: OwnerQueue.Patience {
+        if self.engine.hasWork { return .none }
+        return self.engine.hasRetired ? .milliseconds(5) : .endless
     }
 
     /// Runs a query on the thread, or here once the thread has ended.
@@ -73,6 +80,7 @@ final class OwnerThread: @unchecked Sendable {
         let (left, waiters) = self.queue.close()
         for waiter in waiters { waiter() }
         guard !self.isCurrent else {
+            for item in left { if case .query(let body) = item { body(self.engine) } }
             Self.callBarriers(left)
             return
         }

@@ -10,6 +10,8 @@ struct RangeLayer: Sendable {
     /// Left-aligned in 128 bits, ascending. Before the first, and where it says so, the value is 0.
     private(set) var starts: [UInt128] = []
     private(set) var values: [UInt32] = []
+    /// Nodes that the lookup trie can need for the boundaries, at most.
+    private(set) var nodeDemand = 0
 
     /// An interval with the value that holds in it unless an interval inside says otherwise.
     struct Interval {
@@ -49,6 +51,9 @@ struct RangeLayer: Sendable {
             emit(interval.first, interval.value)
         }
         close(before: nil)
+        for start in self.starts where start != 0 {
+            self.nodeDemand += lookupNodes(forLength: 128 - start.trailingZeroBitCount)
+        }
     }
 
     var byteCount: Int { self.starts.capacity * 16 + self.values.capacity * 4 }
@@ -70,6 +75,9 @@ struct PinLayer: Sendable {
     private(set) var ipv6 = RangeLayer.empty
 
     static let empty = PinLayer(pins: [])
+
+    var boundaries: Int { self.ipv4.starts.count + self.ipv6.starts.count }
+    var byteCount: Int { self.ipv4.byteCount + self.ipv6.byteCount }
 
     init(pins: [(IPPrefix, [SiteID])]) {
         guard !pins.isEmpty else { return }
@@ -108,6 +116,9 @@ struct LocationLayer: Sendable {
     private(set) var ipv6 = RangeLayer.empty
 
     static let empty = LocationLayer(ranges: [])
+
+    var boundaries: Int { self.ipv4.starts.count + self.ipv6.starts.count }
+    var byteCount: Int { self.ipv4.byteCount + self.ipv6.byteCount }
 
     /// - Parameter ranges: Each within one family and in order, as
     ///   ``TableCommand/validate()`` checks.

@@ -16,7 +16,9 @@ final class ReservedMemory: @unchecked Sendable {
 
     static let hugePage = 2 << 20
 
-    /// - Parameter hugePages: Ask for pages of 2 MiB: fewer misses of the TLB for large tables.
+    /// - Parameters:
+    ///   - bytes: The size, rounded up to whole pages.
+    ///   - hugePages: Ask for pages of 2 MiB: fewer misses of the TLB for large tables.
     init(bytes: Int, hugePages: Bool = false) {
         let page = hugePages ? Self.hugePage : 4096
         self.byteCount = (max(bytes, 1) + page - 1) / page * page

@@ -27,7 +27,7 @@ public struct RouteBatch: Sendable {
         return self.attributes.count - 1
     }
 
-    /// - Parameter attributes: An index that ``intern(_:)`` of this batch gave.
+    /// Adds an announcement; `attributes` is an index that ``intern(_:)`` of this batch gave.
     public mutating func announce(_ prefix: IPPrefix, attributes: Int) {
         precondition(
             self.attributes.indices.contains(attributes), "an index that this batch gave")

@@ -3,28 +3,243 @@
 
 import Addressing
 
+/// The writer's whole state: routes, distances, layers, and the image that readers see.
+///
+/// Not thread-safe: ``OwnerThread`` sees to it that one thread uses it at a time.
 final class TableEngine {
+    /// A feed that has a say in a site's distance, and how it is read.
+    struct Contributor {
+        /// Kept alive by `feeds`; the lists are made anew before a feed leaves it.
+        unowned(unsafe) let feed: Feed
+        /// Set where the site's hops are those after this AS number.
+        let through: ASNumber?
+    }
+
+    let limits: TableLimits
+    let now: @Sendable () -> Int64
     let lookup: LookupTable
-    let image: TableImage
+
+    let ipv4: PrefixTree
+    let ipv6: PrefixTree
+    let pages: RoutePages
+    let attributes = AttributeStore()
+
+    var feeds: [Feed?] = Array(repeating: nil, count: FeedID.limit)
+    /// Columns of sites that are defined, as bits.
+    var definedSites: UInt64 = 0
+    /// For each column who has a say in it, by the feeds' order.
+    var contributors: [[Contributor]] = Array(repeating: [], count: SiteID.limit)
+
+    var pins = PinLayer.empty
+    var locations = LocationLayer.empty
+
+    var image: TableImage
+    var retiredImages: [(epoch: UInt64, image: TableImage)] = []
+    /// Columns whose changes wait for the next image, as bits: a feed comes or goes in one step.
+    var heldSites: UInt64 = 0
+    /// Since when there is something that only another image will show.
+    var rebuildDue: UInt64?
+    var classesAtRebuild = 1
+    var jobs: [FeedJob] = []
+    var tally = TableCounts()
+
     init(limits: TableLimits, now: @escaping @Sendable () -> Int64) {
+        self.limits = limits
+        self.now = now
+        self.ipv4 = PrefixTree(family: .ipv4, capacity: limits.prefixes, columns: 8)
+        self.ipv6 = PrefixTree(family: .ipv6, capacity: limits.prefixes, columns: 8)
+        self.pages = RoutePages(capacity: 1 << 22)
         self.image = TableImage(
-            generation: 1, ipv4: LookupTrie(nodeCapacity: 1024, large: false),
-            ipv6: LookupTrie(nodeCapacity: 1024, large: false),
-            classes: ClassTable(sites: 8, capacity: 65536), pins: .empty, locations: .empty)
+            generation: 1,
+            ipv4: LookupTrie(nodeCapacity: TrieBuilder.capacity(forDemand: 0), large: false),
+            ipv6: LookupTrie(nodeCapacity: TrieBuilder.capacity(forDemand: 0), large: false),
+            classes: ClassTable(sites: 8, capacity: 1 << 16), pins: .empty, locations: .empty)
         self.lookup = LookupTable(first: self.image, readers: limits.readers)
     }
-    var hasWork: Bool { false }
-    var hasJobs: Bool { false }
-    func apply(_ command: PreparedCommand) {}
-    func endBatch() {}
-    func stepJobs() {}
-    func step(isIdle: Bool) {}
-    func routes(covering address: IPAddress) -> [SiteRoute] { [] }
-    func routes(at prefix: IPPrefix) -> [SiteRoute] { [] }
-    func routes(
-        after cursor: RouteCursor?, feed: FeedID?, within block: IPPrefix?, limit: Int
-    ) -> (routes: [SiteRoute], next: RouteCursor?) { ([], nil) }
-    func feedSummaries() -> [FeedSummary] { [] }
-    func memory() -> [MemoryPart] { [] }
-    func counts() -> TableCounts { TableCounts() }
+
+    func tree(_ family: AddressFamily) -> PrefixTree {
+        family == .ipv4 ? self.ipv4 : self.ipv6
+    }
+
+    // MARK: Commands
+
+    func apply(_ command: PreparedCommand) {
+        switch command {
+        case .plain(let command): self.apply(command)
+        case .pins(let pins):
+            self.pins = pins
+            self.requestRebuild()
+        case .locations(let locations):
+            self.locations = locations
+            self.requestRebuild()
+        case .refused: self.tally.refusedCommands += 1
+        }
+    }
+
+    private func apply(_ command: TableCommand) {
+        switch command {
+        case .defineSite(let site, name: _):
+            self.definedSites |= 1 << UInt64(site.rawValue)
+            self.fitColumns()
+        case .removeSite(let site): self.removeSite(site)
+        case .addFeed(let definition): self.addFeed(definition)
+        case .removeFeed(let id): self.withFeed(id) { self.removeFeed($0) }
+        case .routes(let batch): self.withFeed(batch.feed) { self.apply(batch, to: $0) }
+        case .feedUp(let id): self.withFeed(id) { self.feedUp($0) }
+        case .feedComplete(let id): self.withFeed(id) { self.feedComplete($0) }
+        case .feedDown(let id): self.withFeed(id) { self.feedDown($0) }
+        case .feedFlush(let id): self.withFeed(id) { self.feedFlush($0) }
+        case .setPins, .setLocations: preconditionFailure("these come prepared")
+        }
+    }
+
+    private func withFeed(_ id: FeedID, _ body: (Feed) -> Void) {
+        guard Int(id.rawValue) < self.feeds.count, let feed = self.feeds[Int(id.rawValue)],
+            !feed.isRemoved
+        else {
+            self.tally.refusedCommands += 1
+            return
+        }
+        body(feed)
+    }
+
+    /// Makes the distances wide enough for all sites in use.
+    private func fitColumns() {
+        let width = self.neededColumns
+        guard width > self.ipv4.columns else { return }
+        self.ipv4.setColumns(width)
+        self.ipv6.setColumns(width)
+    }
+
+    /// 8, 16, 32 or 64.
+    var neededColumns: Int {
+        var used = self.definedSites
+        for column in 0..<SiteID.limit where !self.contributors[column].isEmpty {
+            used |= 1 << UInt64(column)
+        }
+        var width = 8
+        while width < 64 - used.leadingZeroBitCount { width *= 2 }
+        return width
+    }
+
+    private func removeSite(_ site: SiteID) {
+        self.definedSites &= ~(1 << UInt64(site.rawValue))
+        for feed in self.feeds.compactMap({ $0 }) where !feed.isRemoved {
+            if feed.definition.site == site {
+                self.removeFeed(feed)
+            } else if feed.definition.throughSites[site] != nil {
+                var definition = feed.definition
+                definition.throughSites[site] = nil
+                self.addFeed(definition)
+            }
+        }
+    }
+
+    private func addFeed(_ definition: FeedDefinition) {
+        let index = Int(definition.id.rawValue)
+        if let known = self.feeds[index] {
+            self.finishJobs(of: known)
+        }
+        guard let feed = self.feeds[index] else {
+            self.feeds[index] = Feed(definition)
+            self.listContributors()
+            return
+        }
+        let old = feed.definition
+        let oldSites = feed.sites
+        feed.definition = definition
+        self.listContributors()
+        let sites = oldSites | feed.sites
+        let sameReading =
+            old.site == definition.site && old.throughSites == definition.throughSites
+        // Another order alone changes no distance: it decides between equal ones.
+        guard !sameReading, !feed.isHidden, feed.total > 0 else { return }
+        self.start(FeedJob(feed: feed, sites: sites, sweeps: false, recomputesAll: true))
+    }
+
+    func listContributors() {
+        var lists = Array(repeating: [Contributor](), count: SiteID.limit)
+        let feeds = self.feeds.compactMap { $0 }.sorted {
+            ($0.definition.order, $0.definition.id) < ($1.definition.order, $1.definition.id)
+        }
+        for feed in feeds {
+            let site = feed.definition.site
+            lists[Int(site.rawValue)].append(Contributor(feed: feed, through: nil))
+            for (other, number) in feed.definition.throughSites where other != site {
+                lists[Int(other.rawValue)].append(Contributor(feed: feed, through: number))
+            }
+        }
+        self.contributors = lists
+        self.fitColumns()
+    }
+
+    // MARK: Between batches
+
+    /// Takes back what no reader can see any more.
+    func endBatch() {
+        let retired =
+            !self.retiredImages.isEmpty || self.image.ipv4.hasRetiredNodes
+            || self.image.ipv6.hasRetiredNodes
+        guard retired else { return }
+        let oldest = self.lookup.epochs.advance()
+        self.image.ipv4.reclaim(before: oldest)
+        self.image.ipv6.reclaim(before: oldest)
+        self.retiredImages.removeAll { $0.epoch < oldest }
+    }
+
+    var hasRetired: Bool { !self.retiredImages.isEmpty }
+    var hasJobs: Bool { !self.jobs.isEmpty }
+    var hasWork: Bool { self.hasJobs || self.rebuildDue != nil }
+
+    /// Microseconds that a due rebuild waits for others to share it, while there is other work.
+    private static let rebuildPatience: UInt64 = 200_000
+
+    /// A slice of what is long.
+    ///
+    /// - Parameter isIdle: Nothing else waits, or somebody waits for this.
+    func step(isIdle: Bool) {
+        if self.hasJobs {
+            self.stepJobs()
+        } else if let due = self.rebuildDue,
+            isIdle || monotonicMicroseconds() - due > Self.rebuildPatience
+        {
+            self.rebuild()
+        }
+    }
+
+    func requestRebuild() {
+        if self.rebuildDue == nil { self.rebuildDue = monotonicMicroseconds() }
+    }
+
+    /// Builds another image of all layers and publishes it in one step.
+    func rebuild() {
+        let started = monotonicMicroseconds()
+        let columns = self.neededColumns
+        // Columns that fell out of use are zero by now.
+        self.ipv4.setColumns(columns)
+        self.ipv6.setColumns(columns)
+        let boundaries =
+            self.ipv4.count + self.ipv6.count + self.pins.boundaries + self.locations.boundaries
+        let classes = ClassTable(
+            sites: columns, capacity: 4 * boundaries + 2 * self.limits.classes + (1 << 16))
+        let image = TableImage(
+            generation: self.image.generation + 1,
+            ipv4: TrieBuilder.build(
+                tree: self.ipv4, pins: self.pins.ipv4, locations: self.locations.ipv4,
+                classes: classes),
+            ipv6: TrieBuilder.build(
+                tree: self.ipv6, pins: self.pins.ipv6, locations: self.locations.ipv6,
+                classes: classes),
+            classes: classes, pins: self.pins, locations: self.locations)
+        self.lookup.publish(image)
+        self.retiredImages.append((self.lookup.epochs.current, self.image))
+        self.image = image
+        self.classesAtRebuild = classes.count
+        self.heldSites = 0
+        self.rebuildDue = nil
+        self.endBatch()
+        self.tally.rebuilds += 1
+        self.tally.longestRebuildMicroseconds = max(
+            self.tally.longestRebuildMicroseconds, monotonicMicroseconds() - started)
+    }
 }

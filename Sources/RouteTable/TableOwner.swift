@@ -14,7 +14,7 @@ public final class TableOwner: Sendable {
     public let limits: TableLimits
     private let thread: OwnerThread
 
-    /// - Parameter now: The time in Unix seconds that routes are stamped with.
+    /// Starts the writer. `now` is the time in Unix seconds that routes are stamped with.
     public init(
         limits: TableLimits = TableLimits(),
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }

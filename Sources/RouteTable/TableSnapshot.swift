@@ -57,9 +57,8 @@ public struct TableSnapshot: ~Copyable {
             : self.ipv6.classID(high: address.high, low: address.low)
     }
 
-    /// What a class stands for. Allocates: call it once for each class and keep the result.
-    ///
-    /// - Parameter id: A class that a lookup in this generation gave.
+    /// What a class stands for, for an id that a lookup in this generation gave. Allocates: call
+    /// it once for each class and keep the result.
     public func values(ofClass id: UInt32) -> ClassValues {
         self.image._withUnsafeGuaranteedRef { $0.values(ofClass: id) }
     }

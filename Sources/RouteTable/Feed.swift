@@ -1,0 +1,45 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+/// The writer's account of a feed.
+///
+/// A route is stale where the feed is down, or where it was last announced in another epoch than
+/// the feed's current one; so a session's end marks all routes without touching any.
+final class Feed {
+    var definition: FeedDefinition
+    /// Modulo 16, as ``RouteSlot`` keeps it.
+    var epoch: UInt32 = 0
+    /// Epochs begun since no older ones were left.
+    var epochsSinceSweep = 0
+    var isUp = false
+    var isDown = false
+    var isComplete = false
+    /// Its routes don't count: they have not all come yet, or are on their way out.
+    var isHidden = true
+    /// Taken out of the configuration; its routes are on their way out.
+    var isRemoved = false
+    /// A job walks its routes: each change of a route has to look at the distances again.
+    var isWalked = false
+    var ipv4 = RoutePages.Directory()
+    var ipv6 = RoutePages.Directory()
+    var ipv4Count = 0
+    var ipv6Count = 0
+    /// Routes of the current epoch.
+    var fresh = 0
+    var refused = 0
+
+    init(_ definition: FeedDefinition) { self.definition = definition }
+
+    var total: Int { self.ipv4Count + self.ipv6Count }
+    var stale: Int { self.isDown ? self.total : self.total - self.fresh }
+
+    @inline(__always)
+    func isStale(_ slot: RouteSlot) -> Bool { self.isDown || slot.epoch != self.epoch }
+
+    /// The columns it can have a say in, as bits.
+    var sites: UInt64 {
+        self.definition.throughSites.keys.reduce(1 << UInt64(self.definition.site.rawValue)) {
+            $0 | 1 << UInt64($1.rawValue)
+        }
+    }
+}

@@ -1,0 +1,119 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+/// A feed's route at a prefix, in eight bytes; 0 is none.
+///
+/// From the lowest bit: the attributes' number (28 bits), the epoch of the feed in which it was
+/// last announced (4), when its attributes came in Unix seconds (32).
+struct RouteSlot: Hashable {
+    var bits: UInt64
+
+    init(bits: UInt64) { self.bits = bits }
+
+    init(attributes: UInt32, epoch: UInt32, time: UInt32) {
+        self.bits = UInt64(attributes) | UInt64(epoch & 15) &<< 28 | UInt64(time) &<< 32
+    }
+
+    var isEmpty: Bool { self.bits == 0 }
+    var attributes: UInt32 { UInt32(truncatingIfNeeded: self.bits & 0xfff_ffff) }
+    var epoch: UInt32 { UInt32(truncatingIfNeeded: self.bits &>> 28 & 15) }
+    var time: UInt32 { UInt32(truncatingIfNeeded: self.bits &>> 32) }
+
+    func with(epoch: UInt32) -> RouteSlot {
+        RouteSlot(bits: self.bits & ~(15 &<< 28) | UInt64(epoch & 15) &<< 28)
+    }
+}
+
+/// Where the feeds' routes are kept: pages of 64 slots, shared out to feeds as they need them.
+///
+/// A feed's directory has an entry for every 64 prefixes of the tree, in the order of their
+/// numbers; a feed with a full table fills its pages, one with a few routes has few pages. So
+/// memory follows the routes held, not feeds × prefixes. Belongs to the writer's thread.
+final class RoutePages {
+    static let slotsPerPage = 64
+
+    private let memory: ReservedMemory
+    private let slots: UnsafeMutablePointer<UInt64>
+    private let usedMemory: ReservedMemory
+    private let used: UnsafeMutablePointer<UInt8>
+    private let capacity: Int
+    private var highWater = 0
+    private var free: [UInt32] = []
+
+    init(capacity: Int) {
+        self.capacity = capacity
+        self.memory = ReservedMemory(bytes: capacity * Self.slotsPerPage * 8)
+        self.slots = self.memory.base.assumingMemoryBound(to: UInt64.self)
+        self.usedMemory = ReservedMemory(bytes: capacity)
+        self.used = self.usedMemory.base.assumingMemoryBound(to: UInt8.self)
+    }
+
+    /// Page numbers + 1 by node number / 64; 0 where there is none.
+    struct Directory {
+        fileprivate(set) var pages: [UInt32] = []
+
+        var pageCount: Int { self.pages.count }
+
+        func hasPage(_ index: Int) -> Bool { self.pages[index] != 0 }
+    }
+
+    @inline(__always)
+    func load(_ directory: Directory, _ node: Int32) -> RouteSlot {
+        let index = Int(node) &>> 6
+        guard index < directory.pages.count, directory.pages[index] != 0 else {
+            return RouteSlot(bits: 0)
+        }
+        return RouteSlot(bits: self.slots[self.position(directory.pages[index], node)])
+    }
+
+    @inline(__always)
+    private func position(_ page: UInt32, _ node: Int32) -> Int {
+        (Int(page) &- 1) &<< 6 | Int(node) & 63
+    }
+
+    /// Writes a route where there is one already.
+    func replace(_ directory: Directory, _ node: Int32, by slot: RouteSlot) {
+        self.slots[self.position(directory.pages[Int(node) >> 6], node)] = slot.bits
+    }
+
+    /// Writes a route where there is none; false where the reserved space is used up.
+    func add(_ directory: inout Directory, _ node: Int32, _ slot: RouteSlot) -> Bool {
+        let index = Int(node) >> 6
+        if index >= directory.pages.count {
+            let more = index + 1 - directory.pages.count
+            directory.pages.append(contentsOf: repeatElement(0, count: more))
+        }
+        if directory.pages[index] == 0 {
+            if let page = self.free.popLast() {
+                directory.pages[index] = page
+            } else if self.highWater < self.capacity {
+                self.highWater += 1
+                directory.pages[index] = UInt32(self.highWater)
+            } else {
+                return false
+            }
+        }
+        let page = directory.pages[index]
+        self.slots[self.position(page, node)] = slot.bits
+        self.used[Int(page) - 1] += 1
+        return true
+    }
+
+    func remove(_ directory: inout Directory, _ node: Int32) {
+        let index = Int(node) >> 6
+        let page = directory.pages[index]
+        self.slots[self.position(page, node)] = 0
+        self.used[Int(page) - 1] -= 1
+        if self.used[Int(page) - 1] == 0 {
+            directory.pages[index] = 0
+            self.free.append(page)
+        }
+    }
+
+    var byteCount: Int { self.highWater * (Self.slotsPerPage * 8 + 1) }
+
+    func byteCount(of directory: Directory) -> Int {
+        directory.pages.reduce(0) { $0 + ($1 == 0 ? 0 : Self.slotsPerPage * 8) }
+            + directory.pages.capacity * 4
+    }
+}

@@ -1,0 +1,179 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+
+extension TableEngine {
+    /// For each site the route that decides at an address.
+    func routes(covering address: IPAddress) -> [SiteRoute] {
+        let tree = self.tree(address.family)
+        var nodes = [PrefixTree.Node](repeating: 0, count: tree.columns)
+        tree.forEachPrefix(covering: address.leftAligned) { node in
+            let distances = tree.distances(node)
+            for column in 0..<tree.columns where distances[column] != 0 { nodes[column] = node }
+        }
+        return nodes.enumerated().compactMap { column, node in
+            node == 0 ? nil : self.decidingRoute(column, tree, node)
+        }
+    }
+
+    private func decidingRoute(
+        _ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node
+    ) -> SiteRoute? {
+        var best: (rank: Int, slot: RouteSlot, feed: Feed)?
+        for contributor in self.contributors[column] {
+            guard let (rank, slot) = self.rank(contributor, tree, node) else { continue }
+            if best.map({ rank < $0.rank }) ?? true { best = (rank, slot, contributor.feed) }
+        }
+        return best.map {
+            self.route(
+                SiteID(UInt8(column)), $0.feed, tree.prefix(node), $0.slot,
+                distance: $0.rank & 255)
+        }
+    }
+
+    private func route(
+        _ site: SiteID, _ feed: Feed, _ prefix: IPPrefix, _ slot: RouteSlot, distance: Int
+    ) -> SiteRoute {
+        SiteRoute(
+            site: site, feed: feed.definition.id, prefix: prefix,
+            attributes: self.attributes.attributes(slot.attributes), distance: distance,
+            since: Int64(slot.time), isStale: feed.isStale(slot))
+    }
+
+    private func slot(_ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node) -> RouteSlot {
+        self.pages.load(tree.family == .ipv4 ? feed.ipv4 : feed.ipv6, node)
+    }
+
+    private func heldRoute(
+        _ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node, _ prefix: IPPrefix
+    ) -> SiteRoute? {
+        let slot = self.slot(feed, tree, node)
+        guard !slot.isEmpty else { return nil }
+        return self.route(
+            feed.definition.site, feed, prefix, slot,
+            distance: self.attributes.distance(slot.attributes))
+    }
+
+    private var feedsInOrder: [Feed] {
+        self.feeds.compactMap { $0 }.filter { !$0.isRemoved }.sorted {
+            ($0.definition.order, $0.definition.id) < ($1.definition.order, $1.definition.id)
+        }
+    }
+
+    func routes(at prefix: IPPrefix) -> [SiteRoute] {
+        let tree = self.tree(prefix.family)
+        let node = tree.find(key: prefix.address.leftAligned, length: prefix.length)
+        guard node != 0 else { return [] }
+        return self.feedsInOrder.compactMap { self.heldRoute($0, tree, node, prefix) }
+    }
+
+    /// Prefixes that a slice looks at for each route it may give, where only one feed is wanted.
+    private static let patience = 16
+
+    func routes(
+        after cursor: RouteCursor?, feed wanted: FeedID?, within block: IPPrefix?, limit: Int
+    ) -> (routes: [SiteRoute], next: RouteCursor?) {
+        guard limit > 0 else { return ([], cursor) }
+        var feeds = self.feeds.compactMap { $0 }.filter { !$0.isRemoved }
+        if let wanted { feeds = feeds.filter { $0.definition.id == wanted } }
+        guard !feeds.isEmpty else { return ([], nil) }
+        var routes: [SiteRoute] = []
+        var looks = limit.multipliedReportingOverflow(by: Self.patience).partialValue
+        if looks < limit { looks = .max }
+        var start = self.position(after: cursor, within: block)
+        while let (tree, node) = start {
+            let prefix = tree.prefix(node)
+            if let block, !block.contains(prefix) { return (routes, nil) }
+            for feed in feeds {
+                // Within the cursor's prefix, on with the feeds after the cursor's.
+                if let cursor, cursor.prefix == prefix,
+                    cursor.feed.map({ feed.definition.id <= $0 }) ?? true
+                {
+                    continue
+                }
+                guard let route = self.heldRoute(feed, tree, node, prefix) else { continue }
+                routes.append(route)
+                if routes.count == limit {
+                    return (routes, RouteCursor(prefix: prefix, feed: feed.definition.id))
+                }
+            }
+            looks -= 1
+            if looks <= 0 { return (routes, RouteCursor(prefix: prefix, feed: nil)) }
+            start = self.position(from: tree, tree.next(after: node), within: block)
+        }
+        return (routes, nil)
+    }
+
+    /// The first prefix that a listing has to look at: the cursor's, which may be half done, or
+    /// the block's.
+    private func position(
+        after cursor: RouteCursor?, within block: IPPrefix?
+    ) -> (PrefixTree, PrefixTree.Node)? {
+        let first = cursor?.prefix ?? block ?? IPPrefix.all(.ipv4)
+        let tree = self.tree(first.family)
+        let node = tree.first(notBefore: first.address.leftAligned, length: first.length)
+        return self.position(from: tree, node, within: block)
+    }
+
+    private func position(
+        from tree: PrefixTree, _ node: PrefixTree.Node, within block: IPPrefix?
+    ) -> (PrefixTree, PrefixTree.Node)? {
+        let node = tree.firstPrefix(from: node)
+        if node != 0 { return (tree, node) }
+        guard tree.family == .ipv4, block?.family != .ipv4 else { return nil }
+        let next = self.ipv6.firstPrefix(from: self.ipv6.root)
+        return next == 0 ? nil : (self.ipv6, next)
+    }
+
+    // MARK: Reports
+
+    func feedSummaries() -> [FeedSummary] {
+        self.feedsInOrder.map { feed in
+            FeedSummary(
+                id: feed.definition.id, name: feed.definition.name, site: feed.definition.site,
+                ipv4Prefixes: feed.ipv4Count, ipv6Prefixes: feed.ipv6Count,
+                stalePrefixes: feed.stale, refused: feed.refused, isUp: feed.isUp,
+                isComplete: feed.isComplete, isFirstTransfer: feed.isHidden)
+        }
+    }
+
+    func memory() -> [MemoryPart] {
+        let image = self.image
+        let retired =
+            image.ipv4.retiredBytes + image.ipv6.retiredBytes
+            + self.retiredImages.reduce(0) {
+                $0 + $1.image.ipv4.byteCount + $1.image.ipv6.byteCount
+                    + $1.image.classes.byteCount
+            }
+        return [
+            MemoryPart(name: "rib", bytes: self.ipv4.nodeBytes + self.ipv6.nodeBytes),
+            MemoryPart(
+                name: "distances", bytes: self.ipv4.distanceBytes + self.ipv6.distanceBytes),
+            MemoryPart(name: "index", bytes: self.ipv4.indexBytes + self.ipv6.indexBytes),
+            MemoryPart(
+                name: "routes",
+                bytes: self.pages.byteCount
+                    + self.feeds.reduce(0) {
+                        $0 + ($1.map { ($0.ipv4.pageCount + $0.ipv6.pageCount) * 4 } ?? 0)
+                    }),
+            MemoryPart(
+                name: "paths", bytes: self.attributes.recordBytes + self.attributes.indexBytes),
+            MemoryPart(name: "lookup", bytes: image.ipv4.byteCount + image.ipv6.byteCount),
+            MemoryPart(name: "classes", bytes: image.classes.byteCount),
+            MemoryPart(name: "pins", bytes: self.pins.byteCount),
+            MemoryPart(name: "locations", bytes: self.locations.byteCount),
+            MemoryPart(name: "retired", bytes: retired),
+        ]
+    }
+
+    func counts() -> TableCounts {
+        var counts = self.tally
+        counts.ipv4Prefixes = self.ipv4.count
+        counts.ipv6Prefixes = self.ipv6.count
+        counts.routes = self.feeds.reduce(0) { $0 + ($1?.total ?? 0) }
+        counts.classes = self.image.classes.count
+        counts.attributeSets = self.attributes.count
+        return counts
+    }
+}

@@ -1,0 +1,172 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// Writes to a lookup trie: intervals of addresses, each leaf replaced by what `change` says.
+///
+/// Every change a reader can see is one aligned store: a leaf, or a link to a node that is
+/// complete. Belongs to the writer's thread.
+struct TriePainter {
+    enum Change {
+        /// One site's distance, whatever the other components are.
+        case site(Int, stored: UInt8)
+        /// The class outright: the trie is being built.
+        case whole(UInt32)
+    }
+
+    let trie: LookupTrie
+    let classes: ClassTable
+    var change: Change
+    /// Where nodes that fall out of use go; nil for a trie that no reader has.
+    let epochs: EpochDomain?
+    private let base: LookupBase
+    private var lastOld: UInt32 = .max
+    private var lastNew: UInt32 = 0
+
+    init(trie: LookupTrie, classes: ClassTable, change: Change, epochs: EpochDomain?) {
+        self.trie = trie
+        self.base = trie.base
+        self.classes = classes
+        self.change = change
+        self.epochs = epochs
+    }
+
+    @inline(__always)
+    private mutating func replaced(_ id: UInt32) -> UInt32 {
+        switch self.change {
+        case .whole(let new): return new
+        case .site(let site, let stored):
+            if id != self.lastOld {
+                self.lastOld = id
+                self.lastNew = self.classes.intern(id, replacing: site, by: stored)
+            }
+            return self.lastNew
+        }
+    }
+
+    /// Changes all leaves between two addresses, both included, left-aligned in 128 bits.
+    mutating func paint(_ first: UInt128, _ last: UInt128) {
+        let shift = UInt128(128 - LookupBase.rootBits)
+        let firstIndex = Int(truncatingIfNeeded: first &>> shift)
+        let lastIndex = Int(truncatingIfNeeded: last &>> shift)
+        var changed: ClosedRange<Int>?
+        for index in firstIndex...lastIndex {
+            let entry = self.base.root + index
+            let old = entry.pointee.load(ordering: .relaxed)
+            let slotFirst = UInt128(truncatingIfNeeded: index) &<< shift
+            self.paint(
+                entry, depth: LookupBase.rootBits, slotFirst,
+                slotFirst | PrefixTree.hostBits(LookupBase.rootBits), first, last)
+            if entry.pointee.load(ordering: .relaxed) != old {
+                changed = (changed?.lowerBound ?? index)...index
+            }
+        }
+        if let changed { self.updateMixed(changed.lowerBound, changed.upperBound) }
+    }
+
+    private mutating func paint(
+        _ entry: UnsafeMutablePointer<Atomic<UInt32>>, depth: Int, _ slotFirst: UInt128,
+        _ slotLast: UInt128, _ first: UInt128, _ last: UInt128
+    ) {
+        let old = entry.pointee.load(ordering: .relaxed)
+        guard old < LookupBase.nodeFlag else {
+            let node = old & ~LookupBase.nodeFlag
+            self.paintNode(node, depth: depth, slotFirst, slotLast, first, last)
+            if let leaf = self.uniformLeaf(node) {
+                entry.pointee.store(leaf, ordering: .releasing)
+                self.trie.retireNode(node, epoch: self.epochs?.current)
+            }
+            return
+        }
+        let new = self.replaced(old)
+        if new == old { return }
+        if first <= slotFirst, slotLast <= last {
+            entry.pointee.store(new, ordering: .releasing)
+            return
+        }
+        let node = self.allocateNode()
+        let entries = self.base.nodes + Int(node) &* 16
+        for slot in 0..<16 { entries[slot].store(old, ordering: .relaxed) }
+        self.paintNode(node, depth: depth, slotFirst, slotLast, first, last)
+        entry.pointee.store(LookupBase.nodeFlag | node, ordering: .releasing)
+    }
+
+    private mutating func paintNode(
+        _ node: UInt32, depth: Int, _ slotFirst: UInt128, _ slotLast: UInt128,
+        _ first: UInt128, _ last: UInt128
+    ) {
+        let shift = UInt128(truncatingIfNeeded: 124 &- depth)
+        let from = first <= slotFirst ? 0 : Int(truncatingIfNeeded: first &>> shift) & 15
+        let through = last >= slotLast ? 15 : Int(truncatingIfNeeded: last &>> shift) & 15
+        let size = (1 as UInt128) &<< shift
+        let entries = self.base.nodes + Int(node) &* 16
+        for slot in from...through {
+            let childFirst = slotFirst | UInt128(truncatingIfNeeded: slot) &<< shift
+            self.paint(
+                entries + slot, depth: depth &+ 4, childFirst, childFirst | (size &- 1), first,
+                last)
+        }
+    }
+
+    /// The class of a node that is one leaf sixteen times.
+    private func uniformLeaf(_ node: UInt32) -> UInt32? {
+        let entries = self.base.nodes + Int(node) &* 16
+        let leaf = entries[0].load(ordering: .relaxed)
+        guard leaf < LookupBase.nodeFlag else { return nil }
+        for slot in 1..<16 where entries[slot].load(ordering: .relaxed) != leaf { return nil }
+        return leaf
+    }
+
+    private func allocateNode() -> UInt32 {
+        while true {
+            if let node = self.trie.allocateNode() { return node }
+            // The space is sized for what the prefixes can need twice over: what lacks was
+            // retired, and comes back as readers end their batches.
+            guard let epochs = self.epochs else {
+                preconditionFailure("a trie that is built has room for all its prefixes")
+            }
+            self.trie.reclaim(before: epochs.advance())
+            yieldProcessor()
+        }
+    }
+
+    /// Brings the bits of all blocks that hold changed root entries up to date.
+    private func updateMixed(_ first: Int, _ last: Int) {
+        var (low, high) = (first, last)
+        var level = LookupBase.rootBits - 1
+        while level >= 0 {
+            low &>>= 1
+            high &>>= 1
+            var anyChange = false
+            for block in low...high {
+                let isMixed = self.isMixed(level: level, block)
+                let bit = 1 &<< level | block
+                let word = self.base.mixed + bit &>> 6
+                let mask: UInt64 = 1 &<< UInt64(truncatingIfNeeded: bit & 63)
+                let old = word.pointee.load(ordering: .relaxed)
+                if (old & mask != 0) != isMixed {
+                    word.pointee.store(old ^ mask, ordering: .relaxed)
+                    anyChange = true
+                } else if !isMixed {
+                    // Still uniform, but maybe in another class: what lies above has to look.
+                    anyChange = true
+                }
+            }
+            if low == high, !anyChange { return }
+            level -= 1
+        }
+    }
+
+    private func isMixed(level: Int, _ block: Int) -> Bool {
+        if level < LookupBase.rootBits - 1 {
+            let children = (1 &<< level | block) &<< 1
+            let word = self.base.mixed[children &>> 6].load(ordering: .relaxed)
+            if word &>> UInt64(truncatingIfNeeded: children & 63) & 3 != 0 { return true }
+        }
+        let shift = LookupBase.rootBits - 1 - level
+        let left = self.base.root[(2 &* block) &<< shift].load(ordering: .relaxed)
+        let right = self.base.root[(2 &* block &+ 1) &<< shift].load(ordering: .relaxed)
+        return left != right || left >= LookupBase.nodeFlag
+    }
+}
