@@ -125,7 +125,9 @@ final class CounterBlock: @unchecked Sendable {
         for transport in DNSTransport.allCases {
             add(Slot.transports + transport.rawValue, transport, \.queries)
         }
-        for (index, type) in Self.countedTypes.enumerated() { add(Slot.types + index, type, \.types) }
+        for (index, type) in Self.countedTypes.enumerated() {
+            add(Slot.types + index, type, \.types)
+        }
         for code in 0..<Slot.codeCount {
             add(Slot.codes + code, ResponseCode(rawValue: UInt16(code)), \.responses)
         }

@@ -29,8 +29,8 @@ public struct Responder: ~Copyable {
     /// The question's name in small letters, with room to read words behind it.
     private let name: UnsafeMutableRawPointer
 
-    /// - Parameter payloadSize: The longest answer by UDP to those who take as much, 512 at
-    ///   least. 1232 passes wherever IPv6 does, unfragmented.
+    /// A responder whose answers by UDP are at most `payloadSize` bytes long, to those who take as
+    /// much: 512 at least, and 1232 passes wherever IPv6 does, unfragmented.
     public init(zones: ZoneStore, readiness: DNSReadiness, payloadSize: Int = 1232) {
         self.store = zones
         self.readiness = readiness
@@ -72,6 +72,7 @@ public struct Responder: ~Copyable {
     /// - Parameters:
     ///   - query: The message, without TCP's length.
     ///   - client: Who sent it.
+    ///   - transport: How it came; by UDP, answers are cut to what the querier takes.
     ///   - batch: The batch that ``begin(_:)`` was given.
     ///   - response: Receives the answer: at least 512 bytes, and for TCP 65,535, or answers
     ///     are cut to it.
@@ -93,7 +94,8 @@ public struct Responder: ~Copyable {
             case .tcp: size = 65_535
             case .udp:
                 // RFC 6891 §6.2.3: what is below 512 is taken as 512.
-                size = message.edns.map { min(max(Int($0.payloadSize), 512), self.payloadSize) } ?? 512
+                size =
+                    message.edns.map { min(max(Int($0.payloadSize), 512), self.payloadSize) } ?? 512
             }
             var writer = ResponseWriter(base: base, limit: min(size, buffer.count))
             return self.answer(message, query, from: client, using: &batch, &writer)
@@ -410,22 +412,30 @@ public struct Responder: ~Copyable {
             into: &self.order)
         let start = writer.count
         var isFirst = true
-        for place in 0..<min(record.answers, self.order.count) {
+        sites: for place in 0..<min(record.answers, self.order.count) {
             let site = self.order[place]
             let run = self.sites.run(of: site, family)
             guard run.count > 0 else { continue }
             if isFirst {
                 self.counters.count(CounterBlock.Slot.sites + Int(site.rawValue))
             }
-            guard
-                writer.append(
-                    records: self.sites.start(of: run), count: Int(run.count), family: family,
-                    timeToLive: record.timeToLive, owner: owner)
-            else {
-                writer.isTruncated = true
-                break
+            for number in 0..<Int(run.count) {
+                let bytes =
+                    self.sites.start(of: run) + number * SiteRecords.recordByteCount(family)
+                guard
+                    writer.append(
+                        record: bytes, family: family, timeToLive: record.timeToLive,
+                        owner: owner)
+                else {
+                    writer.isTruncated = true
+                    break sites
+                }
+                if writer.answerCount == 0
+                    || !writer.removeLastIfRepeated(since: start, family: family)
+                {
+                    writer.answerCount += 1
+                }
             }
-            writer.answerCount += UInt16(run.count)
             isFirst = false
         }
         guard writer.count > start || writer.isTruncated else {

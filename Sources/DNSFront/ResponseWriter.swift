@@ -3,7 +3,7 @@
 
 import Addressing
 import DNSWire
-import RouteTable
+import Glibc
 
 /// Writes one answer into memory that the caller lends. A trivial value.
 struct ResponseWriter {
@@ -36,17 +36,17 @@ struct ResponseWriter {
     @inline(__always)
     mutating func echo(_ query: RawSpan, byteCount: Int) {
         query.withUnsafeBytes { bytes in
-            if let from = bytes.baseAddress { self.base.copyMemory(from: from, byteCount: byteCount) }
+            if let from = bytes.baseAddress {
+                self.base.copyMemory(from: from, byteCount: byteCount)
+            }
         }
         self.count = byteCount
     }
 
-    /// Copies a block and sets its pointers.
+    /// Copies a block and sets its pointers: to the apex, which stands at `apex` in the message,
+    /// and beside the block that stands at `beside`.
     ///
-    /// - Parameters:
-    ///   - apex: Where the apex stands in the message.
-    ///   - beside: Where the block stands that pointers lead beside.
-    /// - Returns: Where the block stands now, or nil where it didn't fit.
+    /// Gives where the block stands now, or nil where it didn't fit.
     @inline(__always)
     mutating func append(
         _ block: EncodedBlock, of index: ZoneIndex, apex: Int, beside: Int = 0
@@ -77,23 +77,36 @@ struct ResponseWriter {
         }
     }
 
-    /// Appends a site's address records.
+    /// Appends an address record, owned by the name at `owner`.
     @inline(__always)
     mutating func append(
-        records: UnsafeRawPointer, count: Int, family: AddressFamily, timeToLive: UInt32,
-        owner: Int
+        record: UnsafeRawPointer, family: AddressFamily, timeToLive: UInt32, owner: Int
     ) -> Bool {
         let size = SiteRecords.recordByteCount(family)
-        guard self.count + count * size <= self.limit else { return false }
-        (self.base + self.count).copyMemory(from: records, byteCount: count * size)
-        for _ in 0..<count {
-            self.store32(timeToLive, at: self.count + 6)
-            if owner != MessageHeader.byteCount {
-                self.store16(0xc000 | UInt16(truncatingIfNeeded: owner), at: self.count)
-            }
-            self.count += size
+        guard self.count + size <= self.limit else { return false }
+        (self.base + self.count).copyMemory(from: record, byteCount: size)
+        self.store32(timeToLive, at: self.count + 6)
+        if owner != MessageHeader.byteCount {
+            self.store16(0xc000 | UInt16(truncatingIfNeeded: owner), at: self.count)
         }
+        self.count += size
         return true
+    }
+
+    /// Takes away the last of equal address records, `first` being where the first of them stands:
+    /// two sites may share an address, a set has each record once (RFC 2181 §5).
+    mutating func removeLastIfRepeated(since first: Int, family: AddressFamily) -> Bool {
+        let size = SiteRecords.recordByteCount(family)
+        let last = self.count - size
+        var position = first
+        while position < last {
+            if memcmp(self.base + position + 12, self.base + last + 12, family.byteCount) == 0 {
+                self.count = last
+                return true
+            }
+            position += size
+        }
+        return false
     }
 
     /// Takes back what was written from `position` on.

@@ -99,9 +99,8 @@ struct ZoneIndex {
         self.bytes.deallocate()
     }
 
-    /// Finds a name in its wire form and in small letters.
-    ///
-    /// - Parameter name: `byteCount` bytes, with at least seven more readable behind them.
+    /// Finds a name in its wire form and in small letters: `byteCount` bytes, with at least seven
+    /// more readable behind them.
     @inline(__always)
     func find(_ name: UnsafeRawPointer, byteCount: Int) -> Int? {
         let hash = Self.hash(name, byteCount: byteCount)

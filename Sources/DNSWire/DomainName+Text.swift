@@ -5,8 +5,8 @@ extension DomainName {
     /// Reads a name as master files write it (RFC 1035 §5.1): labels and dots, `\.` and `\065`
     /// for what can't stand as it is, with or without the last dot.
     ///
-    /// - Parameter origin: What a name without the last dot is relative to, and what `@` means.
-    ///   Without it, every name is absolute.
+    /// A name without the last dot is relative to `origin`, which `@` stands for; without an
+    /// origin, every name is absolute.
     public init(
         parsing text: some StringProtocol, relativeTo origin: DomainName? = nil
     ) throws(NameError) {
