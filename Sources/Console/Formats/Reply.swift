@@ -30,6 +30,11 @@ package struct RowStream: Sendable {
         package var rows: [[Value]]
         /// Where the next slice begins; nil at the end.
         package var next: RouteCursor?
+
+        package init(rows: [[Value]], next: RouteCursor?) {
+            self.rows = rows
+            self.next = next
+        }
     }
 
     /// Heads and widths; its own rows stay empty.
@@ -38,4 +43,14 @@ package struct RowStream: Sendable {
     /// The rows after a cursor; the limit is how many more are wanted.
     package var slice: @Sendable (RouteCursor?, Int) async throws -> Slice
     package var limit: Int?
+
+    package init(
+        table: Table, wantsJSON: Bool,
+        slice: @escaping @Sendable (RouteCursor?, Int) async throws -> Slice, limit: Int?
+    ) {
+        self.table = table
+        self.wantsJSON = wantsJSON
+        self.slice = slice
+        self.limit = limit
+    }
 }

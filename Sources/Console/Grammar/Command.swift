@@ -23,6 +23,12 @@ package enum Command: Hashable, Sendable {
         package var feed: String?
         package var within: IPPrefix?
         package var limit: Int?
+
+        package init(feed: String?, within: IPPrefix?, limit: Int?) {
+            self.feed = feed
+            self.within = within
+            self.limit = limit
+        }
     }
 
     case ask(Question, IPAddress, name: String?)

@@ -30,7 +30,9 @@ extension Grammar {
         }
         for parse in parses {
             for case .keyword(let keyword) in parse.expected where keyword.hasPrefix(part) {
-                let isLast = parse.position == parse.rule.words.count - 1
+                let isLast = parse.rule.words.dropFirst(parse.position + 1).allSatisfy {
+                    if case .argument = $0 { true } else { false }
+                }
                 add(keyword, Self.keywordHelp[keyword] ?? (isLast ? parse.rule.help : ""))
             }
             for case .argument(let kind) in parse.expected {
