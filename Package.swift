@@ -176,3 +176,13 @@ if Context.environment["MARTLET_FUZZ"] != nil {
         target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer,address"]))
     }
 }
+
+// The measurement of a ranking (Tools/Benchmarks), built only when asked for.
+if Context.environment["MARTLET_BENCH"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "martlet-bench",
+            dependencies: ["Addressing", "RouteTable", "RouteFiles", "Choice", "BGPSpeaker"],
+            path: "Tools/Benchmarks/martlet-bench",
+            swiftSettings: package.targets.first { $0.name == "Addressing" }?.swiftSettings))
+}
