@@ -157,3 +157,32 @@ for target in package.targets {
 package.products = package.products.filter { product in
     package.targets.contains { $0.name == product.name }
 }
+
+// The fuzzers (Tools/fuzz): one program, built only when asked for, with every Swift module
+// instrumented for libFuzzer.
+if Context.environment["MARTLET_FUZZ"] != nil {
+    package.targets = package.targets.filter { $0.type != .test && $0.type != .executable }
+    package.products = []
+    let rooms = package.targets.map { Target.Dependency.target(name: $0.name) }
+    package.targets += [
+        .systemLibrary(name: "CFuzzer", path: "Tools/Fuzzers/CFuzzer"),
+        .executableTarget(
+            name: "martlet-fuzz", dependencies: rooms + ["CFuzzer", nio, embedded, yams],
+            path: "Tools/Fuzzers/martlet-fuzz",
+            swiftSettings: package.targets.first { $0.name == "Addressing" }?.swiftSettings,
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]),
+    ]
+    for target in package.targets where target.swiftSettings != nil {
+        target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer,address"]))
+    }
+}
+
+// The measurement of a ranking (Tools/Benchmarks), built only when asked for.
+if Context.environment["MARTLET_BENCH"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "martlet-bench",
+            dependencies: ["Addressing", "RouteTable", "RouteFiles", "Choice", "BGPSpeaker"],
+            path: "Tools/Benchmarks/martlet-bench",
+            swiftSettings: package.targets.first { $0.name == "Addressing" }?.swiftSettings))
+}

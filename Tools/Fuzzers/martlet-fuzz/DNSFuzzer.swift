@@ -1,0 +1,101 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Choice
+import DNSFront
+import DNSWire
+import RouteTable
+
+/// DNS messages through the whole of an answer; the first octet chooses transport and client. What
+/// goes back is a message that reads, with the question's identifier, and within its bound.
+func fuzzDNS(_ bytes: UnsafeRawBufferPointer) {
+    guard let bits = bytes.first else { return }
+    let query = UnsafeRawBufferPointer(rebasing: bytes.dropFirst())
+    let transport: DNSTransport = bits & 1 == 0 ? .udp : .tcp
+    let client = bits & 2 == 0 ? IPAddress("198.51.100.7") : IPAddress("2001:db8:abcd::7")
+    guard let client, let bench = DNSBench.shared else {
+        require(false, "the bench stands")
+        return
+    }
+    let answer = bench.answer(to: query, from: client, over: transport)
+    if let message = try? Message(reading: query.bytes) {
+        let written = MessageWriter.encode(message)
+        written.withUnsafeBytes { whole in
+            require((try? Message(reading: whole.bytes)) == message, "\(message) comes back")
+        }
+    }
+    guard !answer.isEmpty else { return }
+    require(answer.count >= 12, "an answer has a header")
+    require(answer.count <= (transport == .udp ? 1232 : 65_535), "an answer keeps its bound")
+    require(Array(answer.prefix(2)) == Array(query.prefix(2)), "the identifier comes back")
+    require(answer[2] & 0x80 != 0, "an answer says that it is one")
+    answer.withUnsafeBytes { whole in
+        do {
+            _ = try Message(reading: whole.bytes)
+        } catch {
+            require(false, "an answer reads: \(error)")
+        }
+    }
+}
+
+/// A responder with a zone of every kind of record. libFuzzer runs one thread.
+private final class DNSBench: @unchecked Sendable {
+    // Sendable: libFuzzer calls from one thread only.
+    static let shared = try? DNSBench()
+
+    private let owner = TableOwner()
+    private let readiness = DNSReadiness(isReady: true)
+    private var reader: OracleReader
+    private var responder: Responder
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_535, alignment: 16)
+
+    init() throws {
+        let sites = [
+            Site(
+                id: SiteID(rawValue: 0), name: "near", asNumber: 64600,
+                addresses: [
+                    try IPAddress(parsing: "192.0.2.10"), try IPAddress(parsing: "2001:db8::1"),
+                ]),
+            Site(
+                id: SiteID(rawValue: 1), name: "far", asNumber: 64601,
+                addresses: [try IPAddress(parsing: "192.0.2.20")]),
+        ]
+        let oracle = Oracle(lookup: self.owner.lookup, world: World(sites: sites))
+        self.reader = try oracle.makeReader()
+        let zones = ZoneStore()
+        try zones.replace([try Self.zone()])
+        self.responder = Responder(zones: zones, readiness: self.readiness)
+    }
+
+    private static func zone() throws -> Zone {
+        let apex = try DomainName(parsing: "example.com")
+        let host = try DomainName(parsing: "ns1.example.com")
+        var zone = Zone(
+            apex: apex, startOfAuthority: StartOfAuthority(host: host, mailbox: host),
+            nameServers: [host])
+        zone.add(host, timeToLive: 300, .address(try IPAddress(parsing: "192.0.2.53")))
+        zone.add(try DomainName(parsing: "text.example.com"), timeToLive: 300, .text("all is well"))
+        zone.add(
+            try DomainName(parsing: "alias.example.com"), timeToLive: 300,
+            .alias(try DomainName(parsing: "www.example.com")))
+        zone.add(
+            try DomainName(parsing: "deep.below.example.com"), timeToLive: 300,
+            .address(try IPAddress(parsing: "2001:db8::2")))
+        zone.nearest[try DomainName(parsing: "www.example.com")] = NearestRecord(
+            policy: 0, timeToLive: 60, answers: 2)
+        return zone
+    }
+
+    func answer(
+        to query: UnsafeRawBufferPointer, from client: IPAddress, over transport: DNSTransport
+    ) -> [UInt8] {
+        self.reader.withBatch { batch in
+            self.responder.begin(&batch)
+            var response = self.buffer.mutableBytes
+            let count = self.responder.respond(
+                to: query.bytes, from: client, over: transport, using: &batch, into: &response)
+            return Array(self.buffer.prefix(count))
+        }
+    }
+}

@@ -1,0 +1,153 @@
+# Martlet: a BGP-fed route server and proximity oracle
+# SPDX-License-Identifier: Apache-2.0
+"""Writes small good inputs for each fuzzer into FOLDER/NAME, to start from.
+
+    seeds.py FOLDER
+
+Taken from the files in Routes, or written out here byte by byte.
+"""
+import gzip
+import os
+import struct
+import sys
+
+ROUTES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "Routes")
+
+
+def routes_file(name):
+    with open(os.path.join(ROUTES, name), "rb") as file:
+        return file.read()
+
+
+def records(name, count):
+    """The first records of a dump, as (subtype, whole record)."""
+    found = []
+    with gzip.open(os.path.join(ROUTES, name)) as file:
+        for _ in range(count):
+            head = file.read(12)
+            _, _, subtype, size = struct.unpack(">IHHI", head)
+            found.append((subtype, head + file.read(size)))
+    return found
+
+
+def attribute_blobs(record, v6):
+    """The path attributes of each entry of a RIB record."""
+    body = record[12:]
+    at = 7 + (body[4] + 7) // 8
+    (count,) = struct.unpack_from(">H", body, at - 2)
+    for _ in range(count):
+        (size,) = struct.unpack_from(">H", body, at + 6)
+        yield body[at + 8:at + 8 + size]
+        at += 8 + size
+
+
+def message(kind, body):
+    return b"\xff" * 16 + struct.pack(">HB", 19 + len(body), kind) + body
+
+
+def update(withdrawn, attributes, announced):
+    return (struct.pack(">H", len(withdrawn)) + withdrawn + struct.pack(">H", len(attributes))
+            + attributes + announced)
+
+
+def opens():
+    capabilities = [
+        (1, b"\0\1\0\1"), (1, b"\0\2\0\1"), (2, b""), (6, b""), (64, b"\x00\x78\0\1\1\x80"),
+        (65, b"\0\0\xfd\xe8"), (69, b"\0\1\1\3"), (70, b""), (71, b"\0\1\1\x80\0\0\x78"),
+        (73, b"\4host\0")]
+    coded = b"".join(struct.pack(">BB", code, len(value)) + value for code, value in capabilities)
+    one = struct.pack(">BB", 2, len(coded)) + coded
+    each = b"".join(
+        struct.pack(">BBBB", 2, 2 + len(value), code, len(value)) + value
+        for code, value in capabilities)
+    for options in (b"", one, each):
+        yield struct.pack(">BHH4sB", 4, 65000, 90, bytes((192, 0, 2, 7)), len(options)) + options
+    # RFC 9072: the length of the optional parameters in two octets.
+    yield struct.pack(">BHH4sBBH", 4, 23456, 180, bytes((192, 0, 2, 7)), 255, 255, len(one) + 1) + (
+        struct.pack(">BH", 2, len(coded)) + coded)
+
+
+def dns():
+    def name(text):
+        return b"".join(bytes([len(part)]) + part.encode() for part in text.split(".")) + b"\0"
+
+    def query(what, kind, options=None, flags=0x0100):
+        more = b"" if options is None else (
+            b"\0" + struct.pack(">HHIH", 41, 1232, 0, len(options)) + options)
+        return struct.pack(">HHHHHH", 4660, flags, 1, 0, 0, 0 if options is None else 1) + (
+            name(what) + struct.pack(">HH", kind, 1) + more)
+    subnet4 = struct.pack(">HHHBB", 8, 7, 1, 24, 0) + bytes((198, 51, 100))
+    subnet6 = struct.pack(">HHHBB", 8, 10, 2, 48, 0) + bytes.fromhex("20010db8abcd")
+    cookie = struct.pack(">HH", 10, 8) + b"12345678"
+    for what in ("www.example.com", "alias.example.com", "no.example.com", "example.net"):
+        for kind in (1, 28, 16, 2, 6, 5, 255, 252):
+            yield query(what, kind)
+            yield query(what, kind, subnet4)
+    yield query("www.example.com", 28, subnet6)
+    yield query("www.example.com", 1, cookie + subnet4)
+    yield query("www.example.com", 1, b"", flags=0x2100)
+
+
+def seeds():
+    yield "addresses", [
+        text.encode() for text in (
+            "192.0.2.1", "::", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1", "0.0.0.0/0",
+            "2001:db8::/32", "198.51.100.0/24", "198.51.100.7/24", "65000", "1.10", "4294967295")]
+    yield "routemap", [
+        routes_file("pins.routes"), b"198.51.100.0/24 64600 64601\r\n2001:db8::/32 64600",
+        b"# nothing\n\n\n", b"0.0.0.0/0\t64600\n0.0.0.0/0 64601 # again\n"]
+    four = records("route-views2.rib.20140523.0600.first-9072.gz", 4)
+    six = records("route-views6.rib.20151101.0600.first-6870.gz", 3)
+    session = struct.pack(">IIHH4s4s", 64999, 65000, 0, 1, bytes((203, 0, 113, 1)),
+                          bytes((203, 0, 113, 2)))
+    plain = list(attribute_blobs(four[2][1], False))
+    updates = [
+        update(b"", blob, b"\x18\xc6\x33\x64\x10\xc6\x33") for blob in plain[:8]]
+    updates += [update(b"\x18\xc6\x33\x64", b"", b""), update(b"", b"", b"")]
+    for blob in list(attribute_blobs(six[1][1], True))[:4]:
+        # Whole MP_REACH_NLRI, as a session would send it, and MP_UNREACH_NLRI.
+        reach = b"\0\2\1\x10" + bytes.fromhex("20010db8" + "00" * 11 + "07") + b"\0"
+        reach += b"\x20\x20\x01\x0d\xb8"
+        kept, at = b"", 0
+        while at < len(blob):
+            head = 4 if blob[at] & 0x10 else 3
+            size = int.from_bytes(blob[at + 2:at + head], "big")
+            if blob[at + 1] != 14:
+                kept += blob[at:at + head + size]
+            at += head + size
+        updates.append(update(b"", kept + struct.pack(">BBB", 0x80, 14, len(reach)) + reach, b""))
+    updates.append(update(b"", b"\x80\x0f\x08\0\2\1\x20\x20\x01\x0d\xb8", b""))
+    stream = [
+        struct.pack(">IHHI", 1400824800, 16, 4, len(session) + 19 + len(body)) + session
+        + message(2, body) for body in updates[:4]]
+    whole = b"".join(record for _, record in four)
+    yield "mrt", [
+        whole, b"".join(record for _, record in six), gzip.compress(whole), b"".join(stream),
+        four[0][1], four[0][1] + four[1][1]]
+    yield "locations", [
+        b"16777216,16777471,AU\n16777472,16778239,CN\n", b"# comment\n1.0.0.0,1.0.0.255,AU\n",
+        b"2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff,DE\n", b"15726992,15726999,??\r\n"]
+    # The first octet chooses the context that the rest is read in.
+    yield "bgp", [bytes([context]) + body for body in updates for context in (0, 1, 3, 7, 31, 255)]
+    yield "attributes", [bytes([context]) + blob for blob in plain[:8] for context in (0, 1, 64, 128)]
+    yield "open", list(opens())
+    yield "dns", [bytes([over]) + packet for packet in dns() for over in (0, 1)]
+    yield "console", [
+        b"nearest 1.0.4.1\r\nrank 1.0.4.1 for www.example.com\nmachine\nshow ip bgp 1.0.4.1\n",
+        b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\xff\xff\x18\xff\xf0sh si\r\0?\nshow routes limit 5\n",
+        b"explain 2001:db8::1 --json\nhelp\nquit\n", b"show routes longer-than 10.0.0.0/8\n"]
+    yield "configuration", [
+        routes_file("demo.yaml"), b"router: { as: 65000, id: 192.0.2.1 }\nsites: {}\n",
+        b"listen:\n  bgp: [\"[::]:179\"]\n"]
+
+
+def main():
+    for name, inputs in seeds():
+        folder = os.path.join(sys.argv[1], name)
+        os.makedirs(folder, exist_ok=True)
+        for number, content in enumerate(inputs):
+            with open(os.path.join(folder, f"{number:03}"), "wb") as file:
+                file.write(content)
+
+
+main()

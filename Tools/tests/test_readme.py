@@ -1,0 +1,202 @@
+# Martlet: a BGP-fed route server and proximity oracle
+# SPDX-License-Identifier: Apache-2.0
+"""The README's session, typed again: a reader sees what is printed there.
+
+Every fenced block of the kind `console` is typed, line by line: `$ ` begins a command, what follows
+is what it prints. A command that ends in `&` goes on in the background, and the next one is tried
+until it prints what it should. Within `telnet` what stands after the prompt is typed.
+"""
+import os
+import re
+import select
+import shlex
+import shutil
+import subprocess
+import time
+import unittest
+
+from harness import PATIENCE, PROGRAMS, ROOT, TestCase, eventually, free_port
+
+README = os.path.join(ROOT, "README.md")
+DEMO = os.path.join(ROOT, "Routes", "demo.yaml")
+ROUTER = os.path.join(ROOT, "Routes", "router.bird.conf")
+PROMPT = "martlet> "
+
+# What differs from one day, machine or version to the next.
+VARYING = [
+    (r"since=\d+", "since=N"),
+    (r"Last update: .*", "Last update: DATE"),
+    (r"; <<>> DiG \S+ <<>>", "; <<>> DiG VERSION <<>>"),
+    (r"(->>HEADER<<-.* id: )\d+", r"\1N"),
+    (r";; Query time: \d+ msec", ";; Query time: N msec"),
+    (r";; WHEN: .*", ";; WHEN: DATE"),
+    (r"\d\d:\d\d:\d\d", "TIME"),
+    (r"Martlet \d+\.\d+\S*", "Martlet VERSION"),
+]
+
+
+def steadied(text):
+    for pattern, word in VARYING:
+        text = re.sub(pattern, word, text)
+    return [line.rstrip() for line in text.strip("\n").splitlines()]
+
+
+def session(text):
+    """[(command, what it prints), ...] of all console blocks."""
+    steps = []
+    for block in re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S):
+        for line in block.splitlines(keepends=True):
+            if line.startswith("$ "):
+                steps.append([line[2:].strip(), ""])
+            elif steps:
+                steps[-1][1] += line
+    return steps
+
+
+class ReadmeTests(TestCase):
+    def setUp(self):
+        with open(README) as file:
+            self.readme = file.read()
+        with open(DEMO) as file:
+            demo = file.read()
+        # The same configuration on free ports; its files stay where they are.
+        self.ports = {"7777": free_port(), "7778": free_port(), "5300": free_port(),
+                      "1790": free_port()}
+        demo = self.moved(demo).replace("listen:\n", "listen:\n  socket: $socket\n")
+        routes = os.path.join(ROOT, "Routes")
+        demo = re.sub(r"(file: )(route-views)", rf"\1{routes}/\2", demo)
+        demo = demo.replace("[pins.routes]", f"[{routes}/pins.routes]")
+        self.daemon = self.martlet(demo)
+        self.background = []
+
+    def moved(self, text):
+        for printed, port in self.ports.items():
+            text = re.sub(rf"\b{printed}\b", str(port), text)
+        return text
+
+    def back(self, text):
+        for printed, port in self.ports.items():
+            text = re.sub(rf"\b{port}\b", printed, text)
+        return text.replace(self.daemon.socket_path + " ", "")
+
+    def command(self, line):
+        """The command with this test's ports, socket and files."""
+        line = re.sub(r"martlet console\b", f"martlet console {self.daemon.socket_path}", line)
+        if "router.bird.conf" in line:
+            with open(ROUTER) as file:
+                moved = self.daemon.write("router.bird.conf", self.moved(file.read()))
+            line = line.replace("Routes/router.bird.conf", moved)
+            line = re.sub(r"-s \S+", f"-s {self.daemon.folder}/router.ctl", line)
+        return self.moved(line)
+
+    @property
+    def environment(self):
+        path = f"{PROGRAMS}:{os.environ['PATH']}:/usr/sbin:/sbin"
+        return {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+    def start(self, line):
+        child = subprocess.Popen(
+            ["bash", "-c", "exec " + line.rstrip("& ")], cwd=ROOT, env=self.environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(child.wait, 10)
+        self.addCleanup(child.terminate)
+        self.background.append(child)
+
+    def typed(self, line):
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
+        return self.back(done.stdout)
+
+    def telnet(self, line, printed):
+        """Plays the typist: after each prompt the next line that the README has there."""
+        typed = [text[len(PROMPT):] for text in printed.splitlines() if text.startswith(PROMPT)]
+        child = subprocess.Popen(
+            shlex.split(line), cwd=ROOT, env=self.environment, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
+        try:
+            seen, until = "", time.monotonic() + PATIENCE
+            while True:
+                readable, _, _ = select.select([child.stdout], [], [], 0.2)
+                if readable:
+                    data = os.read(child.stdout.fileno(), 65536)
+                    if not data:
+                        break
+                    seen += data.decode().replace("\r\n", "\n").replace("\r", "")
+                elif time.monotonic() > until:
+                    self.fail(f"telnet does not go on after:\n{seen}")
+                if seen.endswith(PROMPT) and typed:
+                    words = typed.pop(0)
+                    child.stdin.write((words + "\n").encode())
+                    seen += words + "\n"  # the terminal's own echo
+        finally:
+            child.kill()
+            child.wait(10)
+            child.stdin.close()
+            child.stdout.close()
+        return self.back(seen)
+
+    def test_the_session(self):
+        steps = session(self.readme)
+        self.assertGreaterEqual(len(steps), 3, "the README has no session")
+        for tool in ("martlet console -c 'explain 1.0.4.1'", "telnet 127.0.0.1 7777",
+                     "dig @127.0.0.1 -p 5300 www.example.com +subnet=1.0.4.0/24"):
+            self.assertIn(tool, [command for command, _ in steps])
+        waits = False
+        for command, printed in steps:
+            with self.subTest(command=command):
+                words = shlex.split(command)
+                if words[0] in ("cd", "export"):
+                    continue
+                tool = "/usr/sbin/bird" if words[0] == "bird" else words[0]
+                if shutil.which(tool, path=self.environment["PATH"]) is None:
+                    self.skipTest(f"{words[0]} is not installed")
+                line = self.command(command)
+                if command.endswith("&"):
+                    self.start(line)
+                    waits = True
+                    continue
+                if words[0] == "telnet":
+                    self.assertEqual(steadied(self.telnet(line, printed)), steadied(printed))
+                    continue
+                if waits:
+                    eventually(
+                        f"{command} to print what it should",
+                        lambda: steadied(self.typed(line)) == steadied(printed))
+                    waits = False
+                self.assertEqual(steadied(self.typed(line)), steadied(printed))
+
+    def test_the_files_it_names_are_there(self):
+        for path in re.findall(r"`((?:Sources|Tests|Routes|Tools)/[\w./-]*)`", self.readme):
+            self.assertTrue(os.path.exists(os.path.join(ROOT, path)), path)
+
+    def test_its_links(self):
+        for target in re.findall(r"\]\(([^)#:]+)\)", self.readme):
+            self.assertTrue(os.path.exists(os.path.join(ROOT, target)), target)
+
+
+class RunTests(unittest.TestCase):
+    """The two commands themselves."""
+
+    def test_their_help(self):
+        for name in ("run", "test", "check", "fuzz"):
+            done = subprocess.run(
+                [os.path.join(ROOT, "Tools", name), "--help"], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"usage: Tools/{name}", done.stdout)
+            done = subprocess.run(
+                [os.path.join(ROOT, "Tools", name), "--no-such-option"],
+                capture_output=True, text=True)
+            self.assertNotEqual(done.returncode, 0)
+
+    def test_run_with_another_configuration(self):
+        """What Tools/run starts ends with it: one process, in the foreground."""
+        done = subprocess.run(
+            [os.path.join(ROOT, "Tools", "run"), "--no-install", "--no-build", "/nonexistent.yaml"],
+            capture_output=True, text=True, timeout=PATIENCE)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("/nonexistent.yaml", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
