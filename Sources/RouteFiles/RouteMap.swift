@@ -47,8 +47,10 @@ public struct RouteMap: Sendable {
 
     /// Reads a file, compressed or not.
     ///
-    /// - Parameter sites: The configured sites by AS number; other numbers are errors then. Nil
-    ///   accepts any.
+    /// - Parameters:
+    ///   - path: The file's name.
+    ///   - sites: The configured sites by AS number; other numbers are errors then. Nil accepts
+    ///     any.
     /// - Throws: ``InputFileError`` or ``BadLines``.
     public init(path: String, sites: [ASNumber: String]?) throws {
         let bytes = try ByteSource.readAll(path: path)
@@ -63,8 +65,10 @@ public struct RouteMap: Sendable {
 
     /// Reads a map, all of `bytes`.
     ///
-    /// - Parameter sites: The configured sites by AS number; other numbers are errors then. Nil
-    ///   accepts any.
+    /// - Parameters:
+    ///   - bytes: The file's text.
+    ///   - sites: The configured sites by AS number; other numbers are errors then. Nil accepts
+    ///     any.
     /// - Throws: ``BadLines`` where any line is bad; there is no map of the good ones.
     /// - Complexity: linear.
     public init(parsing bytes: Span<UInt8>, sites: [ASNumber: String]?) throws(BadLines) {

@@ -1,0 +1,245 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import BGPWire
+public import RouteFiles
+public import RouteTable
+
+/// Loads an MRT file into the table: one pass feeds any number of feeds, each from one of the
+/// file's peers.
+///
+/// A table dump announces its routes; a file of messages is played from its start to its end, so
+/// that what counts is the table as it was then. Of several paths that a peer had to a
+/// prefix (ADD-PATH) the shortest counts. Multicast routes and records of other protocols are
+/// passed by.
+///
+/// Calls block, for as long as reading takes and while the table's queue is full: they belong on a
+/// plain thread.
+public struct DumpLoader: Sendable {
+    /// What to do with what came before a damaged place.
+    public enum Damage: Hashable, Sendable {
+        /// Nothing of the file counts.
+        case refuse
+        /// The routes before it count; the report tells of the damage.
+        case keepGoodPart
+    }
+
+    /// What was loaded.
+    public struct Report: Sendable {
+        public struct Feed: Hashable, Sendable {
+            public var id: FeedID
+            /// Announcements taken; a dump has one for each route.
+            public var announced: Int
+            public var withdrawn: Int
+            /// Routes and UPDATEs left out, since RFC 7606 doesn't let their attributes pass.
+            public var malformed: Int
+        }
+
+        /// In the order of the loader's feeds.
+        public var feeds: [Feed] = []
+        /// Records read, of all kinds.
+        public var records = 0
+        /// Those of kinds that aren't read.
+        public var passedBy = 0
+        /// Where the file is damaged, if that was allowed for.
+        public var damage: MRTError?
+    }
+
+    public let path: String
+    public let feeds: [(id: FeedID, peer: PeerSelector)]
+    public var damage = Damage.refuse
+
+    public init(
+        path: String, feeds: [(id: FeedID, peer: PeerSelector)], damage: Damage = .refuse
+    ) {
+        self.path = path
+        self.feeds = feeds
+        self.damage = damage
+    }
+
+    /// Reads the whole file without a table: an error, if loading it would give one.
+    ///
+    /// - Throws: ``InputFileError``, ``MRTError`` or ``DumpSelectionError``.
+    public func check() throws {
+        var pass = DumpPass(self, owner: nil)
+        try pass.run()
+    }
+
+    /// Loads the file. The feeds have been added to the table.
+    ///
+    /// - Parameters:
+    ///   - owner: The table's writer.
+    ///   - replacing: The feeds have routes that stay in force if the file is bad. It is read
+    ///     twice then: once to see that it is good. Without it, a bad file leaves the feeds empty.
+    /// - Returns: What was loaded; not all of it may be visible to readers yet.
+    /// - Throws: ``InputFileError``, ``MRTError`` or ``DumpSelectionError``.
+    @discardableResult
+    public func load(into owner: TableOwner, replacing: Bool) throws -> Report {
+        if replacing { try self.check() }
+        for feed in self.feeds { owner.submitAndWait(.feedUp(feed.id)) }
+        var pass = DumpPass(self, owner: owner)
+        do {
+            try pass.run()
+        } catch {
+            // Without the good part there is nothing to keep; with it, nothing else gets here
+            // than a selector's mistake.
+            for feed in self.feeds {
+                owner.submitAndWait(.feedFlush(feed.id))
+                owner.submitAndWait(.feedDown(feed.id))
+            }
+            throw error
+        }
+        for feed in self.feeds { owner.submitAndWait(.feedComplete(feed.id)) }
+        return pass.report
+    }
+}
+
+/// One reading of a file.
+private struct DumpPass {
+    var report = DumpLoader.Report()
+    private let path: String
+    private let keepsGoodPart: Bool
+    private var peers: LoadingPeers
+    /// Nil where the file is only checked.
+    private var feeds: [LoadingFeed]
+    /// The feeds of each peer in the peer index table.
+    private var index: [[Int]]?
+    /// Of an ADD-PATH record: each feed's shortest path so far.
+    private var best: [(feed: Int, attributes: RouteAttributes)] = []
+
+    init(_ loader: DumpLoader, owner: TableOwner?) {
+        self.path = loader.path
+        self.keepsGoodPart = loader.damage == .keepGoodPart
+        self.peers = LoadingPeers(path: loader.path, selectors: loader.feeds.map(\.peer))
+        self.feeds =
+            owner.map { owner in
+                loader.feeds.map { LoadingFeed(id: $0.id, owner: owner) }
+            } ?? []
+    }
+
+    mutating func run() throws {
+        var reader = try MRTReader(path: self.path)
+        do {
+            while try reader.next({ try self.read($0, $1) }) {}
+        } catch let error as MRTError where self.keepsGoodPart {
+            self.report.damage = error
+        }
+        self.report.records = reader.recordNumber
+        try self.peers.checkAll()
+        for feed in self.feeds.indices {
+            self.feeds[feed].flush()
+            let loaded = self.feeds[feed]
+            self.report.feeds.append(
+                .init(
+                    id: loaded.id, announced: loaded.announced, withdrawn: loaded.withdrawn,
+                    malformed: loaded.malformed))
+        }
+    }
+
+    private mutating func read(_ record: MRTRecord, _ bytes: RawSpan) throws {
+        do {
+            try self.readBody(record, bytes)
+        } catch let error as MRTFormatError {
+            throw record.error(error, path: self.path)
+        }
+    }
+
+    private mutating func readBody(_ record: MRTRecord, _ bytes: RawSpan) throws {
+        switch record.content {
+        case .peerIndexTable:
+            self.index = try PeerIndexTable(parsing: bytes).peers.map {
+                try self.peers.feeds(of: $0)
+            }
+            try self.peers.checkAmbiguity()
+        case .rib(let form): try self.readTable(record, bytes, form)
+        case .tableDump(let family):
+            let entry = try TableDumpEntry(parsing: bytes, family: family)
+            for feed in try self.peers.feeds(of: entry.peer) where !self.feeds.isEmpty {
+                self.feeds[feed].announce(
+                    entry.prefix, attributes: bytes.extracting(entry.attributes),
+                    context: Self.tableDump)
+            }
+        case .message(let form):
+            let message = try BGP4MPMessage(parsing: bytes, form: form)
+            let feeds = try self.peers.feeds(of: message.peer)
+            guard message.isUpdate, !form.isLocal, !feeds.isEmpty, !self.feeds.isEmpty else {
+                break
+            }
+            let body = bytes.extracting(message.body)
+            let update = UpdateDecoding.decode(body, context: message.context)
+            for feed in feeds {
+                self.feeds[feed].apply(update, in: body, context: message.context)
+            }
+        case .stateChange(let fourOctetAS):
+            let change = try BGP4MPStateChange(parsing: bytes, fourOctetAS: fourOctetAS)
+            let feeds = try self.peers.feeds(of: change.peer)
+            guard change.oldState == BGP4MPStateChange.established,
+                change.newState != BGP4MPStateChange.established, !self.feeds.isEmpty
+            else { break }
+            for feed in feeds { self.feeds[feed].reset() }
+        case .notRead: self.report.passedBy += 1
+        }
+    }
+
+    private static let tableDump = Self.withoutCommunities(.tableDump)
+    private static let tableDumpV2 = Self.withoutCommunities(.tableDumpV2)
+
+    private static func withoutCommunities(_ context: DecodeContext) -> DecodeContext {
+        var context = context
+        context.keepsCommunities = false
+        return context
+    }
+
+    private mutating func readTable(
+        _ record: MRTRecord, _ bytes: RawSpan, _ form: MRTRecord.RIBForm
+    ) throws {
+        guard let index = self.index else {
+            throw MRTError(
+                path: self.path, record: record.number, offset: record.offset,
+                reason: .noPeerIndexTable)
+        }
+        var prefix: IPPrefix?
+        self.best.removeAll(keepingCapacity: true)
+        let count = try RIBRecord.forEachEntry(in: bytes, form: form) { entry in
+            guard Int(entry.peerIndex) < index.count else {
+                throw MRTError(
+                    path: self.path, record: record.number, offset: record.offset,
+                    reason: .unknownPeer(index: Int(entry.peerIndex), count: index.count))
+            }
+            guard !entry.isMulticast, !self.feeds.isEmpty else { return }
+            let attributes = bytes.extracting(entry.attributes)
+            for feed in index[Int(entry.peerIndex)] {
+                if form.hasPathIdentifiers {
+                    prefix = entry.prefix
+                    self.consider(attributes, feed)
+                } else {
+                    self.feeds[feed].announce(
+                        entry.prefix, attributes: attributes, context: Self.tableDumpV2)
+                }
+            }
+        }
+        if count == nil { self.report.passedBy += 1 }
+        if let prefix {
+            for (feed, attributes) in self.best { self.feeds[feed].announce(prefix, attributes) }
+        }
+    }
+
+    /// One of a feed's paths to the prefix of an ADD-PATH record.
+    private mutating func consider(_ bytes: RawSpan, _ feed: Int) {
+        let decoding = AttributeDecoding.decode(bytes, context: Self.tableDumpV2)
+        guard decoding.disposition < .treatAsWithdraw else {
+            self.feeds[feed].leaveOut()
+            return
+        }
+        let attributes = RouteAttributes(
+            decoding.attributes, nextHop: decoding.attributes.nextHop)
+        guard let known = self.best.firstIndex(where: { $0.feed == feed }) else {
+            self.best.append((feed, attributes))
+            return
+        }
+        if attributes.distance < self.best[known].attributes.distance {
+            self.best[known].attributes = attributes
+        }
+    }
+}

@@ -1,0 +1,160 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import BGPWire
+import RouteTable
+
+/// Gathers one feed's routes into batches, and hands them to the table.
+struct LoadingFeed {
+    /// Changes in a batch.
+    private static let batchSize = 8192
+
+    let id: FeedID
+    /// Routes announced.
+    private(set) var announced = 0
+    private(set) var withdrawn = 0
+    /// Routes whose attributes RFC 7606 doesn't let pass.
+    private(set) var malformed = 0
+
+    private let owner: TableOwner
+    private var batch: RouteBatch
+    private var batchNumber = 0
+    private var cache = LoadingCache()
+    private var paths = LoadingPaths()
+
+    init(id: FeedID, owner: TableOwner) {
+        self.id = id
+        self.owner = owner
+        self.batch = RouteBatch(feed: id)
+        self.batch.reserveCapacity(Self.batchSize)
+    }
+
+    /// A route from a table dump.
+    mutating func announce(_ prefix: IPPrefix, attributes: RawSpan, context: DecodeContext) {
+        guard
+            let index = self.cache.index(
+                of: attributes, context: context, in: &self.batch, number: self.batchNumber)
+        else {
+            self.malformed += 1
+            return
+        }
+        self.batch.announce(prefix, attributes: index)
+        self.announced += 1
+        self.flushIfFull()
+    }
+
+    /// A route decoded already.
+    mutating func announce(_ prefix: IPPrefix, _ attributes: RouteAttributes) {
+        self.batch.announce(prefix, attributes: self.batch.intern(attributes))
+        self.announced += 1
+        self.flushIfFull()
+    }
+
+    /// A route that can't be used.
+    mutating func leaveOut() { self.malformed += 1 }
+
+    /// All that an UPDATE says.
+    mutating func apply(_ update: UpdateDecoding, in body: RawSpan, context: DecodeContext) {
+        // Withdrawn first: a prefix that is in both is announced (RFC 4271 §4.3).
+        try? update.forEachWithdrawn(in: body, context: context) { pathID, prefix in
+            self.withdraw(prefix, pathID, isAmongPaths: context.addPath.contains(prefix.family))
+        }
+        guard update.disposition < .treatAsWithdraw else {
+            self.malformed += 1
+            try? update.forEachAnnounced(in: body, context: context) { pathID, prefix in
+                self.withdraw(
+                    prefix, pathID, isAmongPaths: context.addPath.contains(prefix.family))
+            }
+            return
+        }
+        guard update.announcesPrefixes else { return }
+        let decoded = update.attributes.attributes
+        let ownNextHop = decoded.nextHop
+        var attributes = RouteAttributes(decoded, nextHop: ownNextHop)
+        var indices: [IPAddress?: Int] = [:]
+        try? update.forEachAnnounced(in: body, context: context) { pathID, prefix in
+            // Prefixes of MP_REACH_NLRI have a next hop of their own.
+            attributes.nextHop =
+                prefix.family == update.attributes.mpReach?.family
+                ? update.attributes.mpReach?.nextHop : ownNextHop
+            if context.addPath.contains(prefix.family) {
+                self.announce(prefix, self.paths.add(prefix, pathID, attributes))
+                indices.removeAll()
+                return
+            }
+            if self.batch.isEmpty { indices.removeAll() }
+            let index = indices[attributes.nextHop] ?? self.batch.intern(attributes)
+            indices[attributes.nextHop] = index
+            self.batch.announce(prefix, attributes: index)
+            self.announced += 1
+            self.flushIfFull()
+        }
+    }
+
+    private mutating func withdraw(_ prefix: IPPrefix, _ pathID: UInt32, isAmongPaths: Bool) {
+        self.withdrawn += 1
+        if isAmongPaths, let next = self.paths.remove(prefix, pathID) {
+            self.batch.announce(prefix, attributes: self.batch.intern(next))
+        } else {
+            self.batch.withdraw(prefix)
+        }
+        self.flushIfFull()
+    }
+
+    /// The session ended: its routes are gone.
+    mutating func reset() {
+        self.flush()
+        self.paths = LoadingPaths()
+        self.owner.submitAndWait(.feedFlush(self.id))
+    }
+
+    private mutating func flushIfFull() {
+        if self.batch.count >= Self.batchSize { self.flush() }
+    }
+
+    mutating func flush() {
+        self.batchNumber += 1
+        guard !self.batch.isEmpty else {
+            self.batch = RouteBatch(feed: self.id)
+            return
+        }
+        self.owner.submitAndWait(.routes(self.batch))
+        self.batch = RouteBatch(feed: self.id)
+        self.batch.reserveCapacity(Self.batchSize)
+    }
+}
+
+/// The paths of sessions with ADD-PATH (RFC 7911): several for a prefix, of which the table gets
+/// the shortest; of equal ones the one that came first.
+struct LoadingPaths {
+    private var paths: [IPPrefix: [(id: UInt32, attributes: RouteAttributes)]] = [:]
+
+    /// - Returns: The attributes that count now.
+    mutating func add(
+        _ prefix: IPPrefix, _ id: UInt32, _ attributes: RouteAttributes
+    ) -> RouteAttributes {
+        var paths = self.paths[prefix] ?? []
+        if let known = paths.firstIndex(where: { $0.id == id }) {
+            paths[known].attributes = attributes
+        } else {
+            paths.append((id, attributes))
+        }
+        self.paths[prefix] = paths
+        return Self.best(paths) ?? attributes
+    }
+
+    /// - Returns: The attributes that count now; nil where no path is left.
+    mutating func remove(_ prefix: IPPrefix, _ id: UInt32) -> RouteAttributes? {
+        guard var paths = self.paths[prefix] else { return nil }
+        paths.removeAll { $0.id == id }
+        self.paths[prefix] = paths.isEmpty ? nil : paths
+        return Self.best(paths)
+    }
+
+    private static func best(
+        _ paths: [(id: UInt32, attributes: RouteAttributes)]
+    ) -> RouteAttributes? {
+        paths.min { $0.attributes.distance < $1.attributes.distance }?.attributes
+    }
+}
