@@ -232,7 +232,8 @@ private struct DumpPass {
             self.feeds[feed].leaveOut()
             return
         }
-        let attributes = RouteAttributes(decoding.attributes)
+        let attributes = RouteAttributes(
+            decoding.attributes, nextHop: decoding.attributes.nextHop)
         guard let known = self.best.firstIndex(where: { $0.feed == feed }) else {
             self.best.append((feed, attributes))
             return

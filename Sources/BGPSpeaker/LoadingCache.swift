@@ -1,7 +1,6 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
 import BGPWire
 import RouteTable
 
@@ -49,7 +48,7 @@ struct LoadingCache {
     private static func decode(_ bytes: RawSpan, _ context: DecodeContext) -> RouteAttributes? {
         let decoding = AttributeDecoding.decode(bytes, context: context)
         guard decoding.disposition < .treatAsWithdraw else { return nil }
-        return RouteAttributes(decoding.attributes)
+        return RouteAttributes(decoding.attributes, nextHop: decoding.attributes.nextHop)
     }
 
     private static func equal(_ known: [UInt8], _ bytes: RawSpan) -> Bool {
@@ -77,16 +76,5 @@ struct LoadingCache {
         }
         mix(rest)
         return (value ^ value >> 32) &* 0xd6e8_feb8_6659_fd93
-    }
-}
-
-extension RouteAttributes {
-    /// What the table keeps of a route's attributes; an absent path is an empty one.
-    init(_ attributes: PathAttributes) {
-        self.init(
-            origin: attributes.origin.flatMap(Origin.init(rawValue:)) ?? .incomplete,
-            asPath: attributes.asPath ?? .empty, nextHop: attributes.nextHop,
-            multiExitDiscriminator: attributes.multiExitDiscriminator,
-            localPreference: attributes.localPreference)
     }
 }

@@ -69,8 +69,9 @@ struct LoadingFeed {
             return
         }
         guard update.announcesPrefixes else { return }
-        var attributes = RouteAttributes(update.attributes.attributes)
-        let ownNextHop = attributes.nextHop
+        let decoded = update.attributes.attributes
+        let ownNextHop = decoded.nextHop
+        var attributes = RouteAttributes(decoded, nextHop: ownNextHop)
         var indices: [IPAddress?: Int] = [:]
         try? update.forEachAnnounced(in: body, context: context) { pathID, prefix in
             // Prefixes of MP_REACH_NLRI have a next hop of their own.
