@@ -70,7 +70,7 @@ public final class DNSServer: Sendable {
     ) throws(DNSServerError) -> DNSEndpoint {
         // 0.0.0.0 beside :: on the same port takes IPv4 for itself.
         let onlyIPv6 =
-            listener.isWildcard && listener.address.family == .ipv6
+            listener.isWildcard && listener.address.family == .ipv6 && listener.port != 0
             && self.settings.listeners.contains {
                 $0.isWildcard && $0.address.family == .ipv4 && $0.port == listener.port
             }
