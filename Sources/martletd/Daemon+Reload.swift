@@ -54,9 +54,7 @@ extension Daemon {
         let path = old.configuration.file
         let configuration = try await self.files.runIfActive { try Configuration.load(path: path) }
         var changes = configuration.differences(from: old.configuration)
-        let plan = configuration.plan(
-            after: old.plan.assignment,
-            usualSocket: Self.usualSocket(of: nil) ?? old.plan.console.socketPath)
+        let plan = self.plan(configuration, after: old.plan.assignment)
         for zone in plan.zones { try zone.check() }
 
         func isChanged(_ paths: [String]) -> Bool {

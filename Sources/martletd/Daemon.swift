@@ -26,6 +26,8 @@ final class Daemon: Sendable {
     let speaker: BGPSpeaker
     let dns: DNSServer
     let started: Int64
+    /// Who the daemon runs as once its ports are open; nil where that doesn't change.
+    private let socketOwner: (user: uid_t, group: gid_t)?
     /// Files are read here, off everybody's event loop.
     let files = NIOThreadPool(numberOfThreads: 1)
     let running: Mutex<Running>
@@ -44,10 +46,12 @@ final class Daemon: Sendable {
 
     /// Prepares everything that the configuration asks for, and reads route maps and locations.
     ///
-    /// - Parameter socketOwner: The user and group that the daemon will run as.
+    /// - Parameters:
+    ///   - configuration: What to run.
+    ///   - socketOwner: The user and group that the daemon will run as.
     /// - Throws: ``StartFailure`` where a file is bad; nothing has been bound then.
     init(configuration: Configuration, socketOwner: (user: uid_t, group: gid_t)?) throws {
-        let plan = configuration.plan(usualSocket: Self.usualSocket(of: socketOwner?.user))
+        let plan = Self.plan(configuration, after: Assignment(), socketOwner: socketOwner)
         let logger = Logger(label: "martletd")
         self.logger = logger
         self.owner = TableOwner()
@@ -55,15 +59,16 @@ final class Daemon: Sendable {
             lookup: self.owner.lookup, world: World(sites: plan.sites, policies: plan.policies))
         let now: @Sendable () -> Int64 = { TableOwner.systemTime() }
         self.started = now()
+        self.socketOwner = socketOwner
         let board = FeedBoard(oracle: self.oracle, now: now)
         self.board = board
         self.speaker = BGPSpeaker(
             settings: plan.speaker, group: self.bgpGroup, owner: self.owner,
-            logger: Logger(label: "bgp"), now: now
-        ) { feed, liveness in
-            board.set(feed, liveness: liveness.siteFeeds)
-            if liveness == .live { board.complete(feed) }
-        }
+            logger: Logger(label: "bgp"),
+            onFeedState: { feed, liveness in
+                board.set(feed, liveness: liveness.siteFeeds)
+                if liveness == .live { board.complete(feed) }
+            }, now: now)
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
             logger: Logger(label: "dns"))
@@ -71,16 +76,18 @@ final class Daemon: Sendable {
             Running(
                 configuration: configuration, plan: plan,
                 text: Self.text(of: configuration.file)))
-        let static_ = try StaticLayers.read(plan)
-        for warning in static_.warnings { logger.warning("\(warning)") }
+        let layers = try StaticLayers.read(plan)
+        for warning in layers.warnings { logger.warning("\(warning)") }
         do {
             try self.zones.replace(plan.zones)
         } catch {
-            throw StartFailure(lines: ["\(configuration.file): \(error)"], status: 78)
+            throw StartFailure(
+                lines: ["\(configuration.file): \(error)"],
+                status: StartFailure.badConfiguration)
         }
         self.define(plan, after: nil)
-        static_.submit(to: self.owner)
-        self.running.withLock { $0.stamps = static_.stamps }
+        layers.submit(to: self.owner)
+        self.running.withLock { $0.stamps = layers.stamps }
         let console = try ConsoleServer(
             backend: ConsoleBridge(self), settings: plan.console,
             logger: Logger(label: "console"))
@@ -89,25 +96,56 @@ final class Daemon: Sendable {
 
     var console: ConsoleServer? { self.consoleBox.withLock { $0 } }
 
-    /// Where the console's socket is, unless the configuration says: root's own folder, else the
-    /// user's.
-    static func usualSocket(of user: uid_t?) -> String? {
-        if geteuid() == 0 || user == 0 { return "/run/martlet/console.sock" }
-        guard let folder = getenv("XDG_RUNTIME_DIR") else { return nil }
-        return String(cString: folder) + "/martlet.sock"
+    /// The folder of root's console socket; a service manager may have made it already.
+    private static let socketFolder = "/run/martlet"
+
+    /// What is to run. The console's socket is in root's own folder or the user's, and belongs to
+    /// the group that the daemon runs as, unless the configuration says otherwise.
+    func plan(_ configuration: Configuration, after assignment: Assignment) -> Plan {
+        Self.plan(configuration, after: assignment, socketOwner: self.socketOwner)
+    }
+
+    private static func plan(
+        _ configuration: Configuration, after assignment: Assignment,
+        socketOwner: (user: uid_t, group: gid_t)?
+    ) -> Plan {
+        let usual: String? =
+            if geteuid() == 0 || socketOwner != nil {
+                self.socketFolder + "/console.sock"
+            } else {
+                getenv("XDG_RUNTIME_DIR").map { String(cString: $0) + "/martlet.sock" }
+            }
+        var plan = configuration.plan(after: assignment, usualSocket: usual)
+        plan.console.socketGroup = plan.console.socketGroup ?? socketOwner?.group
+        return plan
+    }
+
+    /// Makes the folder of root's console socket, for the user who will take the socket away.
+    private func makeSocketFolder() throws {
+        let path = self.running.withLock { $0.plan.console.socketPath }
+        guard geteuid() == 0, path?.hasPrefix(Self.socketFolder + "/") == true else { return }
+        guard mkdir(Self.socketFolder, 0o755) == 0 || errno == EEXIST else {
+            throw StartFailure(
+                lines: ["\(Self.socketFolder): \(String(cString: strerror(errno)))"],
+                status: StartFailure.systemError)
+        }
+        if let owner = self.socketOwner { _ = chown(Self.socketFolder, owner.user, owner.group) }
     }
 
     /// Takes all ports, or says which can't be had.
     func bind() async throws {
+        try self.makeSocketFolder()
         var listening: [String] = []
         do {
-            for address in try await self.speaker.bind() { listening.append("bgp \(address)") }
+            for address in try await self.speaker.bind() {
+                listening.append("bgp \(Self.text(address))")
+            }
             for endpoint in try self.dns.bind() { listening.append("dns \(endpoint)") }
             for address in try await self.console?.bind() ?? [] {
-                listening.append("console \(address)")
+                listening.append("console \(Self.text(address))")
             }
         } catch {
-            throw StartFailure(lines: ["\(error)"], status: 71)
+            throw StartFailure(lines: ["\(error)"], status: StartFailure.systemError)
         }
         if let socket = self.running.withLock({ $0.plan.console.socketPath }) {
             listening.append("console \(socket)")
@@ -138,6 +176,12 @@ final class Daemon: Sendable {
         try? await self.files.shutdownGracefully()
         try? await self.bgpGroup.shutdownGracefully()
         self.logger.notice("ended")
+    }
+
+    private static func text(_ address: SocketAddress) -> String {
+        let host = address.ipAddress ?? "\(address)"
+        let port = address.port.map { ":\($0)" } ?? ""
+        return (host.contains(":") ? "[\(host)]" : host) + port
     }
 
     static func text(of file: String) -> String {

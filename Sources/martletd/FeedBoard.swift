@@ -11,6 +11,8 @@ final class FeedBoard: Sendable {
     struct Entry: Sendable {
         var name: String
         var site: SiteID
+        /// Comes from a file, which is read to its end however long that takes.
+        var isFile: Bool
         var liveness: SiteStatus.Feeds
         /// Whether its routes have been seen whole since the start.
         var isComplete: Bool
@@ -25,8 +27,12 @@ final class FeedBoard: Sendable {
         var deadlinePassed = false
         var waiters: [CheckedContinuation<Void, Never>] = []
 
-        /// Ready once every feed was whole, or the wait is over.
-        var isReady: Bool { self.deadlinePassed || self.entries.values.allSatisfy(\.isComplete) }
+        /// Ready once every feed was whole; sessions are not waited for beyond the deadline.
+        var isReady: Bool {
+            self.entries.values.allSatisfy {
+                $0.isComplete || self.deadlinePassed && !$0.isFile
+            }
+        }
     }
 
     private let state = Mutex(State())
@@ -43,7 +49,7 @@ final class FeedBoard: Sendable {
     subscript(feed: FeedID) -> Entry? { self.state.withLock { $0.entries[feed] } }
 
     /// The feeds there are from now on: those that stay keep their state, new ones start lost.
-    func define(_ feeds: [FeedDefinition]) {
+    func define(_ feeds: [FeedDefinition], files: Set<FeedID>) {
         let now = self.now()
         self.state.withLock { state in
             var entries: [FeedID: Entry] = [:]
@@ -51,14 +57,16 @@ final class FeedBoard: Sendable {
                 var entry =
                     state.entries[feed.id].flatMap { $0.name == feed.name ? $0 : nil }
                     ?? Entry(
-                        name: feed.name, site: feed.site, liveness: .lost, isComplete: false,
-                        since: now)
+                        name: feed.name, site: feed.site, isFile: false, liveness: .lost,
+                        isComplete: false, since: now)
                 entry.site = feed.site
+                entry.isFile = files.contains(feed.id)
                 entries[feed.id] = entry
             }
             state.entries = entries
         }
         self.publish()
+        self.resume()
     }
 
     func set(_ feed: FeedID, liveness: SiteStatus.Feeds) {
@@ -74,7 +82,7 @@ final class FeedBoard: Sendable {
     /// The feed's routes have come whole.
     func complete(_ feed: FeedID) {
         self.state.withLock { $0.entries[feed]?.isComplete = true }
-        self.resumeIfReady()
+        self.resume()
     }
 
     func fail(_ feed: FeedID, _ words: String?) {
@@ -90,28 +98,33 @@ final class FeedBoard: Sendable {
         }
     }
 
-    /// Waits no longer for feeds that don't come.
+    /// Waits no longer for sessions that don't come.
     func passDeadline() {
         self.state.withLock { $0.deadlinePassed = true }
-        self.resumeIfReady()
+        self.resume()
     }
 
+    /// Returns when ready, or when the task is cancelled.
     func waitUntilReady() async {
-        await withCheckedContinuation { continuation in
-            let isReady = self.state.withLock { state in
-                if state.isReady { return true }
-                state.waiters.append(continuation)
-                return false
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = self.state.withLock { state in
+                    if state.isReady || Task.isCancelled { return true }
+                    state.waiters.append(continuation)
+                    return false
+                }
+                if isOver { continuation.resume() }
             }
-            if isReady { continuation.resume() }
+        } onCancel: {
+            self.resume(evenIfNotReady: true)
         }
     }
 
-    private func resumeIfReady() {
+    private func resume(evenIfNotReady: Bool = false) {
         let waiters = self.state.withLock { state in
-            guard state.isReady else { return [CheckedContinuation<Void, Never>]() }
-            defer { state.waiters = [] }
-            return state.waiters
+            var waiters: [CheckedContinuation<Void, Never>] = []
+            if evenIfNotReady || state.isReady { swap(&waiters, &state.waiters) }
+            return waiters
         }
         for waiter in waiters { waiter.resume() }
     }

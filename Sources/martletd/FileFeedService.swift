@@ -33,14 +33,15 @@ struct ReadinessService: Service {
     func run() async throws {
         let board = self.daemon.board
         let wait = self.daemon.running.withLock { $0.plan.readyWait }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await board.waitUntilReady() }
-            group.addTask {
-                try? await cancelWhenGracefulShutdown { try await Task.sleep(for: wait) }
-                board.passDeadline()
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try? await Task.sleep(for: wait)
+                    board.passDeadline()
+                }
+                await board.waitUntilReady()
+                group.cancelAll()
             }
-            await group.next()
-            group.cancelAll()
         }
         if !Task.isShuttingDownGracefully, !Task.isCancelled {
             await self.daemon.owner.flush()
@@ -125,17 +126,16 @@ extension Daemon {
         let feeds = Dictionary(uniqueKeysWithValues: plan.feeds.map { ($0.id, $0) })
         for feed in previous?.feeds ?? [] {
             // A feed of another site, or read in another way, is another feed.
-            if let now = feeds[feed.id], now.site == feed.site, now.throughSites == feed.throughSites
-            {
-                continue
+            let now = feeds[feed.id]
+            if now?.site != feed.site || now?.throughSites != feed.throughSites {
+                self.owner.submit(.removeFeed(feed.id))
             }
-            self.owner.submit(.removeFeed(feed.id))
         }
         for site in previous?.sites ?? [] where !plan.sites.contains(where: { $0.id == site.id }) {
             self.owner.submit(.removeSite(site.id))
         }
         for site in plan.sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
         for feed in plan.feeds { self.owner.submit(.addFeed(feed)) }
-        self.board.define(plan.feeds)
+        self.board.define(plan.feeds, files: Set(plan.dumps.flatMap(\.feeds).map(\.feed)))
     }
 }

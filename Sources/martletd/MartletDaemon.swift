@@ -52,16 +52,16 @@ struct MartletDaemon: AsyncParsableCommand {
             try await self.serve(reportingTo: report)
         } catch let error as ConfigurationError {
             for complaint in error.complaints { StandardError.print("\(complaint)") }
-            throw ExitCode(EX_CONFIG)
+            throw ExitCode(StartFailure.badConfiguration)
         } catch let error as StartFailure {
             for line in error.lines { StandardError.print("martletd: \(line)") }
             throw ExitCode(error.status)
         } catch let error as PidFile.Failure {
             StandardError.print("martletd: \(error)")
-            throw ExitCode(EX_TEMPFAIL)
+            throw ExitCode(StartFailure.tryLater)
         } catch let error as Privileges.Failure {
             StandardError.print("martletd: \(error)")
-            throw ExitCode(EX_NOPERM)
+            throw ExitCode(StartFailure.notPermitted)
         }
     }
 
@@ -81,17 +81,18 @@ struct MartletDaemon: AsyncParsableCommand {
         // Keeps the lock to the end.
         withExtendedLifetime(lock) {}
     }
-
-    /// From sysexits.h, which Glibc's module leaves out.
-    private var EX_CONFIG: Int32 { 78 }
-    private var EX_TEMPFAIL: Int32 { 75 }
-    private var EX_NOPERM: Int32 { 77 }
 }
 
 /// Why the daemon doesn't start: lines for people, and the exit status.
 struct StartFailure: Error {
     var lines: [String]
-    var status: Int32 = 1
+    var status: Int32
+
+    /// As sysexits.h has them: EX_OSERR, EX_TEMPFAIL, EX_NOPERM and EX_CONFIG.
+    static let systemError: Int32 = 71
+    static let tryLater: Int32 = 75
+    static let notPermitted: Int32 = 77
+    static let badConfiguration: Int32 = 78
 }
 
 extension Configuration.LogLevel {

@@ -39,7 +39,9 @@ struct StaticLayers: Sendable {
                 layers.locations = loaded.ranges
             }
         } catch {
-            throw StartFailure(lines: "\(error)".split(separator: "\n").map(String.init), status: 78)
+            throw StartFailure(
+                lines: "\(error)".split(separator: "\n").map(String.init),
+                status: StartFailure.badConfiguration)
         }
         return layers
     }
