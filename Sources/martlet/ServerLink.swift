@@ -68,9 +68,7 @@ final class ServerLink {
     /// Gets through banner and password, and into the framed face.
     ///
     /// A listener for people speaks first; one for programs says nothing, which shows after a
-    /// while.
-    ///
-    /// - Parameter password: Gives the password; true after a wrong one.
+    /// while. `password` gives the password; it is given true after a wrong one.
     func greet(password: (Bool) throws(LinkError) -> String) throws(LinkError) {
         var isRetry = false
         var text = try self.greeting(within: 500)
