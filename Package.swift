@@ -122,6 +122,11 @@ let package = Package(
                 "Console", "Choice", "RouteTable", "Addressing", nio, posix, embedded, logging,
             ]),
         .testTarget(
+            name: "martletTests",
+            dependencies: [
+                "martlet", "Console", "Choice", "RouteTable", "Addressing", nio, posix, logging,
+            ]),
+        .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "Choice", "Addressing"]),
     ]
 )
