@@ -16,7 +16,7 @@ import Synchronization
 /// waits for the table; where the table has enough to do, the sockets are not read.
 public final class BGPSpeaker: Sendable {
     private let loop: any EventLoop
-    private let core: NIOLoopBound<SpeakerCore>
+    private let core: NIOLoopBoundBox<SpeakerCore>
     private let life = Mutex(Life())
 
     private struct Life {
@@ -32,16 +32,16 @@ public final class BGPSpeaker: Sendable {
     ///   - group: One of its loops carries all sessions.
     ///   - owner: The table. Feeds are defined there by the caller, before they are applied here.
     ///   - logger: Gets a line for each session that comes or goes, and for what is malformed.
-    ///   - now: Unix seconds, for reports.
     ///   - onFeedState: Called on the event loop when routes of a feed begin or cease to be had.
+    ///   - now: Unix seconds, for reports.
     public init(
         settings: SpeakerSettings, group: any EventLoopGroup, owner: TableOwner, logger: Logger,
-        now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() },
-        onFeedState: @escaping @Sendable (FeedID, FeedLiveness) -> Void = { _, _ in }
+        onFeedState: @escaping @Sendable (FeedID, FeedLiveness) -> Void = { _, _ in },
+        now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
     ) {
         let loop = group.next()
         self.loop = loop
-        self.core = NIOLoopBound(
+        self.core = .makeBoxSendingValue(
             SpeakerCore(
                 settings: settings, loop: loop, owner: owner, logger: logger, now: now,
                 onFeedState: onFeedState),

@@ -121,7 +121,7 @@ final class SpeakerCore {
 
     // MARK: The table
 
-    /// - Parameter feed: Whose peer waits when the table has enough to do.
+    /// Hands a command to the table; the peer of `feed` waits where that has enough to do.
     func submit(_ command: TableCommand, for feed: FeedID) {
         guard !self.owner.submit(command) else { return }
         self.peers.first { $0.settings.feed == feed }?.pause()

@@ -33,6 +33,11 @@ public struct MessageFrame: Sendable, Hashable {
     /// Of the whole message, header and all.
     public var length: Int
 
+    public init(type: MessageType, length: Int) {
+        self.type = type
+        self.length = length
+    }
+
     /// Reads the header at an offset.
     ///
     /// - Returns: Nil where the 19 bytes are not there yet. The message itself may still be

@@ -1,0 +1,203 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import BGPWire
+import Testing
+
+@Suite("Reading UPDATE")
+struct UpdateDecodingTests {
+    @Test("withdrawn and announced prefixes of both families")
+    func whole() throws {
+        let reach = hex("80 0e 1a 0002 01 10 20010db8000000000000000000000001 00 20 20010db8")
+        let unreach = hex("80 0f 0a 0002 01 30 20010db80001")
+        let body = updateBody(
+            withdrawn: hex("08 0a  00"), attributes: reach + Sound.mandatory + unreach,
+            announced: Sound.prefix + hex("20 c0000263"))
+        let update = UpdateDecoding.decode(body)
+        #expect(update.disposition == .accept)
+        let (withdrawn, announced) = try update.changes(in: body)
+        #expect(withdrawn.map(\.description) == ["10.0.0.0/8", "0.0.0.0/0", "2001:db8:1::/48"])
+        #expect(
+            announced.map(\.description) == ["2001:db8::/32", "192.0.2.0/24", "192.0.2.99/32"])
+        #expect(update.endOfRIB == nil)
+    }
+
+    @Test("bits beyond a prefix's length don't matter")
+    func strayBits() throws {
+        let body = updateBody(attributes: Sound.mandatory, announced: hex("0b c0ff"))
+        let update = UpdateDecoding.decode(body)
+        #expect(try update.changes(in: body).announced == [prefix("192.224.0.0/11")])
+    }
+
+    @Test("withdrawals alone need no attributes")
+    func withdrawOnly() {
+        #expect(UpdateDecoding.decode(updateBody(withdrawn: hex("08 0a"))).disposition == .accept)
+        let mp = updateBody(attributes: hex("80 0f 08 0002 01 20 20010db8"))
+        #expect(UpdateDecoding.decode(mp).disposition == .accept)
+    }
+
+    @Test("what announces needs ORIGIN, AS_PATH and NEXT_HOP (RFC 7606 §3 (d))")
+    func mandatory() {
+        for (missing, attributes) in [
+            (AttributeType.origin, Sound.path + Sound.nextHop),
+            (.asPath, Sound.origin + Sound.nextHop), (.nextHop, Sound.origin + Sound.path),
+        ] {
+            let update = UpdateDecoding.decode(
+                updateBody(attributes: attributes, announced: Sound.prefix))
+            #expect(update.disposition == .treatAsWithdraw)
+            #expect(update.attributes.complaints.map(\.type) == [missing])
+        }
+        let reach = hex("80 0e 1a 0002 01 10 20010db8000000000000000000000001 00 20 20010db8")
+        let mp = updateBody(attributes: reach + Sound.origin + Sound.path)
+        #expect(UpdateDecoding.decode(mp).disposition == .accept, "its next hop is in it")
+    }
+
+    @Test("nothing of routes and no route: errors reset the session (RFC 7606 §5.2)")
+    func noRoute() {
+        let harmless = UpdateDecoding.decode(updateBody(attributes: Sound.mandatory))
+        #expect(harmless.disposition == .accept)
+        let discarded = UpdateDecoding.decode(
+            updateBody(attributes: Sound.mandatory + hex("40 06 01 00")))
+        #expect(discarded.disposition == .discardAttribute)
+        let malformed = UpdateDecoding.decode(updateBody(attributes: hex("40 01 01 09")))
+        #expect(malformed.disposition == .resetSession(.update(.malformedAttributeList)))
+        let withdrawOnly = UpdateDecoding.decode(
+            updateBody(withdrawn: hex("08 0a"), attributes: hex("40 01 01 09")))
+        #expect(withdrawOnly.disposition == .resetSession(.update(.malformedAttributeList)))
+    }
+
+    @Test("treated as withdrawn, the routes are still found")
+    func withdrawnRoutes() throws {
+        let body = updateBody(
+            attributes: hex("40 01 01 09") + Sound.path + Sound.nextHop, announced: Sound.prefix)
+        let update = UpdateDecoding.decode(body)
+        #expect(update.disposition == .treatAsWithdraw)
+        #expect(try update.changes(in: body).announced == [prefix("192.0.2.0/24")])
+    }
+
+    @Test("attributes that overrun leave the routes readable (RFC 7606 §4)")
+    func overrun() throws {
+        let body = updateBody(attributes: hex("40 01 05 00"), announced: Sound.prefix)
+        let update = UpdateDecoding.decode(body)
+        #expect(update.disposition == .treatAsWithdraw)
+        #expect(try update.changes(in: body).announced == [prefix("192.0.2.0/24")])
+    }
+
+    @Test("lengths that don't fit the message reset the session")
+    func lengths() {
+        for body in [
+            hex(""), hex("00"), hex("0000"), hex("0000 00"), hex("0001 0000"), hex("0000 0001"),
+            hex("ffff 0000"), hex("0000 ffff 00"),
+        ] {
+            #expect(
+                UpdateDecoding.decode(body).disposition
+                    == .resetSession(.update(.malformedAttributeList)))
+        }
+    }
+
+    @Test(
+        "prefixes that can't be read reset the session (RFC 7606 §5.3)",
+        arguments: ["21 0102030400", "18 c000", "20 c00002", "ff"])
+    func malformedPrefixes(field: String) {
+        let announced = UpdateDecoding.decode(
+            updateBody(attributes: Sound.mandatory, announced: Sound.prefix + hex(field)))
+        #expect(announced.disposition == .resetSession(.update(.invalidNetworkField)))
+        let withdrawn = UpdateDecoding.decode(updateBody(withdrawn: hex(field)))
+        #expect(withdrawn.disposition == .resetSession(.update(.invalidNetworkField)))
+    }
+
+    @Test("End-of-RIB, and what looks like it (RFC 4724 §2)")
+    func endOfRIB() {
+        #expect(UpdateDecoding.decode(updateBody()).endOfRIB == .ipv4)
+        let ipv6 = updateBody(attributes: hex("80 0f 03 0002 01"))
+        #expect(UpdateDecoding.decode(ipv6).endOfRIB == .ipv6)
+        let ipv4 = updateBody(attributes: hex("90 0f 0003 0001 01"))
+        #expect(UpdateDecoding.decode(ipv4).endOfRIB == .ipv4)
+        let multicast = updateBody(attributes: hex("80 0f 03 0002 02"))
+        #expect(UpdateDecoding.decode(multicast).endOfRIB == nil)
+        let more = updateBody(attributes: Sound.origin + hex("80 0f 03 0002 01"))
+        #expect(UpdateDecoding.decode(more).endOfRIB == nil)
+        let full = updateBody(attributes: hex("80 0f 04 0002 01 00"))
+        #expect(UpdateDecoding.decode(full).endOfRIB == nil)
+    }
+
+    @Test("IPv4 prefixes are passed by where only IPv6 was negotiated")
+    func notNegotiated() throws {
+        let context = DecodeContext(fourOctetAS: true, isInternal: false, families: .ipv6)
+        let body = updateBody(attributes: Sound.mandatory, announced: hex("ff ff ff"))
+        let update = UpdateDecoding.decode(body, context)
+        #expect(update.disposition == .accept)
+        #expect(try update.changes(in: body, context).announced.isEmpty)
+    }
+
+    @Test("path identifiers are read where they were negotiated, and only there (RFC 7911)")
+    func addPath() throws {
+        var context = external
+        context.addPath = .ipv4
+        let body = updateBody(
+            withdrawn: hex("00000007 08 0a"), attributes: Sound.mandatory,
+            announced: hex("00000001 18 c00002  00000002 18 c00002"))
+        let update = UpdateDecoding.decode(body, context)
+        var identifiers: [UInt32] = []
+        try update.forEachAnnounced(in: body.span.bytes, context: context) { id, _ in
+            identifiers.append(id)
+        }
+        #expect(identifiers == [1, 2])
+        #expect(try update.changes(in: body, context).withdrawn == [prefix("10.0.0.0/8")])
+    }
+}
+
+@Suite("Fields of prefixes")
+struct NLRITests {
+    @Test("random prefixes come back as they were written", arguments: [false, true])
+    func roundTrip(addPath: Bool) throws {
+        var random = SeededGenerator(seed: 0x4e4c_5249)
+        for family in AddressFamily.allCases {
+            var written: [IPPrefix] = []
+            var bytes: [UInt8] = []
+            for index in 0..<2000 {
+                let high = UInt64.random(in: 0 ... .max, using: &random)
+                let low = UInt64.random(in: 0 ... .max, using: &random)
+                let length = Int.random(in: 0...family.width, using: &random)
+                let block = IPPrefix(
+                    masking: IPAddress(
+                        family: family, leftAligned: UInt128(high) << 64 | UInt128(low)),
+                    length: length)
+                written.append(block)
+                if addPath { bytes += [0, 0, UInt8(index >> 8), UInt8(index & 255)] }
+                bytes.append(UInt8(length))
+                bytes += block.address.bytes.prefix((length + 7) / 8)
+            }
+            var read: [IPPrefix] = []
+            var identifiers: [UInt32] = []
+            try NLRI.forEachPrefix(in: bytes.span.bytes, family: family, addPath: addPath) {
+                identifiers.append($0)
+                read.append($1)
+            }
+            #expect(read == written)
+            #expect(identifiers == (0..<2000).map { addPath ? UInt32($0) : 0 })
+            let count = try NLRI.check(bytes.span.bytes, family: family, addPath: addPath)
+            #expect(count == 2000)
+        }
+    }
+
+    @Test("an error says where it is; what came before was read")
+    func errors() throws {
+        let bytes = hex("08 0a  18 c00002  21 0000000000")
+        var read: [IPPrefix] = []
+        #expect(throws: NLRI.SyntaxError.self) {
+            try NLRI.forEachPrefix(in: bytes.span.bytes, family: .ipv4, addPath: false) {
+                read.append($1)
+            }
+        }
+        #expect(read.count == 2)
+        do {
+            try NLRI.check(bytes.span.bytes, family: .ipv4, addPath: false)
+            Issue.record("a length of 33 is none")
+        } catch {
+            #expect(error.reason == .lengthOutOfRange(33))
+            #expect(error.offset == 6)
+        }
+    }
+}
