@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BGPWire
+import Glibc
 import RouteTable
 
 /// The attributes of one feed's latest routes, decoded, by their bytes.
@@ -53,7 +54,12 @@ struct LoadingCache {
     private static func equal(_ known: [UInt8], _ bytes: RawSpan) -> Bool {
         guard known.count == bytes.byteCount else { return false }
         return bytes.withUnsafeBytes { bytes in
-            known.withUnsafeBytes { $0.elementsEqual(bytes) }
+            known.withUnsafeBytes { known in
+                guard let one = known.baseAddress, let other = bytes.baseAddress else {
+                    return known.isEmpty
+                }
+                return memcmp(one, other, known.count) == 0
+            }
         }
     }
 
