@@ -97,7 +97,8 @@ let package = Package(
         .testTarget(name: "RouteTableTests", dependencies: ["RouteTable", "Addressing"]),
         .testTarget(name: "BGPWireTests", dependencies: ["BGPWire", "Addressing"]),
         .testTarget(
-            name: "RouteFilesTests", dependencies: ["RouteFiles", "BGPWire", "Addressing"]),
+            name: "RouteFilesTests",
+            dependencies: ["RouteFiles", "BGPWire", "Addressing", "CZlib", "CBzip2"]),
         .testTarget(name: "DNSWireTests", dependencies: ["DNSWire", "Addressing"]),
         .testTarget(
             name: "BGPSessionTests", dependencies: ["BGPSession", "BGPWire", "Addressing"]),
