@@ -359,10 +359,11 @@ def bird_configuration(
             prepends = "".join(f" bgp_path.prepend({number});" for number in reversed(path))
             lines.append(f"  route {prefix} blackhole {{{prepends} }};")
         lines.append("}")
-    local_port = f" port {port}" if port else ""
+    # A port of its own: BIRD's default needs root, and only one BIRD could have it.
+    port = port or free_port()
     lines += [
         "protocol bgp martlet {",
-        f"  local {address}{local_port} as {local_as};",
+        f"  local {address} port {port} as {local_as}; strict bind;",
         f"  neighbor 127.0.0.1 port {martlet_port} as {martlet_as};",
         "  multihop; connect delay time 1; connect retry time 1; error wait time 1, 2;",
         *([] if dials else ["  passive;"]),

@@ -31,7 +31,7 @@ zones:
       text: { txt: [%s] }
       alias: { cname: www.example.com }
       deep.below: { a: 192.0.2.55 }
-""" % ", ".join(f'"{str(n) * 200}"' for n in range(1, 10))
+""" % ", ".join(f'"{str(n) * 200}"' for n in range(1, 6))
 PINS = "198.51.100.0/24 64601\n203.0.113.0/25 64600\n2001:db8:abcd::/48 64600\n127.0.0.0/8 64601\n"
 QUERY = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\3www\7example\3com\0\0\1\0\1"
 
@@ -87,7 +87,7 @@ class AnswerTests(TestCase):
 
     def test_several_answers_in_order(self):
         self.assertEqual(
-            self.dig("both.example.com", "A", "198.51.100.0/24", "+nosort").addresses,
+            self.dig("both.example.com", "A", "198.51.100.0/24").addresses,
             ["192.0.2.20", "192.0.2.10"])
 
     def test_static_records(self):
@@ -101,10 +101,13 @@ class AnswerTests(TestCase):
         self.assertEqual(self.dig("NS1.Example.COM", "A").addresses, ["192.0.2.53"])
 
     def test_an_alias_to_a_nearest_name(self):
-        answer = self.dig("alias.example.com", "A", "198.51.100.0/24")
+        answer = self.dig("alias.example.com", "A")
         self.assertEqual([record[3] for record in answer.answer], ["CNAME", "A"])
         self.assertEqual(answer.addresses, ["192.0.2.20"])
-        self.assertEqual(answer.scope, 24)
+        # The alias holds for all clients, what it leads to doesn't: with a subnet, it stands alone.
+        answer = self.dig("alias.example.com", "A", "198.51.100.0/24")
+        self.assertEqual([record[3] for record in answer.answer], ["CNAME"])
+        self.assertEqual(answer.scope, 0)
 
     def test_what_is_not_there(self):
         for name, kind, status, soa in [
@@ -131,8 +134,8 @@ class AnswerTests(TestCase):
         answer = self.dig("text.example.com", "TXT", None, "+bufsize=512")
         self.assertNotIn("tc", answer.flags)
         self.assertEqual(answer.answer[0].count("TXT"), 1)
-        answer = self.dig("text.example.com", "TXT", None, "+ignore", "+bufsize=4096")
-        self.assertIn("9" * 200, answer.text.replace('" "', ""))
+        answer = self.dig("text.example.com", "TXT", None, "+ignore", "+bufsize=1232")
+        self.assertIn("5" * 200, answer.text.replace('" "', ""))
 
     def test_a_second_opinion(self):
         """Knot's kdig understands the answers too."""

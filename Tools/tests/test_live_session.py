@@ -26,7 +26,7 @@ zones:
     ns: [ns1.example.com]
     records:
       ns1: { a: 192.0.2.53 }
-      www: { nearest: [east, west], measure: hops, ttl: 60 }
+      www: { nearest: [east, west], measure: hops, ties: [order], ttl: 60 }
 """
 EAST, WEST = ["192.0.2.10"], ["192.0.2.20"]
 NETWORK, NETWORK6 = "198.51.100.0/24", "2001:db8:abcd::/48"
@@ -127,7 +127,7 @@ class LiveSessionTests(TestCase):
     def test_a_scope_that_is_true(self):
         """Under the answer's scope every client gets the same site; beside it another may."""
         self.start("connect: passive")
-        east = self.bird(self.east({"198.51.0.0/16": []}))
+        east = self.bird(self.east({"198.51.0.0/16": [64999]}))
         west = self.bird(bird_configuration(
             "127.0.0.3", self.daemon.port("bgp"), 65002, routes={"198.51.100.128/25": []}))
         east.wait_established("martlet")

@@ -61,7 +61,7 @@ class ReadmeTests(TestCase):
             demo = file.read()
         # The same configuration on free ports; its files stay where they are.
         self.ports = {"7777": free_port(), "7778": free_port(), "5300": free_port(),
-                      "1790": free_port()}
+                      "1790": free_port(), "1791": free_port()}
         demo = self.moved(demo).replace("listen:\n", "listen:\n  socket: $socket\n")
         routes = os.path.join(ROOT, "Routes")
         demo = re.sub(r"(file: )(route-views)", rf"\1{routes}/\2", demo)
