@@ -32,6 +32,8 @@ extension TableEngine {
         feed.isUp = true
         feed.isDown = false
         feed.isComplete = false
+        // With nothing to hold on to it is a first transfer again.
+        if feed.total == 0 { feed.isHidden = true }
         if turnsStale { self.lookAgain(feed) }
     }
 

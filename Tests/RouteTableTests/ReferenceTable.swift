@@ -48,6 +48,7 @@ struct ReferenceTable {
         case .feedUp(let id):
             guard var feed = self.feeds[id] else { return }
             feed.isDown = false
+            if feed.routes.isEmpty { feed.isHidden = true }
             feed.routes = feed.routes.mapValues {
                 Route(attributes: $0.attributes, since: $0.since, isFresh: false)
             }

@@ -1,0 +1,189 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import RouteTable
+import Testing
+
+@Suite("A table's limits")
+struct TableLimitTests {
+    static func path(_ hops: Int) -> RouteAttributes {
+        RouteAttributes(asPath: ASPath([ASNumber](repeating: 64_500, count: hops)))
+    }
+
+    @Test("refuse the sixty-fifth site in words, and the table goes on")
+    func sites() throws {
+        let owner = TableOwner()
+        let command = TableCommand.defineSite(SiteID(64), name: "one too many")
+        #expect(throws: TableDefinitionError.siteOutOfRange(SiteID(64), limit: 64)) {
+            try owner.submitChecked(command)
+        }
+        do {
+            try command.validate()
+        } catch {
+            #expect("\(error)" == "site number 64 is out of range: a table holds 64 sites")
+        }
+        owner.submit(command)
+        owner.submit(
+            .addFeed(FeedDefinition(id: FeedID(0), name: "", site: SiteID(64), order: 0)))
+        owner.submit(
+            .addFeed(
+                FeedDefinition(
+                    id: FeedID(0), name: "", site: SiteID(1), order: 0,
+                    throughSites: [SiteID(200): 1])))
+        owner.submit(.setPins([(IPPrefix.all(.ipv4), [SiteID(99)])]))
+        owner.submit(.removeSite(SiteID(64)))
+        owner.submit(.routes(RouteBatch(feed: FeedID(7))))
+        owner.flushAndWait()
+        #expect(try owner.querySync { $0.counts() }.refusedCommands == 6)
+        #expect(try owner.querySync { $0.feedSummaries() }.isEmpty)
+    }
+
+    @Test("let 64 sites and 256 feeds in, and refuse the next feed")
+    func full() throws {
+        let table = TableUnderTest()
+        let prefix = IPPrefix(masking: IPAddress(ipv4: 0x0a00_0000), length: 8)
+        for id in 0..<256 {
+            let feed = FeedDefinition(
+                id: FeedID(UInt16(id)), name: "\(id)", site: SiteID(UInt8(id % 64)), order: id)
+            table.apply(.addFeed(feed))
+            table.change(feed.id, announce: [(prefix, Self.path(1 + (id * 7) % 90))])
+            table.apply(.feedComplete(feed.id))
+        }
+        #expect(try table.check("256 feeds"))
+        #expect(throws: TableDefinitionError.feedOutOfRange(FeedID(256), limit: 256)) {
+            try table.owner.submitChecked(
+                .addFeed(
+                    FeedDefinition(id: FeedID(256), name: "", site: SiteID(0), order: 0)))
+        }
+    }
+
+    @Test("on sites' numbers fit the width to those in use")
+    func width() throws {
+        let table = TableUnderTest()
+        let prefix = IPPrefix(masking: IPAddress(ipv4: 0x0a00_0000), length: 8)
+        for (id, site) in [0, 7, 8, 15, 31, 32, 63].enumerated() {
+            let feed = FeedID(UInt16(id))
+            table.apply(
+                .addFeed(
+                    FeedDefinition(
+                        id: feed, name: "", site: SiteID(UInt8(site)), order: id)))
+            table.change(feed, announce: [(prefix, Self.path(id))])
+            table.apply(.feedComplete(feed))
+            #expect(try table.check("with site \(site)"))
+        }
+        for id in stride(from: 6, through: 1, by: -1) {
+            table.apply(.removeFeed(FeedID(UInt16(id))))
+            #expect(try table.check("without feed \(id)"))
+        }
+    }
+
+    @Test("refuse ranges that go backwards")
+    func ranges() throws {
+        let owner = TableOwner(limits: TableLimits(ranges: 2))
+        let place = Place(latitude: 0, longitude: 0, name: "AU")
+        let backwards = LocationRange(
+            first: IPAddress(ipv4: 2), last: IPAddress(ipv4: 1), place: place)
+        let mixed = LocationRange(
+            first: IPAddress(ipv4: 2), last: IPAddress(ipv6High: 1, low: 0), place: place)
+        for range in [backwards, mixed] {
+            #expect(throws: TableDefinitionError.badRange(index: 0)) {
+                try owner.submitChecked(.setLocations([range]))
+            }
+        }
+        let good = LocationRange(
+            first: IPAddress(ipv4: 1), last: IPAddress(ipv4: 2), place: place)
+        owner.submit(.setLocations([good, good, good]))
+        owner.flushAndWait()
+        #expect(try owner.querySync { $0.counts() }.refusedCommands == 1)
+    }
+
+    /// Random changes to a small table; then what it holds must be what it answers.
+    @Test(
+        "refuse announcements, count them, and leave what is held right",
+        arguments: [
+            TableLimits(prefixes: 20), TableLimits(routesPerFeed: 9), TableLimits(classes: 12),
+        ], 0..<4 as Range<UInt64>)
+    func refusals(limits: TableLimits, seed: UInt64) throws {
+        var random = SplitMix(seed: seed)
+        let table = TableUnderTest(limits: limits)
+        for id in 0..<3 {
+            table.apply(
+                .addFeed(
+                    FeedDefinition(
+                        id: FeedID(UInt16(id)), name: "", site: SiteID(UInt8(id)), order: id)))
+            table.apply(.feedComplete(FeedID(UInt16(id))))
+        }
+        for round in 0..<20 {
+            for _ in 0..<10 {
+                let feed = FeedID(UInt16(random.below(3)))
+                table.change(
+                    feed,
+                    announce: (0..<3).map { _ in
+                        (RandomTableTests.prefix(&random), RandomTableTests.attributes(&random))
+                    }, withdraw: [RandomTableTests.prefix(&random)])
+            }
+            // The reference takes over what the table says it holds.
+            table.owner.flushAndWait()
+            let held = try table.owner.querySync { $0.routes(after: nil, limit: .max).routes }
+            for id in table.reference.feeds.keys { table.reference.feeds[id]?.routes = [:] }
+            for route in held {
+                table.reference.announce(route.prefix, route.attributes, on: route.feed)
+                #expect(held.count { $0.feed == route.feed } <= limits.routesPerFeed)
+            }
+            #expect(Set(held.map(\.prefix)).count <= limits.prefixes)
+            guard try table.check("seed \(seed), round \(round)") else { return }
+        }
+        let counts = try table.owner.querySync { $0.counts() }
+        let summaries = try table.owner.querySync { $0.feedSummaries() }
+        #expect(counts.refused > 0)
+        #expect(summaries.reduce(0) { $0 + UInt64($1.refused) } == counts.refused)
+    }
+
+    @Test("on readers are an error, and a reader's end makes room")
+    func readers() throws {
+        let owner = TableOwner(limits: TableLimits(readers: 2))
+        let first = try owner.lookup.makeReader()
+        do {
+            let second = try owner.lookup.makeReader()
+            #expect(throws: TableReaderError.noSlotLeft) { _ = try owner.lookup.makeReader() }
+            _ = consume second
+        }
+        _ = try owner.lookup.makeReader()
+        _ = consume first
+    }
+
+    @Test("keep dead classes from piling up")
+    func classes() throws {
+        var random = SplitMix(seed: 5)
+        let table = TableUnderTest()
+        for id in 0..<4 {
+            table.apply(
+                .addFeed(
+                    FeedDefinition(
+                        id: FeedID(UInt16(id)), name: "", site: SiteID(UInt8(id)), order: id)))
+            table.apply(.feedComplete(FeedID(UInt16(id))))
+        }
+        let prefixes = (0..<32).map {
+            IPPrefix(masking: IPAddress(ipv4: UInt32($0) << 12), length: 24)
+        }
+        for _ in 0..<60 {
+            for id in 0..<4 {
+                table.change(
+                    FeedID(UInt16(id)),
+                    announce: (0..<700).map { _ in
+                        (
+                            prefixes[random.below(32)],
+                            RouteAttributes(
+                                asPath: .empty, penalty: UInt8(random.below(255)))
+                        )
+                    })
+            }
+        }
+        table.owner.flushAndWait()
+        let counts = try table.owner.querySync { $0.counts() }
+        #expect(counts.classes < 65_536 + 4_000)
+        #expect(counts.rebuilds > 0, "a generation of classes ended")
+        #expect(try table.check("after many classes"))
+    }
+}
