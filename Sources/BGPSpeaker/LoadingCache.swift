@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BGPWire
+import Glibc
 import RouteTable
 
 /// The attributes of one feed's latest routes, decoded, by their bytes.
@@ -12,14 +13,15 @@ import RouteTable
 struct LoadingCache {
     private struct Place {
         var hash: UInt64 = 0
-        var bytes: [UInt8] = []
-        /// Nil where the attributes can't be used.
-        var attributes: RouteAttributes?
         var batch = -1
-        var index = 0
+        /// In that batch; nil where the attributes can't be used.
+        var index: Int?
     }
 
+    /// Touched for each route: trivial values, apart from what hangs on the heap.
     private var places = [Place](repeating: Place(), count: Self.size)
+    private var bytes = [[UInt8]](repeating: [], count: Self.size)
+    private var attributes = [RouteAttributes?](repeating: nil, count: Self.size)
     private static let size = 2048
 
     /// The index in a batch of attributes given by their bytes.
@@ -32,17 +34,15 @@ struct LoadingCache {
     ) -> Int? {
         let hash = Self.hash(bytes)
         let slot = Int(truncatingIfNeeded: hash >> 40) & (Self.size - 1)
-        if self.places[slot].hash != hash || !Self.equal(self.places[slot].bytes, bytes) {
-            self.places[slot] = Place(
-                hash: hash, bytes: bytes.bytes(in: 0..<bytes.byteCount),
-                attributes: Self.decode(bytes, context))
+        let isKnown = self.places[slot].hash == hash && Self.equal(self.bytes[slot], bytes)
+        if isKnown, self.places[slot].batch == number { return self.places[slot].index }
+        if !isKnown {
+            self.bytes[slot] = bytes.bytes(in: 0..<bytes.byteCount)
+            self.attributes[slot] = Self.decode(bytes, context)
         }
-        guard let attributes = self.places[slot].attributes else { return nil }
-        if self.places[slot].batch != number {
-            self.places[slot].batch = number
-            self.places[slot].index = batch.intern(attributes)
-        }
-        return self.places[slot].index
+        let index = self.attributes[slot].map { batch.intern($0) }
+        self.places[slot] = Place(hash: hash, batch: number, index: index)
+        return index
     }
 
     private static func decode(_ bytes: RawSpan, _ context: DecodeContext) -> RouteAttributes? {
@@ -54,7 +54,12 @@ struct LoadingCache {
     private static func equal(_ known: [UInt8], _ bytes: RawSpan) -> Bool {
         guard known.count == bytes.byteCount else { return false }
         return bytes.withUnsafeBytes { bytes in
-            known.withUnsafeBytes { $0.elementsEqual(bytes) }
+            known.withUnsafeBytes { known in
+                guard let one = known.baseAddress, let other = bytes.baseAddress else {
+                    return known.isEmpty
+                }
+                return memcmp(one, other, known.count) == 0
+            }
         }
     }
 

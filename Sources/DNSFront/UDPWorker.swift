@@ -4,6 +4,7 @@
 import Addressing
 import CLinux
 import Choice
+import Glibc
 import Synchronization
 
 /// Serves one UDP socket from one thread.
@@ -54,10 +55,11 @@ final class UDPWorker: @unchecked Sendable {
             let count = martlet_batch_receive(memory, descriptor)
             guard count > 0 else {
                 guard count < 0 else { continue }
-                // An error of an answer before may show up here, once; a socket that gives
-                // nothing else is broken.
+                if -count == EBADF || -count == ENOTSOCK { return -count }
+                // Short of memory, or an error that an answer before met: it passes, and
+                // until then this thread leaves the processor to others.
                 failures += 1
-                if failures > 1000 { return -count }
+                usleep(UInt32(min(failures, 100)) * 1000)
                 continue
             }
             failures = 0

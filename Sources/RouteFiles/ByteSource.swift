@@ -115,6 +115,10 @@ public struct ByteSource: ~Copyable {
         into output: UnsafeMutableRawBufferPointer
     ) throws(InputFileError.Reason) -> Int {
         while true {
+            if self.compression == .plain, self.pending.isEmpty, let descriptor = self.descriptor {
+                // Straight to its place.
+                return try Self.read(descriptor, into: output)
+            }
             if self.pending.isEmpty, !self.isAtEnd { try self.refill() }
             guard self.compression != .plain else {
                 let count = min(output.count, self.pending.count)

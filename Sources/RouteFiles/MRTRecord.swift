@@ -90,6 +90,15 @@ public struct MRTRecord: Hashable, Sendable {
         public var family: AddressFamily?
         public var isMulticast = false
         public var hasPathIdentifiers = false
+
+        public init(
+            family: AddressFamily? = nil, isMulticast: Bool = false,
+            hasPathIdentifiers: Bool = false
+        ) {
+            self.family = family
+            self.isMulticast = isMulticast
+            self.hasPathIdentifiers = hasPathIdentifiers
+        }
     }
 
     /// What a BGP4MP subtype says of its message (RFC 6396 §4.4, RFC 8050 §3).
@@ -99,6 +108,14 @@ public struct MRTRecord: Hashable, Sendable {
         /// The collector sent it, not the peer.
         public var isLocal = false
         public var hasPathIdentifiers = false
+
+        public init(
+            fourOctetAS: Bool = false, isLocal: Bool = false, hasPathIdentifiers: Bool = false
+        ) {
+            self.fourOctetAS = fourOctetAS
+            self.isLocal = isLocal
+            self.hasPathIdentifiers = hasPathIdentifiers
+        }
     }
 
     /// The error that tells where in the file a body is malformed.

@@ -24,7 +24,7 @@ struct DigTests {
                     let common = ["@\(endpoint.address)", "-p", "\(endpoint.port)"]
                     let limits =
                         program == "dig"
-                        ? ["+tries=1", "+time=5"] : ["+retry=0", "+timeout=5"]
+                        ? ["+tries=1", "+time=30"] : ["+retry=0", "+timeout=30"]
                     let text = try await output(
                         of: program,
                         common + limits

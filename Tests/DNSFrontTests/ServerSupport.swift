@@ -76,7 +76,7 @@ func output(of program: String, _ arguments: [String]) async throws -> String {
 final class TCPClient {
     private let descriptor: CInt
 
-    init(_ endpoint: DNSEndpoint, timeout: Int = 10) throws {
+    init(_ endpoint: DNSEndpoint, timeout: Int = 60) throws {
         self.descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

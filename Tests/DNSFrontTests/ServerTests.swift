@@ -129,7 +129,7 @@ struct ServerTests {
                         let text = try await output(
                             of: "dig",
                             [
-                                "@\(address)", "-p", "\(endpoint.port)", "+tries=1", "+time=5",
+                                "@\(address)", "-p", "\(endpoint.port)", "+tries=1", "+time=30",
                                 transport, "static.example.com", "A",
                             ])
                         #expect(text.contains("192.0.2.11"), "\(address): \(text)")
@@ -152,7 +152,7 @@ struct ServerTests {
                 let text = try await output(
                     of: "dig",
                     [
-                        "@127.0.0.1", "-p", "\(endpoints[0].port)", "+tries=1", "+time=5",
+                        "@127.0.0.1", "-p", "\(endpoints[0].port)", "+tries=1", "+time=30",
                         "www.example.com",
                     ])
                 #expect(text.contains("210.18.215.100"))

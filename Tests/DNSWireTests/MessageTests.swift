@@ -103,7 +103,7 @@ struct MessageTests {
     func noise() throws {
         let seed: UInt64 = 1035
         var generator = SeededGenerator(seed: seed)
-        for round in 0..<20_000 {
+        for round in 0..<10_000 {
             var bytes: [UInt8]
             if round % 4 == 0 {
                 bytes = (0..<Int.random(in: 0...200, using: &generator)).map { _ in

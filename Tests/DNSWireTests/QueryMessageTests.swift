@@ -162,7 +162,7 @@ struct QueryMessageTests {
     func noise() {
         let seed: UInt64 = 20_261_121
         var generator = SeededGenerator(seed: seed)
-        for round in 0..<100_000 {
+        for round in 0..<40_000 {
             var bytes: [UInt8]
             if round % 2 == 0 {
                 bytes = (0..<Int.random(in: 0...80, using: &generator)).map { _ in

@@ -18,6 +18,7 @@ struct RouteLine {
         case .peerIndexTable: self.peers = try PeerIndexTable(parsing: span).peers
         case .rib(let form):
             try RIBRecord.forEachEntry(in: span, form: form) { entry in
+                guard Int(entry.peerIndex) < self.peers.count else { return }
                 let decoding = AttributeDecoding.decode(
                     span.extracting(entry.attributes), context: .tableDumpV2)
                 self.print(

@@ -27,12 +27,19 @@ enum TestData {
         return isThere
     }()
 
-    /// A path below a folder of its own for each run.
-    static func temporary(_ name: String) throws -> String {
+    /// Written files go here, and with the process.
+    private static let scratch: URL = {
         let folder = FileManager.default.temporaryDirectory
             .appendingPathComponent("martlet-tests-\(getpid())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        return folder.appendingPathComponent("\(UUID().uuidString)-\(name)").path
+        atexit { try? FileManager.default.removeItem(at: TestData.scratch) }
+        return folder
+    }()
+
+    /// A path that no other test has.
+    static func temporary(_ name: String) throws -> String {
+        try FileManager.default.createDirectory(
+            at: self.scratch, withIntermediateDirectories: true)
+        return self.scratch.appendingPathComponent("\(UUID().uuidString)-\(name)").path
     }
 
     static func write(_ bytes: [UInt8], _ name: String) throws -> String {

@@ -358,6 +358,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func close(_ context: ChannelHandlerContext) {
         guard !self.isClosing else { return }
+        if self.presentation.face == .framed { self.output.writeString(".bye \n") }
         self.flush(context)
         self.isClosing = true
         let channel = context.channel

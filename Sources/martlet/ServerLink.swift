@@ -1,0 +1,250 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// A connection to a daemon's console, in the framed face: each reply is lines for people, closed
+/// by a line `.STATUS PROMPT`; a line of the reply that begins with a dot has got another.
+final class ServerLink {
+    /// How a command went.
+    enum Outcome: Hashable {
+        case good
+        /// Refused, with the line protocol's code.
+        case refused(code: Int)
+        /// The next line is to be a password.
+        case password
+        /// The daemon has taken its leave.
+        case bye
+    }
+
+    /// What the daemon's prompt is now.
+    private(set) var prompt = "martlet> "
+    private let target: ConsoleTarget
+    private let descriptor: CInt
+    private var buffer: [UInt8] = []
+    private var position = 0
+
+    init(to target: ConsoleTarget) throws(LinkError) {
+        self.target = target
+        switch target {
+        case .unix(let path): self.descriptor = try Self.connectUnix(path, target)
+        case .tcp(let host, let port):
+            self.descriptor = try Self.connectTCP(host, port, target)
+        }
+    }
+
+    deinit { close(self.descriptor) }
+
+    // MARK: Talking
+
+    /// Sends a line and gives the lines of the reply to `show` as they come.
+    func ask(_ line: String, _ show: (String) -> Void) throws(LinkError) -> Outcome {
+        try self.send(line)
+        while let line = try self.readLine() {
+            guard line.first == "." else {
+                show(line)
+                continue
+            }
+            let rest = line.dropFirst()
+            if rest.first == "." {
+                show(String(rest))
+                continue
+            }
+            let parts = rest.split(separator: " ", maxSplits: 1)
+            if parts.count > 1 { self.prompt = String(parts[1]) }
+            switch parts.first {
+            case "ok": return .good
+            case "password": return .password
+            case "bye": return .bye
+            case let status?:
+                guard let code = Int(status) else { throw .strange(line) }
+                return .refused(code: code)
+            case nil: throw .strange(line)
+            }
+        }
+        throw .closed
+    }
+
+    /// Gets through banner and password, and into the framed face.
+    ///
+    /// A listener for people speaks first; one for programs says nothing, which shows after a
+    /// while. `password` gives the password; it is given true after a wrong one.
+    func greet(password: (Bool) throws(LinkError) -> String) throws(LinkError) {
+        var isRetry = false
+        var text = try self.greeting(within: 500)
+        while text.hasSuffix("Password: ") {
+            try self.send(try password(isRetry))
+            isRetry = true
+            text = try self.greeting(within: 10_000)
+        }
+        guard text.isEmpty || text.hasSuffix("> ") || text.hasSuffix("# ") else {
+            throw .strange(String(text.prefix(80).split(separator: "\n").first ?? ""))
+        }
+        try self.send("framed")
+        guard var line = try self.readLine() else { throw .closed }
+        if line.hasPrefix("- 401") {
+            try self.send("password " + (try password(isRetry)))
+            guard let answer = try self.readLine() else { throw .closed }
+            guard answer.hasPrefix("+") else { throw .wrongPassword }
+            try self.send("framed")
+            line = try self.readLine() ?? ""
+        }
+        guard line.hasPrefix(".ok ") else { throw .strange(line) }
+        self.prompt = String(line.dropFirst(4))
+    }
+
+    /// What a listener for people says until it waits for us; telnet's commands are left out.
+    private func greeting(within milliseconds: CInt) throws(LinkError) -> String {
+        var text = ""
+        var limit = milliseconds
+        while self.isReadable(within: limit) {
+            guard try self.fill() else {
+                guard text.isEmpty else {
+                    throw text.contains("Wrong password") ? .wrongPassword : .strange(text)
+                }
+                throw .closed
+            }
+            limit = 10_000
+            text = Self.withoutTelnet(self.buffer)
+            let isWaiting = [" ", ": "].contains { text.hasSuffix($0) }
+            if isWaiting, !self.isReadable(within: 0) { break }
+            // A line that belongs to no banner: the daemon refuses to serve.
+            if text.hasPrefix("% ") || text.hasPrefix("- ") { throw .strange(text) }
+        }
+        self.buffer = []
+        self.position = 0
+        return text
+    }
+
+    private static func withoutTelnet(_ bytes: [UInt8]) -> String {
+        var text: [UInt8] = []
+        var index = 0
+        while index < bytes.count {
+            if bytes[index] == 255 {
+                index += 3
+            } else {
+                text.append(bytes[index])
+                index += 1
+            }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    // MARK: Octets
+
+    private func send(_ line: String) throws(LinkError) {
+        // A line is one line, whatever was pasted.
+        var bytes = line.utf8.filter { $0 != 0x0a && $0 != 0x0d }
+        bytes.append(0x0a)
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(
+                    self.descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent,
+                    Int32(MSG_NOSIGNAL))
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw .closed }
+            sent += count
+        }
+    }
+
+    /// The next line without its end; nil at the end of the connection.
+    private func readLine() throws(LinkError) -> String? {
+        var searched = self.position
+        while true {
+            if let end = self.buffer[searched...].firstIndex(of: 0x0a) {
+                var line = self.buffer[self.position..<end]
+                if line.last == 0x0d { line = line.dropLast() }
+                self.position = end + 1
+                return String(decoding: line, as: UTF8.self)
+            }
+            self.buffer.removeFirst(self.position)
+            self.position = 0
+            searched = self.buffer.count
+            guard try self.fill() else { return nil }
+        }
+    }
+
+    /// Reads what there is; false at the end of the connection.
+    private func fill() throws(LinkError) -> Bool {
+        let start = self.buffer.count
+        self.buffer.append(contentsOf: repeatElement(0, count: 65_536))
+        while true {
+            let count = self.buffer.withUnsafeMutableBytes {
+                recv(self.descriptor, $0.baseAddress.map { $0 + start }, 65_536, 0)
+            }
+            if count < 0, errno == EINTR { continue }
+            self.buffer.removeLast(65_536 - max(0, count))
+            guard count >= 0 || errno == ECONNRESET else {
+                throw .system(self.target, operation: "read", errno: errno)
+            }
+            return count > 0
+        }
+    }
+
+    private func isReadable(within milliseconds: CInt) -> Bool {
+        var request = pollfd(fd: self.descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&request, 1, milliseconds) > 0
+    }
+
+    // MARK: Connecting
+
+    private static func connectUnix(
+        _ path: String, _ target: ConsoleTarget
+    ) throws(LinkError) -> CInt {
+        var address = sockaddr_un()
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            throw .notFound(target, "a socket's path is shorter")
+        }
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw .system(target, operation: "socket", errno: errno) }
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else {
+            let reason = errno
+            close(descriptor)
+            throw .system(target, operation: "connect", errno: reason)
+        }
+        return descriptor
+    }
+
+    /// Tries all the addresses that a name has, each for ten seconds at most.
+    private static func connectTCP(
+        _ host: String, _ port: String, _ target: ConsoleTarget
+    ) throws(LinkError) -> CInt {
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let found = getaddrinfo(host, port, &hints, &list)
+        guard found == 0 else { throw .notFound(target, String(cString: gai_strerror(found))) }
+        defer { freeaddrinfo(list) }
+        var reason: CInt = ENOENT
+        var next = list
+        while let entry = next?.pointee {
+            next = entry.ai_next
+            let descriptor = socket(
+                entry.ai_family, entry.ai_socktype | Int32(SOCK_CLOEXEC.rawValue),
+                entry.ai_protocol)
+            guard descriptor >= 0 else {
+                reason = errno
+                continue
+            }
+            // On Linux the limit for sending bounds connecting, too.
+            var limit = timeval(tv_sec: 10, tv_usec: 0)
+            setsockopt(
+                descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit,
+                socklen_t(MemoryLayout<timeval>.size))
+            if connect(descriptor, entry.ai_addr, entry.ai_addrlen) == 0 { return descriptor }
+            reason = errno == EINPROGRESS ? ETIMEDOUT : errno
+            close(descriptor)
+        }
+        throw .system(target, operation: "connect", errno: reason)
+    }
+}

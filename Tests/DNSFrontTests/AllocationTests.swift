@@ -1,0 +1,57 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import CAllocationCount
+import DNSFront
+import DNSWire
+import Testing
+
+@Suite("Memory")
+struct AllocationTests {
+    /// Whether the build is optimised: without it, the compiler boxes what it needn't.
+    private static var isOptimised: Bool {
+        var isDebug = false
+        assert(
+            {
+                isDebug = true
+                return true
+            }())
+        return !isDebug
+    }
+
+    @Test("the count counts", .enabled(if: martlet_allocation_count() >= 0))
+    func counting() {
+        let before = martlet_allocation_count()
+        let memory = [Int](repeating: 1, count: 1000 + Int(before % 2))
+        #expect(martlet_allocation_count() > before + memory[0] - 1)
+    }
+
+    @Test(
+        "no query allocates once its class of clients is known",
+        .enabled(if: isOptimised, "only in an optimised build"),
+        .enabled(if: martlet_allocation_count() >= 0, "a sanitizer has malloc"),
+        arguments: [
+            ("www.example.com", RecordType.a), ("two.example.com", .aaaa),
+            ("shared.example.com", .a), ("none.example.com", .a), ("v4.example.com", .aaaa),
+            ("static.example.com", .a), ("STATIC.example.com", .txt), ("example.com", .ns),
+            ("alias.example.com", .a), ("short.example.com", .a), ("x.wild.example.com", .txt),
+            ("a.sub.example.com", .a), ("a.b.nothing.example.com", .a), ("example.org", .a),
+            ("big.example.com", .txt), ("example.com", .any), ("example.com", .axfr),
+            ("x", .opt),
+        ])
+    func steadyState(owner: String, type: RecordType) async throws {
+        let bench = try Bench()
+        await bench.pin([("192.0.2.0/24", [amsterdam])])
+        var withSubnet = Query(owner, type)
+        withSubnet.subnet = "192.0.2.0/24"
+        for query in [withSubnet.bytes, Query(owner, type).bytes] {
+            let client = address("198.51.100.1")
+            _ = bench.askRepeatedly(query, from: client, count: 2)
+            let before = martlet_allocation_count()
+            let total = bench.askRepeatedly(query, from: client, count: 1000)
+            let after = martlet_allocation_count()
+            #expect(after - before == 0, "32,000 queries")
+            #expect(total > 0)
+        }
+    }
+}

@@ -1,0 +1,152 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Console
+import Foundation
+import Testing
+
+@Suite("martlet console", .timeLimit(.minutes(1)))
+struct ConsoleClientTests {
+    @Test("carries out -c commands over the Unix socket, without banner and prompts")
+    func commands() async throws {
+        try await SmallDaemon.serve { folder, _ in
+            let run = try await Client.run([
+                "console", folder + "/console.sock", "-c", "nearest 10.1.2.3", "-c", "ready",
+                "-c", "reload",
+            ])
+            #expect(run.output == "tokyo (by pinned, for 10.0.0.0/8)\nready\nnothing has changed\n")
+            #expect(run.complaints == "")
+            #expect(run.status == 0)
+        }
+    }
+
+    @Test("a refused command gives status 1, and the others are carried out")
+    func refused() async throws {
+        try await SmallDaemon.serve { folder, address in
+            for target in [folder + "/console.sock", address] {
+                let run = try await Client.run([
+                    "console", target, "-c", "fish", "-c", "show ip bgp 8.8.8.8", "-c", "ready",
+                ])
+                #expect(run.output.hasSuffix("\n% Network not in table\nready\n"))
+                #expect(run.output.hasPrefix("% Unknown command: 'fish'"))
+                #expect(run.status == 1)
+            }
+        }
+    }
+
+    @Test("reads commands from standard input, past blank lines and comments, until quit")
+    func standardInput() async throws {
+        try await SmallDaemon.serve { folder, _ in
+            let input = "# what is near\n\n nearest 10.1.2.3 \nready\nquit\nfish\n"
+            let run = try await Client.run(["console", folder + "/console.sock"], input: input)
+            #expect(run.output == "tokyo (by pinned, for 10.0.0.0/8)\nready\n")
+            #expect(run.status == 0)
+        }
+    }
+
+    @Test("gives the password, to listeners of either face", arguments: [Face.people, .machine])
+    func password(face: Face) async throws {
+        try await SmallDaemon.serve(face: face, password: "jasmine") { folder, address in
+            let file = folder + "/key"
+            try Data("jasmine\n".utf8).write(to: URL(fileURLWithPath: file))
+            var run = try await Client.run(
+                ["console", address, "--password-file", file, "-c", "ready"])
+            #expect(run.output == "ready\n")
+            #expect(run.status == 0)
+            run = try await Client.run(
+                ["console", address, "-c", "ready"],
+                environment: ["MARTLET_PASSWORD": "jasmine"])
+            #expect(run.output == "ready\n")
+
+            run = try await Client.run(
+                ["console", address, "-c", "ready"], environment: ["MARTLET_PASSWORD": "rose"])
+            #expect(run.output == "")
+            #expect(run.complaints == "martlet: the password was refused\n")
+            #expect(run.status == 2)
+
+            run = try await Client.run(["console", address, "-c", "ready"])
+            #expect(run.complaints.hasPrefix("martlet: a password is needed"))
+            #expect(run.status == 2)
+        }
+    }
+
+    @Test("what changes something is refused over TCP, and obeyed after enable")
+    func enable() async throws {
+        try await SmallDaemon.serve { folder, address in
+            var run = try await Client.run(["console", address, "-c", "reload"])
+            #expect(run.output == "% That needs 'enable' first\n")
+            #expect(run.status == 1)
+            run = try await Client.run(
+                ["console", address, "-c", "enable", "-c", "reload"],
+                environment: ["MARTLET_PASSWORD": "rose"])
+            #expect(run.output == "nothing has changed\n")
+            #expect(run.status == 0)
+        }
+    }
+
+    @Test("says why there is no connection, with status 2")
+    func noConnection() async throws {
+        var run = try await Client.run(["console", "/nonexistent/console.sock", "-c", "ready"])
+        #expect(
+            run.complaints
+                == "martlet: /nonexistent/console.sock: connect: No such file or directory "
+                + "(is martletd running?)\n")
+        #expect(run.status == 2)
+        run = try await Client.run(["console", "nowhere", "-c", "ready"])
+        #expect(
+            run.complaints
+                == "martlet: 'nowhere' is neither HOST:PORT nor the path of a socket\n")
+        #expect(run.status == 2)
+    }
+
+    @Test(
+        "finds its own daemon's socket by XDG_RUNTIME_DIR, unless it is root",
+        .enabled(if: getuid() != 0))
+    func usualSocket() async throws {
+        let run = try await Client.run(
+            ["console", "-c", "ready"], environment: ["XDG_RUNTIME_DIR": "/nonexistent"])
+        #expect(run.complaints.hasPrefix("martlet: /nonexistent/martlet.sock: "))
+    }
+
+    private static let script = "/usr/bin/script"
+
+    /// Types into the client at a pseudo-terminal, as `script` of util-linux makes one.
+    private func type(_ keys: String, folder: String) async throws -> String {
+        let program = try #require(
+            ([try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")]
+                + CommandLine.arguments)
+                .map { ($0 as NSString).deletingLastPathComponent + "/martlet" }
+                .first { FileManager.default.isExecutableFile(atPath: $0) })
+        let run = try await Client.run(
+            program: Self.script,
+            ["-qec", "'\(program)' console '\(folder)/console.sock'", "/dev/null"], keys,
+            [
+                "XDG_STATE_HOME": folder, "TERM": "vt100", "NO_COLOR": "1",
+                "INPUTRC": "/dev/null",
+            ])
+        #expect(run.status == 0)
+        return run.output
+    }
+
+    @Test(
+        "at a terminal: completes, helps, and keeps a history",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: script)))
+    func terminal() async throws {
+        try await SmallDaemon.serve { folder, _ in
+            let output = try await self.type(
+                "sh\tsi\t\nnearest 10.1.2.3 for \t\nsh ip ?bgp 8.8.8.8\npassword x\nquit\n",
+                folder: folder)
+            #expect(output.contains("martlet# "))
+            #expect(output.contains("sydney  64600"), "show sites was completed")
+            #expect(output.contains("tokyo (by pinned"), "a name was completed")
+            #expect(output.contains("  bgp  BGP information"), "'?' helps at once")
+            #expect(output.contains("% Network not in table"), "and the line goes on")
+            let history = try String(
+                contentsOfFile: folder + "/martlet/history", encoding: .utf8)
+            #expect(
+                history
+                    == "show sites \nnearest 10.1.2.3 for www.example.com \n"
+                    + "sh ip bgp 8.8.8.8\nquit\n")
+        }
+    }
+}
