@@ -343,7 +343,7 @@ class ClientTests(ConsoleTestCase):
                 self.assertTrue(readable, f"{pattern!r} never came; got {seen!r}")
                 seen += os.read(leader, 65536)
             seen = b""
-        until(rb"martlet>")
+        until(rb"martlet[>#]")
         os.write(leader, b"nea\t")
         until(rb"nearest")
         os.write(leader, b"198.51.100.1\n")
