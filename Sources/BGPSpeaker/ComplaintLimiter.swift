@@ -3,15 +3,17 @@
 
 /// Keeps a peer that sends nothing but nonsense from filling the log: so many lines a minute,
 /// and then how many were left out.
-struct ComplaintLimiter {
-    static let linesAMinute = 20
+package struct ComplaintLimiter {
+    package static let linesAMinute = 20
 
     private var minute: Int64 = .min
     private var lines = 0
-    private(set) var suppressed = 0
+    private var suppressed = 0
+
+    package init() {}
 
     /// - Returns: Nil where the line is to be left out, else how many were since the last one.
-    mutating func admit(at seconds: Int64) -> Int? {
+    package mutating func admit(at seconds: Int64) -> Int? {
         if seconds / 60 != self.minute {
             self.minute = seconds / 60
             self.lines = 0

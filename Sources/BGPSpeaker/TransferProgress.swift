@@ -1,41 +1,41 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
-import BGPWire
+package import Addressing
+package import BGPWire
 
 /// When the first transfer of a session is over: End-of-RIB of all families, or quiet.
 ///
 /// A peer that said it sends End-of-RIB (RFC 4724) is given more time to do so than one that
 /// didn't, for it may be waiting for its own neighbours. Both have a last moment: a peer with a
 /// full table is never quiet, and stale routes must not stay for ever.
-struct TransferProgress {
+package struct TransferProgress {
     /// Times the quiet time: how long a peer that sends End-of-RIB may be silent before it, and
     /// how long one that doesn't may take in all.
-    static let patience = 12.0
+    package static let patience = 12.0
     /// Times the quiet time: the longest first transfer of a peer that sends End-of-RIB.
-    static let lastMoment = 60.0
+    package static let lastMoment = 60.0
 
     let families: FamilySet
     let sendsEndOfRIB: Bool
     let quietTime: Duration
     /// Since the session was established.
-    private(set) var lastUpdate = Duration.zero
-    private(set) var ended: FamilySet = []
-    private(set) var isComplete = false
+    package private(set) var lastUpdate = Duration.zero
+    package private(set) var ended: FamilySet = []
+    package private(set) var isComplete = false
 
-    init(families: FamilySet, sendsEndOfRIB: Bool, quietTime: Duration) {
+    package init(families: FamilySet, sendsEndOfRIB: Bool, quietTime: Duration) {
         self.families = families
         self.sendsEndOfRIB = sendsEndOfRIB
         self.quietTime = quietTime
     }
 
-    mutating func update(at time: Duration) {
+    package mutating func update(at time: Duration) {
         if !self.isComplete { self.lastUpdate = time }
     }
 
     /// - Returns: Whether the transfer is over by this, and wasn't before.
-    mutating func endOfRIB(_ family: AddressFamily) -> Bool {
+    package mutating func endOfRIB(_ family: AddressFamily) -> Bool {
         self.ended.insert(FamilySet(family))
         guard !self.isComplete, self.ended.isSuperset(of: self.families) else { return false }
         self.isComplete = true
@@ -43,7 +43,7 @@ struct TransferProgress {
     }
 
     /// When to look again, unless all is over.
-    var nextLook: Duration? {
+    package var nextLook: Duration? {
         guard !self.isComplete else { return nil }
         let quiet = self.quietTime * (self.sendsEndOfRIB ? Self.patience : 1)
         let last = self.quietTime * (self.sendsEndOfRIB ? Self.lastMoment : Self.patience)
@@ -51,7 +51,7 @@ struct TransferProgress {
     }
 
     /// - Returns: Whether the transfer is over by now, and wasn't before.
-    mutating func look(at time: Duration) -> Bool {
+    package mutating func look(at time: Duration) -> Bool {
         guard let due = self.nextLook, time >= due else { return false }
         self.isComplete = true
         return true
