@@ -7,7 +7,7 @@ import Glibc
 /// between.
 ///
 /// Unchecked: `engine` is used by the thread alone until the thread has ended, and after that
-/// under `afterwards`; `thread` is written once before the object is shared.
+/// under `afterwards`, as are `hasEnded` and `thread` at all times.
 final class OwnerThread: @unchecked Sendable {
     let queue: OwnerQueue
     private let engine: TableEngine
@@ -21,11 +21,12 @@ final class OwnerThread: @unchecked Sendable {
     }
 
     func start() {
-        self.thread = startThread { [self] in self.run() }
-        precondition(self.thread != nil, "the system starts one thread for the table")
+        let isStarted = startThread { [self] in self.run() }
+        precondition(isStarted, "the system starts one thread for the table")
     }
 
     private func run() {
+        self.afterwards.withLock { self.thread = pthread_self() }
         var barriers: [@Sendable () -> Void] = []
         while let work = self.queue.take(self.patience) {
             for item in work {
@@ -72,7 +73,10 @@ final class OwnerThread: @unchecked Sendable {
     }
 
     var isCurrent: Bool {
-        self.thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false
+        self.afterwards.withLock {
+            guard !self.hasEnded, let thread = self.thread else { return false }
+            return pthread_equal(thread, pthread_self()) != 0
+        }
     }
 
     /// Ends the thread. What waits is dropped, but queries and barriers are called.
