@@ -152,7 +152,8 @@ class Martlet(Process):
     """martletd with a configuration of its own, in a folder of its own.
 
     In `configuration` and `files` the words $bgp, $console, $machine, $dns and $peer stand for
-    free ports, $socket for the console's Unix socket and $folder for the folder.
+    free ports, $socket for the console's Unix socket and $folder for the folder. Files whose names
+    end in .key are their owner's alone.
     """
 
     def __init__(self, configuration, files=None, arguments=(), wait=True, mode=0o755):
@@ -185,6 +186,7 @@ class Martlet(Process):
         path = os.path.join(self.folder, name)
         with open(path, "w" if isinstance(text, str) else "wb") as file:
             file.write(self.fill(text) if isinstance(text, str) else text)
+        os.chmod(path, 0o600 if name.endswith(".key") else 0o644)
         return path
 
     def fill(self, text):

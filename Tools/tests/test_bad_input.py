@@ -68,7 +68,7 @@ class BadInputTestCase(TestCase):
     def refused(self, text, *patterns):
         status, said = self.check(text)
         self.assertNotEqual(status, 0, f"accepted:\n{text}\n{said}")
-        for pattern in patterns:
+        for pattern in filter(None, patterns):
             self.assertRegex(said, pattern)
         self.assertNotRegex(said, "Fatal error|Crash|Backtrace", "it fell over")
 
@@ -119,7 +119,6 @@ class ConfigurationTests(BadInputTestCase):
             ("peer: 127.0.0.2", "peer: 127.0.0.1000", 10, "127.0.0.1000"),
             # Zones.
             ("    ns: [ns1.example.com]\n", "", 12, "ns"),
-            ("email: hostmaster@example.com", "email: nobody", 13, "hostmaster@example.com"),
             ("www: {", "www.example.com: {", 17, "relative"),
             ("ns1: { a: 192.0.2.53 }", "ns1: { a: 2001:db8::1 }", 16, "2001:db8::1"),
             ("ns1: { a: 192.0.2.53 }", "'n..s': { a: 192.0.2.53 }", 16, ""),

@@ -81,7 +81,7 @@ class ConsoleTestCase(TestCase):
     def setUp(self):
         self.daemon = self.martlet(
             CONFIGURATION % (self.consoles, self.extra),
-            files={"pins.routes": PINS, "password": "rook\n", "enable": "jackdaw\n"})
+            files={"pins.routes": PINS, "login.key": "rook\n", "enable.key": "jackdaw\n"})
 
     def terminal(self):
         opened = Terminal(self.daemon.port("console"))
@@ -158,7 +158,9 @@ class PeoplesFaceTests(ConsoleTestCase):
         terminal.until(PROMPT)
         terminal.socket.sendall(b"nearest " + b"1" * 300_000 + b"\r\n")
         reply = terminal.until(b"\n")
-        self.assertRegex(reply.decode().lower(), "long")
+        self.assertIn("more than 1024 octets", reply.decode())
+        terminal.until(PROMPT)
+        self.assertIn(b"far", terminal.ask("nearest 198.51.100.1"), "and the next one is answered")
 
     def test_changing_needs_enable(self):
         terminal = self.terminal()
@@ -175,8 +177,15 @@ class PeoplesFaceTests(ConsoleTestCase):
 class PasswordTests(ConsoleTestCase):
     consoles = '"127.0.0.1:$console"'
     extra = """
-console: { password-file: password, enable-password-file: enable }
+console: { password-file: login.key, enable-password-file: enable.key }
 """
+
+    def test_a_password_that_everybody_can_read_is_refused(self):
+        path = self.daemon.write("login.key", "rook\n")
+        os.chmod(path, 0o644)
+        done = run(program("martletd"), "--config", self.daemon.configuration, "--foreground")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("login.key", done.stderr)
 
     def test_a_password_is_asked_without_echo(self):
         terminal = self.terminal()
@@ -334,7 +343,7 @@ class ClientTests(ConsoleTestCase):
                 self.assertTrue(readable, f"{pattern!r} never came; got {seen!r}")
                 seen += os.read(leader, 65536)
             seen = b""
-        until(rb"martlet>")
+        until(rb"martlet[>#]")
         os.write(leader, b"nea\t")
         until(rb"nearest")
         os.write(leader, b"198.51.100.1\n")

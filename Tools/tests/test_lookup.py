@@ -31,7 +31,7 @@ class LookupTests(TestCase):
     def test_bad_addresses_and_files(self):
         done = self.lookup("--table", SLICE, "1.0.4")
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("1.0.4", done.stderr)
+        self.assertIn("1.0.4", done.stdout + done.stderr)
         done = self.lookup("--table", "/nonexistent.mrt", "1.0.4.1")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("/nonexistent.mrt", done.stderr)
