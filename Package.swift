@@ -73,8 +73,8 @@ let package = Package(
         .target(
             name: "Configuration",
             dependencies: [
-                "Addressing", "RouteTable", "RouteFiles", "BGPSession", "Choice", "BGPSpeaker",
-                "DNSWire", "DNSFront", "Console", yams, posix,
+                "Addressing", "RouteTable", "BGPWire", "RouteFiles", "DNSWire", "BGPSession",
+                "Choice", "BGPSpeaker", "DNSFront", "Console", yams, nio,
             ]),
 
         // Floor 6
@@ -115,8 +115,7 @@ let package = Package(
             name: "DNSFrontTests",
             dependencies: [
                 "DNSFront", "DNSWire", "Choice", "RouteTable", "Addressing", "CAllocationCount",
-                nio,
-                posix, embedded, logging,
+                nio, posix, embedded, logging,
             ]),
         // Counts a test's allocations, standing before glibc's malloc.
         .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
@@ -131,7 +130,11 @@ let package = Package(
                 "martlet", "Console", "Choice", "RouteTable", "Addressing", nio, posix, logging,
             ]),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "Choice", "Addressing"]),
+            name: "ConfigurationTests",
+            dependencies: [
+                "Configuration", "Choice", "RouteTable", "DNSWire", "DNSFront", "BGPSpeaker",
+                "BGPSession", "Console", "Addressing",
+            ]),
     ]
 )
 

@@ -48,7 +48,7 @@ public final class BGPSpeaker: Sendable {
             eventLoop: loop)
     }
 
-    /// Binds the listeners: before privileges are dropped.
+    /// Binds the listeners: before privileges are dropped. Who calls waits until ``run()``.
     ///
     /// - Returns: Where it listens, ports that the system chose filled in.
     /// - Throws: ``BindError`` for the first that can't be bound; the others are bound then.

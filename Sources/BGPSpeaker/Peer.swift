@@ -29,6 +29,8 @@ final class Peer {
     /// Events that came of an action: they wait until all actions of the one before are done.
     private var events: [SessionEvent] = []
     private var isHandling = false
+    /// Of the established session, and how its UPDATEs are read.
+    private var establishedSlot: ConnectionSlot?
     private var context: DecodeContext?
     /// Reading waits for the table.
     private(set) var isPaused = false
@@ -142,7 +144,9 @@ final class Peer {
         case .close(let slot): self.connections.removeValue(forKey: slot)?.end()
         case .startTimer(let timer, let duration): self.timers.start(timer, duration)
         case .stopTimer(let timer): self.timers.stop(timer)
-        case .established(_, let negotiation): self.established(negotiation)
+        case .established(let slot, let negotiation):
+            self.establishedSlot = slot
+            self.established(negotiation)
         case .down(let end): self.down(end)
         case .failed(let end):
             self.journal.fail(end, now: self.core.now())
@@ -193,6 +197,7 @@ final class Peer {
     }
 
     private func down(_ end: SessionEnd) {
+        self.establishedSlot = nil
         self.context = nil
         if case .sent = end { self.journal.counters.resets += 1 }
         self.journal.fail(end, now: self.core.now())
@@ -203,7 +208,7 @@ final class Peer {
     // MARK: Messages
 
     func extendedMessages(on slot: ConnectionSlot) -> Bool {
-        self.context?.extendedMessages == true && self.machine.establishedSlot == slot
+        self.establishedSlot == slot && self.context?.extendedMessages == true
     }
 
     /// One message, its header taken off.
@@ -213,7 +218,7 @@ final class Peer {
         self.journal.counters.messagesIn += 1
         switch type {
         case .update:
-            guard let context = self.context, self.machine.establishedSlot == slot else {
+            guard let context = self.context, self.establishedSlot == slot else {
                 self.handle(.received(slot, .update))
                 return
             }
@@ -249,7 +254,7 @@ final class Peer {
 
     /// Once for all that came in one turn of the loop.
     func readCompleted(on slot: ConnectionSlot) {
-        guard self.machine.establishedSlot == slot else { return }
+        guard self.establishedSlot == slot else { return }
         if self.feed.hasNews {
             self.feed.flush()
             self.handle(.received(slot, .update))

@@ -57,6 +57,10 @@ final class SpeakerCore {
         guard !self.isRunning else { return }
         self.isRunning = true
         for peer in self.peers { peer.start() }
+        // Who called since the listeners were bound has waited in their backlog.
+        for listener in self.listeners.values {
+            listener.setOption(.autoRead, value: true).whenFailure { _ in }
+        }
     }
 
     /// Ends all sessions and listeners; the future succeeds once all connections have gone.
@@ -220,6 +224,10 @@ final class SpeakerCore {
         let futures = addresses.filter { self.listeners[$0] == nil }.map { address in
             self.bind(address, beside: addresses).map { channel -> BGPSpeaker.BindError? in
                 core.value.listeners[address] = channel
+                // It may have begun to run meanwhile.
+                if core.value.isRunning {
+                    channel.setOption(.autoRead, value: true).whenFailure { _ in }
+                }
                 return nil
             }.flatMapErrorThrowing { error in
                 BGPSpeaker.BindError(address: address, reason: error.inWords)
@@ -244,6 +252,7 @@ final class SpeakerCore {
         }
         var bootstrap = ServerBootstrap(group: self.loop, childGroup: self.loop)
             .serverChannelOption(.backlog, value: 64)
+            .serverChannelOption(.autoRead, value: self.isRunning)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)

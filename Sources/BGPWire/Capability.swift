@@ -30,6 +30,10 @@ public struct Capability: Sendable, Hashable {
         public static let addPath = Self(rawValue: 69)
         /// RFC 7313
         public static let enhancedRouteRefresh = Self(rawValue: 70)
+        /// A draft; most routers send their host name so.
+        public static let hostName = Self(rawValue: 73)
+        /// Route refresh before it had a number.
+        public static let oldRouteRefresh = Self(rawValue: 128)
         /// RFC 9494
         public static let longLivedGracefulRestart = Self(rawValue: 71)
     }
@@ -70,6 +74,8 @@ extension Capability.Code: CustomStringConvertible {
         case .fourOctetAS: "4-octet AS"
         case .addPath: "ADD-PATH"
         case .enhancedRouteRefresh: "enhanced route refresh"
+        case .hostName: "host name"
+        case .oldRouteRefresh: "route refresh (old)"
         case .longLivedGracefulRestart: "long-lived graceful restart"
         default: "capability \(self.rawValue)"
         }

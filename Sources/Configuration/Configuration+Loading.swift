@@ -61,6 +61,9 @@ extension ConfigurationReader {
                 file.value.complain("\(file.path): \(problem)")
             }
         }
+        if let group = self.socketGroup, let name = group.plainText, Group.number(name) == nil {
+            group.complain("there is no group '\(name)'")
+        }
         self.result.console.password =
             self.result.console.passwordFile.flatMap { secrets[$0] }
         self.result.console.enablePassword =

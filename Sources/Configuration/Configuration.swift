@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Addressing
+public import BGPSession
+public import BGPWire
 public import Choice
 
 /// What the file says, checked, with all defaults filled in.
@@ -104,14 +106,6 @@ public struct Configuration: Hashable, Sendable {
         public var withoutRoutes = WithoutRoutes.last
     }
 
-    public enum Connect: String, Hashable, Sendable, CaseIterable {
-        /// Martlet dials.
-        case active
-        /// The peer dials.
-        case passive
-        case both
-    }
-
     public struct BGPSource: Hashable, Sendable {
         public var peer: IPAddress
         public var port: UInt16 = 179
@@ -119,12 +113,15 @@ public struct Configuration: Hashable, Sendable {
         /// Martlet's own AS towards this peer, where it isn't the router's.
         public var localAS: ASNumber?
         public var localAddress: IPAddress?
-        public var connect = Connect.both
+        public var connect = ConnectMode.both
         /// Seconds; 0 is none.
         public var holdTime = 90
         /// Without End-of-RIB a first transfer is complete after so long without routes.
         public var quietTime = Duration.seconds(10)
+        /// The first wait before another try to connect, and the longest.
         public var connectRetry = Duration.seconds(5)
+        public var maximumConnectRetry = Duration.seconds(120)
+        public var families = FamilySet.both
     }
 
     public struct MRTSource: Hashable, Sendable {
@@ -160,10 +157,12 @@ public struct Configuration: Hashable, Sendable {
     }
 
     public struct DNSOptions: Hashable, Sendable {
-        /// UDP threads for each address; nil is one for each processor.
-        public var threads: Int?
+        /// Threads for UDP.
+        public var threads = 1
+        /// Binds each thread to a processor of its own.
+        public var pinsThreads = false
         public var maximumUDPSize = 1232
-        public var maximumConnections = 256
+        public var maximumConnections = 1000
         public var idleTimeout = Duration.seconds(10)
     }
 

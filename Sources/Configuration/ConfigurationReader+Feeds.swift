@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import BGPSession
+import BGPWire
 import RouteTable
 
 extension ConfigurationReader {
@@ -75,7 +77,7 @@ extension ConfigurationReader {
     private func readBGP(_ value: Value) -> Configuration.BGPSource? {
         let keys = [
             "peer", "as", "port", "local-as", "local-address", "connect", "hold-time",
-            "quiet-time", "connect-retry", "password-file",
+            "quiet-time", "connect-retry", "maximum-connect-retry", "families", "password-file",
         ]
         guard let bgp = value.mapping(allowed: keys) else { return nil }
         if let file = bgp["password-file"] {
@@ -90,7 +92,7 @@ extension ConfigurationReader {
         source.localAS = bgp["local-as"]?.asNumber()
         source.localAddress = bgp["local-address"]?.address(peer.family)
         source.connect =
-            bgp["connect"]?.choice(of: Configuration.Connect.self) ?? source.connect
+            bgp["connect"]?.choice(of: ConnectMode.self) ?? source.connect
         if let hold = bgp["hold-time"] {
             // RFC 4271 §4.2: 0, or at least three seconds.
             if let duration = hold.duration() {
@@ -110,7 +112,24 @@ extension ConfigurationReader {
         source.connectRetry =
             bgp["connect-retry"]?.duration(.milliseconds(100) ... .seconds(3600))
             ?? source.connectRetry
+        source.maximumConnectRetry =
+            bgp["maximum-connect-retry"]?.duration(source.connectRetry ... .seconds(86400))
+            ?? max(source.maximumConnectRetry, source.connectRetry)
+        if let families = bgp["families"] { source.families = Self.families(families) }
         return source
+    }
+
+    private static func families(_ value: Value) -> FamilySet {
+        enum Word: String, CaseIterable { case ipv4, ipv6 }
+        var families: FamilySet = []
+        for element in value.elements("each of families") {
+            switch element.choice(of: Word.self) {
+            case .ipv4: families.insert(.ipv4)
+            case .ipv6: families.insert(.ipv6)
+            case nil: break
+            }
+        }
+        return families
     }
 
     private mutating func readMRT(_ value: Value) -> Configuration.MRTSource? {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import DNSFront
 import DNSWire
 
 extension ConfigurationReader {
@@ -14,7 +15,16 @@ extension ConfigurationReader {
                 self.document.complain(
                     at: entry.position, "zone '\(entry.key)' stands twice: first on line \(first)")
             }
-            if let zone = self.readZone(entry, apex: apex) { self.result.zones.append(zone) }
+            let complaints = self.document.complaints.count
+            guard let zone = self.readZone(entry, apex: apex) else { continue }
+            self.result.zones.append(zone)
+            // What the front would refuse, unless that has been said better.
+            guard self.document.complaints.count == complaints else { continue }
+            do throws(ZoneError) {
+                try zone.zone { _ in 0 }.check()
+            } catch {
+                self.document.complain(at: entry.position, "zone '\(entry.key)': \(error)")
+            }
         }
     }
 

@@ -15,6 +15,8 @@ struct ConfigurationReader {
     let document: Document
     var result: Configuration
     var files: [NamedFile] = []
+    /// The group that is to be looked up.
+    var socketGroup: Value?
 
     /// What is told apart by name or number, and where it was said first.
     var siteLines: [String: Int] = [:]
@@ -138,6 +140,7 @@ struct ConfigurationReader {
         if let file = console["enable-password-file"] {
             self.result.console.enablePasswordFile = self.file(file, isSecret: true)
         }
+        self.socketGroup = console["socket-group"]
         self.result.console.socketGroup = console["socket-group"]?.text("a group's name")
         if let value = console["idle-timeout"]?.duration(.seconds(1) ... .seconds(604_800)) {
             self.result.console.idleTimeout = value
@@ -163,9 +166,12 @@ struct ConfigurationReader {
     }
 
     private mutating func readDNS(_ value: Value) {
-        let keys = ["threads", "maximum-udp-size", "maximum-connections", "idle-timeout"]
+        let keys = [
+            "threads", "pin-threads", "maximum-udp-size", "maximum-connections", "idle-timeout",
+        ]
         guard let dns = value.mapping(allowed: keys) else { return }
-        self.result.dns.threads = dns["threads"]?.integer(1...256)
+        if let threads = dns["threads"]?.integer(1...256) { self.result.dns.threads = threads }
+        if let pins = dns["pin-threads"]?.boolean() { self.result.dns.pinsThreads = pins }
         if let size = dns["maximum-udp-size"]?.integer(512...4096) {
             self.result.dns.maximumUDPSize = size
         }

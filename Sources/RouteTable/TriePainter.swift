@@ -54,6 +54,14 @@ struct TriePainter {
         for index in firstIndex...lastIndex {
             let entry = self.base.root + index
             let old = entry.pointee.load(ordering: .relaxed)
+            if index > firstIndex, index < lastIndex, old < LookupBase.nodeFlag {
+                // Wholly inside: most of what a wide prefix paints.
+                let new = self.replaced(old)
+                if new == old { continue }
+                entry.pointee.store(new, ordering: .releasing)
+                changed = (changed?.lowerBound ?? index)...index
+                continue
+            }
             let slotFirst = UInt128(truncatingIfNeeded: index) &<< shift
             self.paint(
                 entry, depth: LookupBase.rootBits, slotFirst,

@@ -6,7 +6,7 @@ import Glibc
 /// Shows replies; in colour on a terminal that wants it.
 struct Printer {
     private let isColoured =
-        isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == nil
+        isatty(STDOUT_FILENO) == 1 && (getenv("NO_COLOR")?.pointee ?? 0) == 0
         && getenv("TERM").map { String(cString: $0) } != "dumb"
 
     /// Shows one line of a reply.

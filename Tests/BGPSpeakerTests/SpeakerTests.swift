@@ -6,7 +6,9 @@ import BGPSession
 import BGPSpeaker
 import BGPWire
 import Dispatch
+import Logging
 import NIOCore
+import NIOPosix
 import RouteTable
 import Testing
 
@@ -60,6 +62,33 @@ struct SpeakerTests {
         try await station.stop()
     }
 
+    @Test("never sends a route: its only UPDATEs are the End-of-RIB that graceful restart asks for")
+    func silence() async throws {
+        let (station, port) = try await Self.station()
+        let peer = try await ScriptedPeer.dial(port: port)
+        try await peer.establish(capabilities: [
+            .multiprotocol(.ipv4), .multiprotocol(.ipv6), .routeRefresh,
+            Capability(.gracefulRestart, [0, 120, 0, 1, 1, 0, 0, 2, 1, 0]),
+        ])
+        try await peer.send(try ScriptedPeer.announce(["10.0.0.0/8"]))
+        for family in AddressFamily.allCases {
+            guard case .message(.update, let body) = try await peer.next() else {
+                Issue.record("no End-of-RIB")
+                return
+            }
+            let update = UpdateDecoding.decode(
+                body.span.bytes, context: DecodeContext(fourOctetAS: true, isInternal: false))
+            #expect(update.endOfRIB == family)
+        }
+        // Asked for its routes, it has none to send: its last words are the next it says.
+        try await peer.send(.routeRefresh(RouteRefreshMessage(.ipv4)))
+        try await station.expect(["10.0.0.0/8 7"])
+        try await station.stop()
+        #expect(
+            try await peer.notification().description == "Cease/Administrative Shutdown")
+        #expect(try await peer.next() == .closed)
+    }
+
     @Test("closes connections of strangers at once, and counts them")
     func strangers() async throws {
         let (station, port) = try await Self.station()
@@ -69,6 +98,32 @@ struct SpeakerTests {
             #expect(await station.speaker.strangers() == count)
         }
         try await station.stop()
+    }
+
+    @Test("lets a peer wait that calls between bind and run")
+    func early() async throws {
+        let owner = TableOwner()
+        let speaker = BGPSpeaker(
+            settings: SpeakerSettings(listen: try Self.listen(), peers: [try Self.peer()]),
+            group: MultiThreadedEventLoopGroup.singleton, owner: owner,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let addresses = try await speaker.bind()
+        let port = UInt16(try #require(addresses.first?.port))
+        let peer = try await ScriptedPeer.dial(port: port)
+        #expect(await speaker.status().map(\.state) == [.idle])
+        let running = Task { try await speaker.run() }
+        try await peer.establish()
+        let isUp = try await eventually {
+            await speaker.status().map(\.state) == [.established]
+        }
+        #expect(isUp)
+        #expect(await speaker.strangers() == 0)
+        running.cancel()
+        try await running.value
+        #expect(
+            try await peer.notification().description == "Cease/Administrative Shutdown",
+            "cancelling ends it as well")
+        owner.shutdown()
     }
 
     @Test("reads messages that come byte by byte, and many in one piece")

@@ -1,10 +1,13 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
+import Choice
 import Console
 import Foundation
 import Logging
 import NIOCore
+import RouteTable
 import Testing
 
 @Suite("The console's server", .timeLimit(.minutes(1)))
@@ -136,6 +139,84 @@ struct ServerTests {
             }
             let wanted = expected.replacingOccurrences(of: "*", with: "").split(separator: "\n")
             #expect(lines == wanted)
+        }
+    }
+
+    @Test("replies made ready before follow sites, routes, pins and names as they change")
+    func changes() async throws {
+        let fixture = try await Fixture()
+        try await self.serve(face: .machine, on: fixture) { address, _ in
+            let client = try await LineClient(to: address)
+            func nearest(_ rest: String) async -> String {
+                client.send("nearest \(rest)\nnearest \(rest)\n")
+                var text = ""
+                while text.filter({ $0 == "\n" }).count < 2 {
+                    text += await client.text(upTo: "\n")
+                }
+                let lines = text.split(separator: "\n")
+                #expect(lines.count == 2 && lines.first == lines.last)
+                return String(lines.first ?? "")
+            }
+            #expect(await nearest("1.0.4.1").hasPrefix("+ sydney 210.18.215.100 distance=3 "))
+            fixture.oracle.update { $0.status[Fixture.sydney]?.health = .down }
+            #expect(await nearest("1.0.4.1").hasPrefix("+ tokyo 192.0.2.80 distance=4 "))
+            fixture.oracle.update { $0.status[Fixture.sydney]?.health = .up }
+            #expect(await nearest("1.0.4.1").hasPrefix("+ sydney 210.18.215.100 distance=3 "))
+
+            var batch = RouteBatch(feed: Fixture.core)
+            let longer = batch.intern(RouteAttributes(asPath: ASPath([1221, 1, 2, 3, 4])))
+            batch.announce(try IPPrefix(parsing: "1.0.4.0/24"), attributes: longer)
+            fixture.owner.submit(.routes(batch))
+            await fixture.owner.flush()
+            #expect(await nearest("1.0.4.1").contains(" distance=5 cost=25 "))
+            fixture.owner.submit(
+                .setPins([(try IPPrefix(parsing: "1.0.4.0/25"), [Fixture.tokyo])]))
+            await fixture.owner.flush()
+            #expect(
+                await nearest("1.0.4.1")
+                    == "+ tokyo 192.0.2.80 distance=4 cost=156 scope=25 reason=pinned")
+            fixture.owner.submit(.setPins([]))
+            fixture.owner.submit(.feedFlush(Fixture.core))
+            await fixture.owner.flush()
+            #expect(await nearest("1.0.4.1").hasPrefix("+ tokyo 192.0.2.80 distance=4 "))
+
+            #expect(await nearest("1.0.4.1 for www.example.com").hasPrefix("+ tokyo "))
+            fixture.oracle.update { $0.policies[1].sites = [Fixture.london] }
+            #expect(await nearest("1.0.4.1 for www.example.com").hasPrefix("+ london - "))
+            fixture.setReadiness(.notReady(waitingFor: "it"))
+            #expect(await nearest("1.0.4.1") == "- 503 not ready: it")
+            client.close()
+        }
+    }
+
+    @Test("the short way for nearest answers as the grammar's way, whatever the line")
+    func quickQuestions() async throws {
+        let fixture = try await Fixture()
+        var generator = SeededGenerator(seed: 3)
+        let pieces = [
+            "nearest", "nearest ", " ", "1.0.4.1", "10.2.3.4", "::1", "2001:db8::9", " for ",
+            "for", "www.example.com", "fish", "--json", "\t", "1.0.4", "?", "NEAREST ", "x",
+        ]
+        var lines: [String] = ["nearest 1.0.4.1 for  www.example.com", "nearest 1.0.4.1 for "]
+        for _ in 0..<400 {
+            let count = Int.random(in: 1...6, using: &generator)
+            let line = (0..<count).map { _ in pieces.randomElement(using: &generator) ?? "" }
+                .joined()
+            // Help and blank lines belong to the connection.
+            if line.contains(where: { $0 != " " && $0 != "\t" }), line.last != "?" {
+                lines.append(
+                    "nearest 1.0.4.1".prefix(Int.random(in: 0...15, using: &generator)) + line)
+            }
+        }
+        lines = lines.filter { $0.last != "?" && $0.contains { $0 != " " && $0 != "\t" } }
+        let interpreter = try fixture.interpreter()
+        var expected = ""
+        for line in lines { expected += await interpreter.run(line, face: .machine).text }
+        try await self.serve(face: .machine, on: fixture) { address, _ in
+            let client = try await LineClient(to: address)
+            client.send(lines.joined(separator: "\n") + "\n")
+            try await client.closeOutput()
+            #expect(String(decoding: await client.rest(), as: UTF8.self) == expected)
         }
     }
 

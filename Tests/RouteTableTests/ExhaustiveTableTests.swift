@@ -148,7 +148,13 @@ struct ExhaustiveTableTests {
     }
 
     // Each step here writes a good part of the root, so these are fewer.
-    @Test("of whole families are right", arguments: [(1, 2), (2, 1)])
+    #if DEBUG
+        static let wholeFamilyDepths = [(1, 1)]
+    #else
+        static let wholeFamilyDepths = [(1, 2), (2, 1)]
+    #endif
+
+    @Test("of whole families are right", arguments: Self.wholeFamilyDepths)
     func wholeFamilies(sites: Int, depth: Int) throws {
         try self.walk(
             [try Planting("0.0.0.0/0"), try Planting("::/0")], sites: sites, depth: depth)

@@ -85,7 +85,7 @@ enum Client {
         _ arguments: [String], input: String = "", environment: [String: String] = [:]
     ) async throws -> Run {
         let folder = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        // Tests may run in a helper of the toolchain: then the bundle is an argument.
+        // Tests may run in a program of the toolchain: then the bundle is an argument.
         let candidates = [folder] + CommandLine.arguments
         let program = try #require(
             candidates.map { ($0 as NSString).deletingLastPathComponent + "/martlet" }

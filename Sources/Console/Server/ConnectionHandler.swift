@@ -23,6 +23,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private let answerer: Answerer
     private let settings: ConsoleSettings
     private let counters: ConsoleCounters
+    private let tasks: RunningTasks
     private let logger: Logger
     private var session: Session
     private var presentation: Presentation
@@ -40,12 +41,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     init(
         interpreter: Interpreter, answerer: Answerer, settings: ConsoleSettings,
-        counters: ConsoleCounters, logger: Logger, face: Face, isTrusted: Bool
+        counters: ConsoleCounters, tasks: RunningTasks, logger: Logger, face: Face,
+        isTrusted: Bool
     ) {
         self.interpreter = interpreter
         self.answerer = answerer
         self.settings = settings
         self.counters = counters
+        self.tasks = tasks
         self.logger = logger
         self.session = Session(
             face: face, isTrusted: isTrusted, password: settings.password,
@@ -267,7 +270,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let (interpreter, presentation, prompt) =
             (self.interpreter, self.presentation, self.session.prompt)
-        self.busy = Task {
+        self.busy = self.tasks.start {
             let reply = await interpreter.reply(to: command, wantsJSON: wantsJSON)
             do {
                 if case .stream(let stream) = reply {

@@ -17,6 +17,7 @@ public final class ConsoleServer: Sendable {
     }
 
     public let counters = ConsoleCounters()
+    private let tasks = RunningTasks()
     private let interpreter: Interpreter
     private let answerer: Answerer
     private let logger: Logger
@@ -105,6 +106,7 @@ public final class ConsoleServer: Sendable {
             channel.close(promise: nil)
             try? await channel.closeFuture.get()
         }
+        await self.tasks.wait()
         try? await self.group.shutdownGracefully()
     }
 
@@ -151,7 +153,8 @@ public final class ConsoleServer: Sendable {
         try channel.pipeline.syncOperations.addHandler(
             ConnectionHandler(
                 interpreter: self.interpreter, answerer: self.answerer, settings: settings,
-                counters: self.counters, logger: self.logger, face: face, isTrusted: isTrusted))
+                counters: self.counters, tasks: self.tasks, logger: self.logger, face: face,
+                isTrusted: isTrusted))
     }
 }
 

@@ -1,0 +1,94 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import Choice
+public import RouteTable
+
+/// The numbers that names have in a running process.
+///
+/// A name keeps its number for as long as it is configured, over any number of reloads: the table's
+/// columns, its feeds and the policies that zones point to stay what they are. A number that has
+/// become free is given to another only at the next reload, unless there is no other left.
+public struct Assignment: Hashable, Sendable {
+    public private(set) var sites: [String: SiteID] = [:]
+    public private(set) var feeds: [String: FeedID] = [:]
+    /// Number 0 is for questions without a name: all sites, as configured. Policies that no name
+    /// uses any more stay for one reload, as zones may still point to them.
+    public private(set) var policies: [Policy] = []
+    private var unusedPolicies: Set<Int> = []
+
+    public init() {}
+
+    /// The numbers for a configuration that comes after the one these are for.
+    public func next(for configuration: Configuration) -> Assignment {
+        var next = Assignment()
+        next.sites = Self.assign(
+            configuration.sites.map(\.name), after: self.sites.mapValues { Int($0.rawValue) },
+            limit: SiteID.limit
+        ).mapValues { SiteID(rawValue: UInt8($0)) }
+        next.feeds = Self.assign(
+            configuration.feeds.map(\.name), after: self.feeds.mapValues { Int($0.rawValue) },
+            limit: FeedID.limit
+        ).mapValues { FeedID(rawValue: UInt16($0)) }
+
+        let all = configuration.choice.policy(
+            configuration.sites.compactMap { next.sites[$0.name] })
+        let named = configuration.zones.flatMap(\.nearest).map { nearest in
+            nearest.choice.policy(nearest.sites.compactMap { next.sites[$0] })
+        }
+        next.policies = self.policies.isEmpty ? [all] : self.policies
+        next.policies[0] = all
+        var used: Set = [0]
+        var free = self.unusedPolicies.sorted()
+        let wanted = named.reduce(into: [Policy]()) { unique, policy in
+            if !unique.contains(policy) { unique.append(policy) }
+        }
+        var new: [Policy] = []
+        for policy in wanted {
+            if let index = next.policies.firstIndex(of: policy) {
+                used.insert(index)
+                free.removeAll { $0 == index }
+            } else {
+                new.append(policy)
+            }
+        }
+        for policy in new {
+            if free.isEmpty {
+                used.insert(next.policies.count)
+                next.policies.append(policy)
+            } else {
+                let index = free.removeFirst()
+                used.insert(index)
+                next.policies[index] = policy
+            }
+        }
+        next.unusedPolicies = Set(next.policies.indices).subtracting(used)
+        return next
+    }
+
+    private static func assign(
+        _ names: [String], after previous: [String: Int], limit: Int
+    ) -> [String: Int] {
+        var numbers = previous.filter { names.contains($0.key) }
+        var taken = Set(previous.values)
+        for name in names where numbers[name] == nil {
+            let kept = Set(numbers.values)
+            guard
+                let number = (0..<limit).first(where: { !taken.contains($0) })
+                    ?? (0..<limit).first(where: { !kept.contains($0) })
+            else { break }
+            numbers[name] = number
+            taken.insert(number)
+        }
+        return numbers
+    }
+}
+
+extension Configuration.ChoiceOptions {
+    func policy(_ sites: [SiteID]) -> Policy {
+        Policy(
+            sites: sites, measure: self.measure, slack: self.slack, hopCost: self.hopCost,
+            tieBreaks: self.ties, allDown: self.allDown, weightLengthIPv4: self.weightLengthIPv4,
+            weightLengthIPv6: self.weightLengthIPv6)
+    }
+}

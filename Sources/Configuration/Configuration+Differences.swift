@@ -1,0 +1,208 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import BGPSession
+import BGPWire
+import Choice
+import DNSWire
+
+extension Configuration {
+    /// What a reload from another configuration changes, in words, and what it resets; empty where
+    /// both say the same.
+    public func differences(from old: Configuration) -> [String] {
+        var words: [String] = []
+        words += self.routerDifferences(from: old)
+        words += self.listenDifferences(from: old)
+        words += self.siteDifferences(from: old)
+        words += self.feedDifferences(from: old)
+        if self.maps != old.maps {
+            words.append("route maps: \(Self.list(old.maps)) -> \(Self.list(self.maps))")
+        }
+        if self.locationRanges != old.locationRanges {
+            words.append(
+                "location ranges: \(Self.list(old.locationRanges)) -> "
+                    + Self.list(self.locationRanges))
+        }
+        words += self.zoneDifferences(from: old)
+        if self.choice != old.choice { words.append("choice: changed") }
+        if self.dns != old.dns { words.append("dns: changed, from the next start on") }
+        if self.console != old.console { words.append("console: changed, for new connections") }
+        if self.logLevel != old.logLevel {
+            words.append("log level: \(old.logLevel.rawValue) -> \(self.logLevel.rawValue)")
+        }
+        if self.readyWait != old.readyWait {
+            words.append(
+                "ready wait: \(Value.words(old.readyWait)) -> \(Value.words(self.readyWait)), "
+                    + "at the next start")
+        }
+        return words
+    }
+
+    private static func list(_ words: [String]) -> String {
+        words.isEmpty ? "none" : words.joined(separator: ", ")
+    }
+
+    private func routerDifferences(from old: Configuration) -> [String] {
+        guard self.router != old.router else { return [] }
+        func text(_ router: Router?) -> String {
+            router.map { "AS \($0.asNumber), \($0.identifier)" } ?? "none"
+        }
+        return ["router: \(text(old.router)) -> \(text(self.router)); all BGP sessions are reset"]
+    }
+
+    private func listenDifferences(from old: Configuration) -> [String] {
+        var words: [String] = []
+        func compare(_ kind: String, _ before: [String], _ after: [String]) {
+            guard before != after else { return }
+            words.append(
+                "listen \(kind): \(Self.list(before)) -> \(Self.list(after)), from the next "
+                    + "start on")
+        }
+        compare("bgp", old.listen.bgp.map(\.description), self.listen.bgp.map(\.description))
+        compare(
+            "console", old.listen.console.map(\.words), self.listen.console.map(\.words))
+        compare("socket", [old.listen.socket.words], [self.listen.socket.words])
+        compare("dns", old.listen.dns.map(\.description), self.listen.dns.map(\.description))
+        return words
+    }
+
+    private func siteDifferences(from old: Configuration) -> [String] {
+        var words: [String] = []
+        let before = Dictionary(old.sites.map { ($0.name, $0) }) { first, _ in first }
+        let names = Set(self.sites.map(\.name))
+        for site in old.sites where !names.contains(site.name) {
+            words.append("site '\(site.name)': removed")
+        }
+        for site in self.sites {
+            guard let was = before[site.name] else {
+                words.append("site '\(site.name)': added")
+                continue
+            }
+            var parts: [String] = []
+            func compare<T: Equatable>(_ what: String, _ path: KeyPath<SiteEntry, T>) {
+                if site[keyPath: path] != was[keyPath: path] {
+                    parts.append("\(what) \(was[keyPath: path]) -> \(site[keyPath: path])")
+                }
+            }
+            compare("AS", \.asNumber)
+            if site.addresses != was.addresses {
+                parts.append(
+                    "addresses \(Self.list(was.addresses.map(\.description))) -> "
+                        + Self.list(site.addresses.map(\.description)))
+            }
+            compare("weight", \.weight)
+            if site.location != was.location {
+                parts.append(
+                    "location \(was.location?.words ?? "none") -> "
+                        + (site.location?.words ?? "none"))
+            }
+            if site.withoutRoutes != was.withoutRoutes {
+                parts.append(
+                    "without-routes \(was.withoutRoutes.rawValue) -> "
+                        + site.withoutRoutes.rawValue)
+            }
+            if !parts.isEmpty {
+                words.append("site '\(site.name)': \(parts.joined(separator: ", "))")
+            }
+        }
+        if self.sites.map(\.name).filter({ before[$0] != nil })
+            != old.sites.map(\.name).filter({ names.contains($0) })
+        {
+            words.append("sites: in another order")
+        }
+        return words
+    }
+
+    private func feedDifferences(from old: Configuration) -> [String] {
+        var words: [String] = []
+        let before = Dictionary(old.feeds.map { ($0.name, $0) }) { first, _ in first }
+        let names = Set(self.feeds.map(\.name))
+        for feed in old.feeds where !names.contains(feed.name) {
+            words.append("feed '\(feed.name)': removed; its routes leave at once")
+        }
+        for feed in self.feeds {
+            guard let was = before[feed.name] else {
+                words.append("feed '\(feed.name)': added")
+                continue
+            }
+            guard feed != was else { continue }
+            var parts: [String] = []
+            if feed.site != was.site { parts.append("site \(was.site) -> \(feed.site)") }
+            switch (was.source, feed.source) {
+            case (.bgp(let a), .bgp(let b)) where a != b: parts.append(b.words(from: a))
+            case (.mrt, .mrt) where feed.source != was.source:
+                parts.append("\(was.source.words) -> \(feed.source.words); it is read again")
+            case (.bgp, .mrt), (.mrt, .bgp):
+                parts.append(
+                    "\(was.source.words) -> \(feed.source.words); its routes leave at once")
+            case (.bgp, .bgp), (.mrt, .mrt): break
+            }
+            if feed.readsThroughSites != was.readsThroughSites {
+                parts.append(
+                    "read \(was.readsThroughSites ? "through-sites" : "plain") -> "
+                        + (feed.readsThroughSites ? "through-sites" : "plain"))
+            }
+            if feed.staleTime != was.staleTime {
+                parts.append(
+                    "stale-time \(Value.words(was.staleTime)) -> \(Value.words(feed.staleTime))"
+                )
+            }
+            words.append("feed '\(feed.name)': \(parts.joined(separator: ", "))")
+        }
+        if self.feeds.map(\.name).filter({ before[$0] != nil })
+            != old.feeds.map(\.name).filter({ names.contains($0) })
+        {
+            words.append("feeds: in another order; equal routes may be decided otherwise")
+        }
+        return words
+    }
+
+    private func zoneDifferences(from old: Configuration) -> [String] {
+        var words: [String] = []
+        let before = Dictionary(old.zones.map { ($0.apex, $0) }) { first, _ in first }
+        let apexes = Set(self.zones.map(\.apex))
+        for zone in old.zones where !apexes.contains(zone.apex) {
+            words.append("zone \(zone.apex): removed")
+        }
+        for zone in self.zones {
+            guard let was = before[zone.apex] else {
+                words.append("zone \(zone.apex): added")
+                continue
+            }
+            if zone != was { words.append("zone \(zone.apex): changed") }
+        }
+        return words
+    }
+}
+
+extension Configuration.BGPSource {
+    /// What becomes of a session whose settings were others.
+    fileprivate func words(from old: Configuration.BGPSource) -> String {
+        var parts: [String] = []
+        func compare<T: Equatable>(_ what: String, _ before: T, _ after: T, _ text: (T) -> String) {
+            if before != after { parts.append("\(what) \(text(before)) -> \(text(after))") }
+        }
+        compare("peer", old.peer, self.peer) { $0.description }
+        compare("port", old.port, self.port) { $0.description }
+        compare("as", old.peerAS, self.peerAS) { $0.description }
+        compare("local-as", old.localAS, self.localAS) { $0?.description ?? "the router's" }
+        compare("local-address", old.localAddress, self.localAddress) {
+            $0?.description ?? "any"
+        }
+        compare("hold-time", old.holdTime, self.holdTime) { $0.description }
+        compare("families", old.families, self.families) { families in
+            ["ipv4", "ipv6"].enumerated().filter { families.rawValue & 1 << $0.offset != 0 }
+                .map(\.element).joined(separator: " ")
+        }
+        // These go on with the session as it is.
+        let resets = !parts.isEmpty
+        compare("connect", old.connect, self.connect) { $0.rawValue }
+        compare("quiet-time", old.quietTime, self.quietTime, Value.words)
+        compare("connect-retry", old.connectRetry, self.connectRetry, Value.words)
+        compare(
+            "maximum-connect-retry", old.maximumConnectRetry, self.maximumConnectRetry,
+            Value.words)
+        return parts.joined(separator: ", ") + (resets ? "; the session is reset" : "")
+    }
+}

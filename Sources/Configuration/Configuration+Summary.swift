@@ -1,0 +1,155 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Choice
+import DNSWire
+
+extension Configuration {
+    /// What would run, for people.
+    ///
+    /// - Parameter usualSocket: Where the console's socket would be, if the file doesn't say.
+    /// - Returns: Lines, each ended.
+    public func summary(usualSocket: String? = nil) -> String {
+        var lines: [String] = []
+        if let router = self.router {
+            lines.append("router AS \(router.asNumber), identifier \(router.identifier)")
+        }
+        lines += self.listenLines(usualSocket)
+        lines.append(Self.count(self.sites.count, "site"))
+        for site in self.sites {
+            var words = ["  \(site.name)", "AS \(site.asNumber)"]
+            words +=
+                site.addresses.isEmpty
+                ? ["no address"] : site.addresses.map(\.description)
+            words.append(site.location?.words ?? "no location")
+            words.append("weight \(site.weight)")
+            if site.withoutRoutes != .last {
+                words.append("without routes: \(site.withoutRoutes.rawValue)")
+            }
+            lines.append(words.joined(separator: "  "))
+        }
+        lines.append(Self.count(self.feeds.count, "feed"))
+        for feed in self.feeds {
+            lines.append(
+                "  \(feed.name)  of \(feed.site)  \(feed.source.words)"
+                    + (feed.readsThroughSites ? "  through sites" : ""))
+        }
+        if !self.maps.isEmpty {
+            lines.append(Self.count(self.maps.count, "route map"))
+            lines += self.maps.map { "  \($0)" }
+        }
+        if !self.locationRanges.isEmpty {
+            lines.append(Self.count(self.locationRanges.count, "file") + " of locations")
+            lines += self.locationRanges.map { "  \($0)" }
+        }
+        lines.append(Self.count(self.zones.count, "zone"))
+        for zone in self.zones {
+            lines.append(
+                "  \(zone.apex)  "
+                    + Self.count(zone.records.count + zone.nameServers.count + 1, "record"))
+            for nearest in zone.nearest {
+                lines.append(
+                    "    \(nearest.owner)  nearest of \(nearest.sites.joined(separator: ", "))  "
+                        + "by \(nearest.choice.measure.rawValue)  ttl \(nearest.timeToLive)")
+            }
+        }
+        lines += self.warnings.map { "note: \($0)" }
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    private static func count(_ count: Int, _ word: String) -> String {
+        "\(count) \(word)\(count == 1 ? "" : "s")"
+    }
+
+    private func listenLines(_ usualSocket: String?) -> [String] {
+        func line(_ kind: String, _ words: [String]) -> String {
+            "listen \(kind): \(words.isEmpty ? "no" : words.joined(separator: ", "))"
+        }
+        let socket =
+            self.listen.socket == .usual
+            ? usualSocket ?? self.listen.socket.words : self.listen.socket.words
+        return [
+            line("bgp", self.listen.bgp.map(\.description)),
+            line("console", self.listen.console.map(\.words)),
+            line("socket", [socket]), line("dns", self.listen.dns.map(\.description)),
+        ]
+    }
+
+    /// What is allowed but perhaps not meant.
+    public var warnings: [String] {
+        var warnings: [String] = []
+        let fed = Set(self.feeds.map(\.site))
+        for site in self.sites where !fed.contains(site.name) && self.maps.isEmpty {
+            if !self.feeds.contains(where: \.readsThroughSites) {
+                warnings.append("site '\(site.name)' has no feed: it never has a route")
+            }
+        }
+        let unplaced = self.sites.filter { $0.location == nil }.map(\.name)
+        if !unplaced.isEmpty, unplaced.count < self.sites.count {
+            for nearest in self.zones.flatMap(\.nearest) {
+                if let site = nearest.sites.first(where: unplaced.contains) {
+                    warnings.append(
+                        "kilometres count nothing for \(nearest.owner): site '\(site)' has no "
+                            + "location")
+                }
+            }
+        }
+        if self.locationRanges.isEmpty, unplaced.count < self.sites.count {
+            warnings.append(
+                "kilometres count nothing: without location ranges no client has a location")
+        }
+        let open = self.listen.console.contains { !$0.endpoint.address.isLoopback }
+        if open, self.console.passwordFile == nil {
+            warnings.append("the console is open to the network without a password")
+        }
+        if !self.zones.isEmpty, self.listen.dns.isEmpty {
+            warnings.append("no listen: dns, so that nobody is told of the zones")
+        }
+        return warnings
+    }
+}
+
+extension Configuration.ConsoleListener {
+    var words: String {
+        self.face == .machine ? "\(self.endpoint) (machine)" : self.endpoint.description
+    }
+}
+
+extension Configuration.Socket {
+    var words: String {
+        switch self {
+        case .usual: "the usual one"
+        case .path(let path): path
+        case .none: "none"
+        }
+    }
+}
+
+extension Configuration.Location {
+    var words: String {
+        switch self {
+        case .country(let code): code
+        case .coordinates(let latitude, let longitude): "\(latitude) \(longitude)"
+        }
+    }
+}
+
+extension Configuration.Source {
+    var words: String {
+        switch self {
+        case .bgp(let bgp): return "BGP with \(bgp.peer) AS \(bgp.peerAS)"
+        case .mrt(let mrt):
+            let peer = [mrt.peer?.description, mrt.peerAS.map { "AS \($0)" }]
+                .compactMap(\.self).joined(separator: " ")
+            return "\(mrt.file), peer \(peer)"
+        }
+    }
+}
+
+extension IPAddress {
+    /// 127.0.0.0/8 or ::1.
+    fileprivate var isLoopback: Bool {
+        self.family == .ipv4 ? self.byte(at: 0) == 127 : self.high == 0 && self.low == 1
+    }
+}

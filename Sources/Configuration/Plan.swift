@@ -1,0 +1,237 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import Addressing
+public import BGPSpeaker
+public import Choice
+public import Console
+public import DNSFront
+import DNSWire
+import Glibc
+import NIOCore
+import RouteFiles
+public import RouteTable
+
+/// A configuration in the rooms' own terms: what is to run.
+public struct Plan: Sendable {
+    /// A file with the routes of several peers, and which peer each feed is.
+    public struct Dump: Hashable, Sendable {
+        public var file: String
+        public var feeds: [Selection]
+    }
+
+    /// Which of a dump's peers a feed is.
+    public struct Selection: Hashable, Sendable {
+        public var feed: FeedID
+        public var peer: IPAddress?
+        public var peerAS: ASNumber?
+    }
+
+    public var assignment: Assignment
+    /// In the configured order.
+    public var sites: [Site]
+    public var policies: [Policy]
+    /// The policies of `nearest` names, by name in small letters and without a last dot.
+    public var policyNames: [String: Int]
+    public var zones: [Zone]
+    public var feeds: [FeedDefinition]
+    /// How long a feed's routes outlive its session.
+    public var staleTimes: [FeedID: Duration]
+    public var speaker: SpeakerSettings
+    public var dumps: [Dump]
+    /// Route maps in order, and what the AS numbers in them mean.
+    public var maps: [String]
+    public var sitesByNumber: [ASNumber: SiteID]
+    public var locationRanges: [String]
+    public var console: ConsoleSettings
+    public var dns: DNSSettings
+    public var logLevel: Configuration.LogLevel
+    public var readyWait: Duration
+
+    /// The policy of a `nearest` name, however its letters are written.
+    public func policy(named name: String) -> Int? {
+        let small = name.lowercased()
+        return self.policyNames[small.hasSuffix(".") ? String(small.dropLast()) : small]
+    }
+}
+
+extension Configuration {
+    /// What is to run, with numbers that follow on those of before.
+    ///
+    /// - Parameters:
+    ///   - previous: The numbers of the configuration that runs; none at the start.
+    ///   - usualSocket: Where the console's socket is, if the file doesn't say.
+    /// - Returns: The plan; its ``Plan/assignment`` goes into the next one.
+    public func plan(after previous: Assignment = Assignment(), usualSocket: String? = nil) -> Plan
+    {
+        let assignment = previous.next(for: self)
+        let sites = self.sites.compactMap { entry -> Site? in
+            guard let id = assignment.sites[entry.name] else { return nil }
+            return Site(
+                id: id, name: entry.name, asNumber: entry.asNumber, addresses: entry.addresses,
+                weight: entry.weight, place: entry.location?.place(named: entry.name),
+                withoutRoutes: entry.withoutRoutes)
+        }
+        var policyNames: [String: Int] = [:]
+        let zones = self.zones.map { entry in
+            entry.zone { nearest in
+                let policy = nearest.choice.policy(
+                    nearest.sites.compactMap { assignment.sites[$0] })
+                let index = assignment.policies.firstIndex(of: policy) ?? 0
+                policyNames[Self.key(nearest.owner)] = index
+                return index
+            }
+        }
+        return Plan(
+            assignment: assignment, sites: sites, policies: assignment.policies,
+            policyNames: policyNames, zones: zones,
+            feeds: self.feedDefinitions(assignment),
+            staleTimes: Dictionary(
+                self.feeds.compactMap { feed in
+                    assignment.feeds[feed.name].map { ($0, feed.staleTime) }
+                }, uniquingKeysWith: { first, _ in first }),
+            speaker: self.speakerSettings(assignment), dumps: self.dumps(assignment),
+            maps: self.maps,
+            sitesByNumber: Dictionary(
+                sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
+            locationRanges: self.locationRanges,
+            console: self.consoleSettings(usualSocket: usualSocket), dns: self.dnsSettings,
+            logLevel: self.logLevel, readyWait: self.readyWait)
+    }
+
+    private static func key(_ name: DomainName) -> String {
+        let text = name.description.lowercased()
+        return text.hasSuffix(".") ? String(text.dropLast()) : text
+    }
+
+    private func feedDefinitions(_ assignment: Assignment) -> [FeedDefinition] {
+        let numbers = Dictionary(
+            self.sites.compactMap { site in
+                assignment.sites[site.name].map { ($0, site.asNumber) }
+            }, uniquingKeysWith: { first, _ in first })
+        return self.feeds.enumerated().compactMap { index, feed in
+            guard let id = assignment.feeds[feed.name], let site = assignment.sites[feed.site]
+            else { return nil }
+            return FeedDefinition(
+                id: id, name: feed.name, site: site, order: index,
+                throughSites: feed.readsThroughSites ? numbers.filter { $0.key != site } : [:])
+        }
+    }
+
+    private func speakerSettings(_ assignment: Assignment) -> SpeakerSettings {
+        var peers: [PeerSettings] = []
+        for feed in self.feeds {
+            guard case .bgp(let bgp) = feed.source, let id = assignment.feeds[feed.name],
+                let router = self.router
+            else { continue }
+            peers.append(
+                PeerSettings(
+                    name: feed.name, feed: id, localAS: bgp.localAS ?? router.asNumber,
+                    peerAS: bgp.peerAS, routerID: router.identifier.ipv4Value,
+                    peerAddress: bgp.peer, port: bgp.port, localAddress: bgp.localAddress,
+                    connect: bgp.connect, holdTime: bgp.holdTime, staleTime: feed.staleTime,
+                    quietTime: bgp.quietTime, connectRetry: bgp.connectRetry,
+                    maximumConnectRetry: bgp.maximumConnectRetry, families: bgp.families))
+        }
+        return SpeakerSettings(
+            listen: self.listen.bgp.map { ListenAddress(address: $0.address, port: $0.port) },
+            peers: peers)
+    }
+
+    /// Feeds that read the same file are fed by one pass over it.
+    private func dumps(_ assignment: Assignment) -> [Plan.Dump] {
+        var dumps: [Plan.Dump] = []
+        for feed in self.feeds {
+            guard case .mrt(let mrt) = feed.source, let id = assignment.feeds[feed.name] else {
+                continue
+            }
+            let selection = Plan.Selection(feed: id, peer: mrt.peer, peerAS: mrt.peerAS)
+            if let index = dumps.firstIndex(where: { $0.file == mrt.file }) {
+                dumps[index].feeds.append(selection)
+            } else {
+                dumps.append(Plan.Dump(file: mrt.file, feeds: [selection]))
+            }
+        }
+        return dumps
+    }
+
+    private func consoleSettings(usualSocket: String?) -> ConsoleSettings {
+        let listeners = self.listen.console.compactMap { listener in
+            (try? SocketAddress(
+                ipAddress: listener.endpoint.address.description,
+                port: Int(listener.endpoint.port))).map {
+                    ConsoleSettings.Listener(
+                        address: $0, face: listener.face == .machine ? .machine : .people)
+                }
+        }
+        let path: String? =
+            switch self.listen.socket {
+            case .usual: usualSocket
+            case .path(let path): path
+            case .none: nil
+            }
+        return ConsoleSettings(
+            listeners: listeners, socketPath: path,
+            socketGroup: self.console.socketGroup.flatMap(Group.number),
+            password: self.console.password, enablePassword: self.console.enablePassword,
+            idleTimeout: .seconds(self.console.idleTimeout.components.seconds),
+            maximumConnections: self.console.maximumConnections,
+            maximumLine: self.console.maximumLine)
+    }
+
+    private var dnsSettings: DNSSettings {
+        var settings = DNSSettings(
+            listeners: self.listen.dns.map { DNSEndpoint(address: $0.address, port: $0.port) })
+        settings.threads = self.dns.threads
+        settings.pinsThreads = self.dns.pinsThreads
+        settings.payloadSize = self.dns.maximumUDPSize
+        settings.maximumConnections = self.dns.maximumConnections
+        settings.idleTimeout = self.dns.idleTimeout
+        return settings
+    }
+}
+
+extension Configuration.Location {
+    func place(named name: String) -> Place? {
+        switch self {
+        case .country(let code):
+            CountryCentres.place(code).map {
+                Place(latitude: $0.latitude, longitude: $0.longitude, name: code)
+            }
+        case .coordinates(let latitude, let longitude):
+            Place(latitude: latitude, longitude: longitude, name: name)
+        }
+    }
+}
+
+extension Configuration.ZoneEntry {
+    /// The zone as the front serves it; `policy` numbers its `nearest` names.
+    func zone(policy: (Configuration.NearestEntry) -> Int) -> Zone {
+        var zone = Zone(
+            apex: self.apex, startOfAuthority: self.startOfAuthority,
+            nameServers: self.nameServers, timeToLive: self.timeToLive)
+        for record in self.records {
+            zone.add(record.owner, timeToLive: record.timeToLive, record.data)
+        }
+        for nearest in self.nearest {
+            zone.nearest[nearest.owner] = NearestRecord(
+                policy: policy(nearest), timeToLive: nearest.timeToLive,
+                answers: nearest.answers)
+        }
+        return zone
+    }
+}
+
+/// Groups of the operating system.
+enum Group {
+    static func number(_ name: String) -> UInt32? {
+        if let number = UInt32(name) { return number }
+        var entry = group()
+        var found: UnsafeMutablePointer<group>?
+        var buffer = [CChar](repeating: 0, count: 1 << 16)
+        guard getgrnam_r(name, &entry, &buffer, buffer.count, &found) == 0, found != nil else {
+            return nil
+        }
+        return entry.gr_gid
+    }
+}
