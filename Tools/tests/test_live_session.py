@@ -76,8 +76,9 @@ class LiveSessionTests(TestCase):
         # Both have it again, the west nearer; then the western router dies.
         east.configure(self.east({NETWORK: [64999]}))
         west.configure(west_configuration({NETWORK: []}))
-        self.follow(WEST)
         eventually("the eastern route", lambda: self.rank_distance("east") == "2")
+        eventually("the short western path", lambda: self.rank_distance("west") == "1")
+        self.follow(WEST)
         west.kill()
         eventually(
             "the western site to be stale",
