@@ -12,6 +12,7 @@ private let fuzzers: [String: Fuzzer] = [
     "addresses": fuzzAddresses,
     "attributes": fuzzAttributes,
     "bgp": fuzzUpdates,
+    "configuration": fuzzConfigurations,
     "console": fuzzConsole,
     "dns": fuzzDNS,
     "locations": fuzzLocations,
