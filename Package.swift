@@ -104,7 +104,9 @@ let package = Package(
             name: "BGPSessionTests", dependencies: ["BGPSession", "BGPWire", "Addressing"]),
         .testTarget(
             name: "ChoiceTests",
-            dependencies: ["Choice", "RouteTable", "RouteFiles", "BGPWire", "Addressing"]),
+            dependencies: [
+                "Choice", "RouteTable", "RouteFiles", "BGPSpeaker", "BGPWire", "Addressing",
+            ]),
         .testTarget(
             name: "BGPSpeakerTests",
             dependencies: [

@@ -45,7 +45,7 @@ public enum RouteMapLoader {
             for entry in map.entries {
                 result.pins.append((entry.prefix, preferences[Int(entry.preference)]))
             }
-            result.warnings += map.warnings.map { "\(path): \($0)" }
+            result.warnings += map.warnings.map { "\(path):\($0)" }
             if map.warningCount > map.warnings.count {
                 result.warnings.append(
                     "\(path): and \(map.warningCount - map.warnings.count) more of the kind")

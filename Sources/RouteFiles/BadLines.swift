@@ -50,19 +50,50 @@ public struct BadLines: Error, Hashable, Sendable {
 
     public init(sites: [ASNumber: String] = [:]) { self.sites = sites }
 
+    /// What stands in the bad field of each of ``lines``, where it is a field that is bad.
+    private var found: [String?] = []
+
     mutating func add(line: Int, column: Int, _ reason: BadLine.Reason) {
+        self.add(BadLine(line: line, column: column, reason: reason), found: nil)
+    }
+
+    /// Notes a bad field: the error's place in it, and what stands there.
+    mutating func add(
+        line: Int, column: Int, _ error: AddressSyntaxError, in field: Span<UInt8>
+    ) {
+        self.add(
+            BadLine(line: line, column: column + error.offset, reason: .syntax(error.reason)),
+            found: field.isEmpty ? nil : Self.quoted(field))
+    }
+
+    private mutating func add(_ line: BadLine, found: String?) {
         self.count += 1
         guard self.lines.count < Self.maximum else { return }
-        self.lines.append(BadLine(line: line, column: column, reason: reason))
+        self.lines.append(line)
+        self.found.append(found)
+    }
+
+    /// Up to 64 bytes, those that are no printable ASCII as `\x1b`.
+    private static func quoted(_ field: Span<UInt8>) -> String {
+        var text = "'"
+        for index in 0..<min(64, field.count) {
+            let byte = field[index]
+            if (0x20..<0x7f).contains(byte) {
+                text.unicodeScalars.append(UnicodeScalar(byte))
+            } else {
+                text += "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+        }
+        return text + (field.count > 64 ? "...'" : "'")
     }
 }
 
 /// A line each, `FILE:LINE:COLUMN: reason`, and how many more there are.
 extension BadLines: CustomStringConvertible {
     public var description: String {
-        var text = self.lines.map { line in
+        var text = zip(self.lines, self.found).map { line, found in
             "\(self.path.map { $0 + ":" } ?? "")\(line.line):\(line.column): "
-                + self.words(line.reason)
+                + (found.map { $0 + ": " } ?? "") + self.words(line.reason)
         }
         if self.count > self.lines.count {
             text.append("and \(self.count - self.lines.count) more bad lines")

@@ -183,7 +183,7 @@ private struct LocationParser {
         do throws(AddressSyntaxError) {
             return try IPAddress(parsing: bytes.extracting(field))
         } catch {
-            self.bad.add(line: number, column: column + error.offset, .syntax(error.reason))
+            self.bad.add(line: number, column: column, error, in: bytes.extracting(field))
             return nil
         }
     }

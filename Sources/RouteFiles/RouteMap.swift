@@ -86,15 +86,16 @@ public struct RouteMap: Sendable {
     }
 }
 
+/// `LINE: what is odd`, to stand behind a file's name and a colon.
 extension RouteMap.Warning: CustomStringConvertible {
     public var description: String {
         switch self {
         case .duplicate(let prefix, let line, let earlier):
-            "\(prefix) stands on line \(earlier) and again on line \(line), which counts"
+            "\(line): \(prefix) stands on line \(earlier) already; this line counts"
         case .masked(let prefix, let line):
-            "line \(line): bits are set beyond the prefix length; read as \(prefix)"
+            "\(line): bits are set beyond the prefix length; read as \(prefix)"
         case .repeatedSite(let number, let line):
-            "line \(line): AS number \(number) stands twice; its first place counts"
+            "\(line): AS number \(number) stands twice; its first place counts"
         }
     }
 }

@@ -36,8 +36,8 @@ struct RouteMapParser {
             (prefix, wasMasked) = try IPPrefix.lenient(parsing: bytes.extracting(field))
         } catch {
             self.bad.add(
-                line: number, column: column(field.lowerBound + error.offset),
-                .syntax(error.reason))
+                line: number, column: column(field.lowerBound), error,
+                in: bytes.extracting(field))
             return
         }
         self.sites.removeAll(keepingCapacity: true)
@@ -59,8 +59,8 @@ struct RouteMapParser {
                 }
             } catch {
                 self.bad.add(
-                    line: number, column: column(field.lowerBound + error.offset),
-                    .syntax(error.reason))
+                    line: number, column: column(field.lowerBound), error,
+                    in: bytes.extracting(field))
                 return
             }
             rest = field.upperBound..<line.upperBound

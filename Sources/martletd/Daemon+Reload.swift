@@ -68,6 +68,10 @@ extension Daemon {
         let layers = try await self.files.runIfActive {
             try StaticLayers.read(plan, pins: needsPins, locations: needsLocations)
         }
+        let dumps = plan.dumps.filter { dump in
+            isChanged([dump.file]) || !old.plan.dumps.contains(dump)
+        }
+        try await self.files.runIfActive { for dump in dumps { try dump.loader.check() } }
         for warning in layers.warnings { self.logger.warning("\(warning)") }
         if needsPins, plan.maps == old.plan.maps, !plan.maps.isEmpty {
             changes.append("route maps are read again")
@@ -77,7 +81,7 @@ extension Daemon {
         }
         for change in changes { self.logger.info("reload: \(change)") }
 
-        self.define(plan, after: old.plan)
+        self.define(plan)
         layers.submit(to: self.owner)
         self.oracle.update { world in
             world.sites = plan.sites
@@ -95,15 +99,13 @@ extension Daemon {
         }
         StandardErrorLog.setLevel(plan.logLevel.level)
         changes += await self.speaker.apply(plan.speaker)
+        self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
         if plan.dns != old.plan.dns {
             changes.append("the dns listeners and limits change at the next start")
         }
-        for dump in plan.dumps {
-            let before = old.plan.dumps.first { $0.file == dump.file }
-            guard before != dump || isChanged([dump.file]) else { continue }
-            let isKnown = before.map { Set(dump.feeds).isSubset(of: $0.feeds) } ?? false
-            if let words = await self.load(dump, replacing: isKnown) {
+        for dump in dumps {
+            if let words = await self.load(dump, replacing: true) {
                 changes.append(words)
             } else {
                 changes.append("\(dump.file) is loaded")

@@ -85,7 +85,7 @@ final class Daemon: Sendable {
                 lines: ["\(configuration.file): \(error)"],
                 status: StartFailure.badConfiguration)
         }
-        self.define(plan, after: nil)
+        self.define(plan)
         layers.submit(to: self.owner)
         self.running.withLock { $0.stamps = layers.stamps }
         let console = try ConsoleServer(

@@ -80,10 +80,7 @@ extension Daemon {
     /// - Returns: What went wrong, in words; nil where nothing did.
     @discardableResult
     func load(_ dump: Plan.Dump, replacing: Bool) async -> String? {
-        let loader = DumpLoader(
-            path: dump.file,
-            feeds: dump.feeds.map { ($0.feed, PeerSelector(address: $0.peer, asNumber: $0.peerAS)) }
-        )
+        let loader = dump.loader
         let owner = self.owner
         let clock = ContinuousClock()
         let start = clock.now
@@ -121,21 +118,30 @@ extension Daemon {
         }
     }
 
-    /// Tells the table of the sites and feeds that there are, and takes away those that were.
-    func define(_ plan: Plan, after previous: Plan?) {
-        let feeds = Dictionary(uniqueKeysWithValues: plan.feeds.map { ($0.id, $0) })
-        for feed in previous?.feeds ?? [] {
-            // A feed of another site, or read in another way, is another feed.
-            let now = feeds[feed.id]
-            if now?.site != feed.site || now?.throughSites != feed.throughSites {
-                self.owner.submit(.removeFeed(feed.id))
-            }
-        }
-        for site in previous?.sites ?? [] where !plan.sites.contains(where: { $0.id == site.id }) {
-            self.owner.submit(.removeSite(site.id))
-        }
+    /// Tells the table of the sites and feeds that there are. Feeds that stay keep their routes,
+    /// also where they count for another site now.
+    func define(_ plan: Plan) {
         for site in plan.sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
         for feed in plan.feeds { self.owner.submit(.addFeed(feed)) }
         self.board.define(plan.feeds, files: Set(plan.dumps.flatMap(\.feeds).map(\.feed)))
+    }
+
+    /// Takes away what is configured no longer: once no session feeds it any more.
+    func forget(_ old: Plan, unlessIn plan: Plan) {
+        let feeds = Set(plan.feeds.map(\.id))
+        for feed in old.feeds where !feeds.contains(feed.id) {
+            self.owner.submit(.removeFeed(feed.id))
+        }
+        // A feed that was a file and is a session now begins with nothing.
+        let files = Set(plan.dumps.flatMap(\.feeds).map(\.feed))
+        for feed in old.dumps.flatMap(\.feeds).map(\.feed)
+        where feeds.contains(feed) && !files.contains(feed) {
+            self.owner.submit(.feedFlush(feed))
+            self.board.set(feed, liveness: .lost)
+        }
+        let sites = Set(plan.sites.map(\.id))
+        for site in old.sites where !sites.contains(site.id) {
+            self.owner.submit(.removeSite(site.id))
+        }
     }
 }

@@ -7,8 +7,24 @@ import Configuration
 import Glibc
 import Logging
 
-/// The daemon's command line.
+/// The process's entry.
+///
+/// With an asynchronous `main` the main thread would end in a state in which the C library no
+/// longer counts it, and it would stay root when the others give root up; so it is kept, waiting.
 @main
+enum Entry {
+    static func main() {
+        // Before any thread of ours reads the environment, which it moves.
+        setproctitle_init(CommandLine.argc, CommandLine.unsafeArgv, environ)
+        Task.detached {
+            await MartletDaemon.main()
+            exit(0)
+        }
+        while true { pause() }
+    }
+}
+
+/// The daemon's command line.
 struct MartletDaemon: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martletd",
@@ -41,8 +57,6 @@ struct MartletDaemon: AsyncParsableCommand {
     }
 
     func run() async throws {
-        // Before any thread of ours reads the environment, which it moves.
-        setproctitle_init(CommandLine.argc, CommandLine.unsafeArgv, environ)
         let report = Background.reportDescriptor()
         if !self.foreground, report == nil { throw ExitCode(Background.start()) }
         // A peer that goes away in the middle of a write is an error at that write.

@@ -49,7 +49,29 @@ struct Privileges {
         try self.check("initgroups", martlet_initialize_groups(self.name, self.group))
         try self.check("setresgid", martlet_set_group(self.group))
         try self.check("setresuid", martlet_set_user(self.user))
-        guard setuid(0) != 0 else { throw .stillRoot }
+        guard setuid(0) != 0, try Self.threadsAreAll(self.user) else { throw .stillRoot }
+    }
+
+    /// Whether every thread runs as `user`, as the kernel sees it: "Uid:" and the real, effective,
+    /// saved and file system ids (proc_pid_status(5)).
+    private static func threadsAreAll(_ user: uid_t) throws(Failure) -> Bool {
+        guard let folder = opendir("/proc/self/task") else {
+            throw .system(call: "/proc/self/task", errno: errno)
+        }
+        defer { closedir(folder) }
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            // A thread that has ended meanwhile has no status to read.
+            guard Int(name) != nil,
+                let status = try? FileText.read("/proc/self/task/\(name)/status"),
+                let line = status.split(separator: "\n").first(where: { $0.hasPrefix("Uid:") })
+            else { continue }
+            let ids = line.dropFirst(4).split { $0 == "\t" || $0 == " " }
+            guard ids.count == 4, ids.allSatisfy({ $0 == "\(user)" }) else { return false }
+        }
+        return true
     }
 
     /// The C room gives a negated errno.

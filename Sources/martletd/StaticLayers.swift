@@ -26,10 +26,7 @@ struct StaticLayers: Sendable {
         do {
             if pins {
                 layers.note(plan.maps)
-                let sites = plan.sites.map {
-                    RouteMapLoader.Site(id: $0.id, name: $0.name, asNumber: $0.asNumber)
-                }
-                let loaded = try RouteMapLoader.load(paths: plan.maps, sites: sites)
+                let loaded = try plan.readMaps()
                 layers.pins = loaded.pins
                 layers.warnings += loaded.warnings
             }

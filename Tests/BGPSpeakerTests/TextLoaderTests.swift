@@ -31,7 +31,7 @@ struct RouteMapLoaderTests {
         #expect(pins.warnings.count == 1)
         #expect(
             pins.warnings.first?.hasSuffix(
-                ": 10.1.0.0/16 stands on line 2 and again on line 3, which counts") == true)
+                ":3: 10.1.0.0/16 stands on line 2 already; this line counts") == true)
         table.owner.submit(.setPins(pins.pins))
         table.owner.flushAndWait()
         var reader = try table.owner.lookup.makeReader()

@@ -87,7 +87,7 @@ struct RouteMapTests {
             ])
         #expect(
             map.warnings.first?.description
-                == "10.0.0.0/8 stands on line 1 and again on line 3, which counts")
+                == "3: 10.0.0.0/8 stands on line 1 already; this line counts")
         #expect(map.entries.first?.line == 5)
     }
 
@@ -171,7 +171,7 @@ struct RouteMapTests {
         let error = #expect(throws: BadLines.self) {
             try RouteMap(path: path, sites: Self.sites)
         }
-        #expect(error?.description == "\(path):2:1: unexpected 'x'")
+        #expect(error?.description == "\(path):2:1: 'x': unexpected 'x'")
         let good = try TestData.write(Packed.gzip(Array("10.0.0.0/8 64600\n".utf8)), "good")
         #expect(try RouteMap(path: good, sites: Self.sites).entries.count == 1)
         #expect(throws: InputFileError(path: "/nowhere", reason: .cannotOpen(ENOENT), offset: 0)) {

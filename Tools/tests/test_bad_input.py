@@ -256,15 +256,16 @@ class TableDumpTests(BadInputTestCase):
         start = len(good) - size
         broken = bytearray(good)
         struct.pack_into(">H", broken, start + 12 + 5 + 3, 9)  # nine entries where three are
-        for name, content in [
-            ("cut within a record", good[:-5]),
-            ("cut within a header", good[:start + 7]),
-            ("a length beyond the file", good[:start] + mrt(13, 2, b"", size=1 << 31)),
-            ("more entries than bytes", bytes(broken)),
-            ("a peer that the index lacks", good[:start] + rib_entry(99, 4)),
+        for name, content, offset in [
+            ("cut within a record", good[:-5], start),
+            ("cut within a header", good[:start + 7], start),
+            ("a length beyond the file", good[:start] + mrt(13, 2, b"", size=1 << 31), start),
+            # Here the offset is that of the missing entry: the end of the record.
+            ("more entries than bytes", bytes(broken), len(broken)),
+            ("a peer that the index lacks", good[:start] + rib_entry(99, 4), start),
         ]:
             with self.subTest(damage=name):
-                self.refused(self.dump(content), r"table\.mrt", r"record 10[12]\b", rf"\b{start}\b")
+                self.refused(self.dump(content), r"table\.mrt", r"record 10[12]\b", rf"\b{offset}\b")
 
     def test_what_is_no_table_at_all(self):
         for name, content in [

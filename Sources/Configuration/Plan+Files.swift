@@ -1,0 +1,56 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import BGPSpeaker
+import Choice
+import DNSFront
+import RouteFiles
+import RouteTable
+
+extension Plan.Dump {
+    /// Reads the file for its feeds.
+    public var loader: DumpLoader {
+        DumpLoader(
+            path: self.file,
+            feeds: self.feeds.map { ($0.feed, PeerSelector(address: $0.peer, asNumber: $0.peerAS)) }
+        )
+    }
+}
+
+extension Plan {
+    /// Reads the route maps, whole: all of them or an error.
+    ///
+    /// - Throws: `InputFileError` or `BadLines`, of the first map that is bad.
+    public func readMaps() throws -> RouteMapLoader.Pins {
+        try RouteMapLoader.load(
+            paths: self.maps,
+            sites: self.sites.map {
+                RouteMapLoader.Site(id: $0.id, name: $0.name, asNumber: $0.asNumber)
+            })
+    }
+
+    /// What reading all files that the plan names would complain of.
+    public struct Findings: Sendable {
+        /// Odd, but usable: a line each.
+        public var warnings: [String] = []
+        /// What can't be used: a line each.
+        public var problems: [String] = []
+    }
+
+    /// Reads everything that the plan names, to its end, and keeps nothing. Blocks.
+    public func checkFiles() -> Findings {
+        var findings = Findings()
+        func attempt(_ body: () throws -> Void) {
+            do {
+                try body()
+            } catch {
+                findings.problems += "\(error)".split(separator: "\n").map(String.init)
+            }
+        }
+        for zone in self.zones { attempt { try zone.check() } }
+        attempt { findings.warnings += try self.readMaps().warnings }
+        for path in self.locationRanges { attempt { _ = try LocationLoader.load(paths: [path]) } }
+        for dump in self.dumps { attempt { try dump.loader.check() } }
+        return findings
+    }
+}
