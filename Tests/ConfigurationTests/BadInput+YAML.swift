@@ -75,7 +75,7 @@ extension BadInputTests {
             "an alias without an anchor",
             "sites: *a\n",
             [
-                "1:8: this is not YAML: found undefined alias"
+                "1:8: there is no anchor '&a' before this"
             ]),
         BadInput(
             "two documents",
@@ -86,8 +86,7 @@ extension BadInputTests {
 
             """,
             [
-                "2:1: this is not YAML: expected a single document in the stream, but "
-                    + "found another document"
+                "2:1: a second document begins here: one file has one document"
             ]),
         BadInput(
             "an escape that is none",
@@ -107,18 +106,20 @@ extension BadInputTests {
             "a control character",
             "sites: \u{1}\n",
             [
-                "1:1: this is not YAML: control characters are not allowed"
+                "1:8: this is not YAML: control characters are not allowed"
             ]),
         BadInput(
             "an anchor within itself",
             "sites: &a { b: *a }\n",
             [
-                "1:16: this is not YAML: found undefined alias"
+                "1:16: there is no anchor '&a' before this"
             ]),
         BadInput(
             "a tag",
             "sites: !!python/object:os.system { a: { as: 1 } }\n",
-            []),
+            [
+                "1:8: tags (!…) have no meaning here"
+            ]),
         BadInput(
             "a directive",
             """
@@ -129,6 +130,19 @@ extension BadInputTests {
             """,
             [
                 "1:1: this is not YAML: found incompatible YAML document"
+            ]),
+        BadInput(
+            "a list nested deeply",
+            "a: "
+                + "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\n",
+            [
+                "1:67: values are nested more than 64 levels deep"
+            ]),
+        BadInput(
+            "a control character further on",
+            "sites:\n  é: \u{2}\n",
+            [
+                "2:6: this is not YAML: control characters are not allowed"
             ]),
     ]
 }
@@ -154,10 +168,13 @@ extension BadInputTests {
                 "3:15: level must be trace, debug, info, notice, warning, error or "
                     + "critical, not 'loud'",
                 "5:3: feed 'f' needs bgp or mrt",
-                "5:14: there is no site 'b'; did you mean 'a'?",
+                "5:14: there is no site 'b' (sites: a)",
                 "6:3: feed 'g' has no site",
                 "6:22: feed 'g' is either bgp or mrt, not both",
                 "8:12: as must be an AS number from 1 to 4294967295, not 0",
+                "8:23: weight must be a whole number from 0 to 1000000, not 'x'",
+                "8:38: each of addresses must be an IP address, not 1: the text ends too early",
+                "8:41: each of addresses must be an IP address, not 2: the text ends too early",
             ])
     ]
 }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
-import Foundation
 import Testing
 
 /// A text that is refused, and all that is said of it.
@@ -27,10 +26,5 @@ struct BadInputTests {
         arguments: keys + types + network + feeds + zones + later + yaml + several)
     func complaints(input: BadInput) {
         #expect(Reading.complaints(input.text) == input.complaints)
-        print(
-            "ACTUAL",
-            String(
-                decoding: try! JSONEncoder().encode([[input.what], Reading.complaints(input.text)]),
-                as: UTF8.self))
     }
 }
