@@ -2,7 +2,6 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import PackageDescription
 
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -149,28 +148,6 @@ where target.type != .system && !["CLinux", "CAllocationCount"].contains(target.
         .enableUpcomingFeature("InternalImportsByDefault"),
         .treatAllWarnings(as: .error),
     ]
-}
-
-// While the house is being built: only the rooms that are there (or asked for) are built.
-let rooms = Context.environment["MARTLET_ROOMS"]?.split(separator: ",").map(String.init)
-func isThere(_ target: Target) -> Bool {
-    let folder = target.type == .test ? "Tests" : "Sources"
-    let path = "\(Context.packageDirectory)/\(target.path ?? "\(folder)/\(target.name)")"
-    guard FileManager.default.fileExists(atPath: path) else { return false }
-    guard let rooms else { return true }
-    return rooms.contains(target.name) || target.path != nil
-        || target.type == .test && rooms.contains(String(target.name.dropLast(5)))
-}
-package.targets = package.targets.filter(isThere)
-let left = Set(package.targets.map(\.name))
-for target in package.targets {
-    target.dependencies.removeAll { dependency in
-        guard case .byNameItem(let name, _) = dependency else { return false }
-        return !left.contains(name)
-    }
-}
-package.products = package.products.filter { product in
-    package.targets.contains { $0.name == product.name }
 }
 
 // The fuzzers (Tools/fuzz): one program, built only when asked for, with every Swift module

@@ -12,10 +12,11 @@ extension ConfigurationReader {
         var peers: [(feed: Configuration.FeedEntry, line: Int)] = []
         for (index, entry) in feeds.entries.enumerated() {
             self.checkName(entry, "feed")
-            if index == FeedID.limit {
+            guard index < FeedID.limit else {
                 self.document.complain(
                     at: entry.position,
                     "feed '\(entry.key)' is one too many: there can be \(FeedID.limit) feeds")
+                break
             }
             guard let feed = self.readFeed(entry) else { continue }
             if let first = peers.first(where: { Self.share($0.feed.source, feed.source) }) {
@@ -86,11 +87,11 @@ extension ConfigurationReader {
         }
         let peer = bgp.require("peer")?.address()
         let number = bgp.require("as")?.asNumber()
-        guard let peer, let number else { return nil }
-        var source = Configuration.BGPSource(peer: peer, peerAS: number)
+        var source = Configuration.BGPSource(
+            peer: peer ?? IPAddress(ipv4: 0), peerAS: number ?? ASNumber(0))
         source.port = bgp["port"]?.integer(1...65535).flatMap(UInt16.init) ?? source.port
         source.localAS = bgp["local-as"]?.asNumber()
-        source.localAddress = bgp["local-address"]?.address(peer.family)
+        source.localAddress = bgp["local-address"]?.address(peer?.family)
         source.connect =
             bgp["connect"]?.choice(of: ConnectMode.self) ?? source.connect
         if let hold = bgp["hold-time"] {
@@ -116,7 +117,7 @@ extension ConfigurationReader {
             bgp["maximum-connect-retry"]?.duration(source.connectRetry ... .seconds(86400))
             ?? max(source.maximumConnectRetry, source.connectRetry)
         if let families = bgp["families"] { source.families = Self.families(families) }
-        return source
+        return peer == nil || number == nil ? nil : source
     }
 
     private static func families(_ value: Value) -> FamilySet {

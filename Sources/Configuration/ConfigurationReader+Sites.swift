@@ -8,15 +8,16 @@ import RouteTable
 extension ConfigurationReader {
     mutating func readSites(_ value: Value) {
         guard let sites = value.mapping() else { return }
-        if sites.entries.isEmpty { value.complain("sites has nothing in it") }
+        if value.isVacant { value.complain("sites has nothing in it") }
         var numberLines: [ASNumber: (name: String, line: Int)] = [:]
         for entry in sites.entries {
             self.checkName(entry, "site")
             self.siteLines[entry.key] = entry.position.line
-            if self.siteLines.count == SiteID.limit + 1 {
+            guard self.siteLines.count <= SiteID.limit else {
                 self.document.complain(
                     at: entry.position,
                     "site '\(entry.key)' is one too many: there can be \(SiteID.limit) sites")
+                break
             }
             guard let site = self.readSite(entry) else { continue }
             if let first = numberLines[site.asNumber] {
@@ -34,13 +35,16 @@ extension ConfigurationReader {
     private func readSite(_ entry: Mapping.Entry) -> Configuration.SiteEntry? {
         let name = "site '\(entry.key)'"
         let keys = ["as", "addresses", "location", "weight", "without-routes"]
-        guard
-            let mapping = Mapping(entry, named: name, allowed: keys),
-            let number = mapping.require("as")?.asNumber()
-        else { return nil }
-        var site = Configuration.SiteEntry(name: entry.key, asNumber: number)
+        guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
+        let number = mapping.require("as")?.asNumber()
+        var site = Configuration.SiteEntry(
+            name: entry.key, asNumber: number ?? ASNumber(0))
         for element in mapping["addresses"]?.elements("each of addresses") ?? [] {
             guard let address = element.address() else { continue }
+            guard site.addresses.count < Self.mostAddresses else {
+                element.complain("\(name) has more than \(Self.mostAddresses) addresses")
+                break
+            }
             if site.addresses.contains(address) {
                 element.complain("\(name) has the address \(address) twice")
             }
@@ -54,8 +58,11 @@ extension ConfigurationReader {
             mapping["without-routes"]?.complain(
                 "\(name) can't rank by location: it has no location")
         }
-        return site
+        return number == nil ? nil : site
     }
+
+    /// As many as any answer has room for.
+    private static let mostAddresses = 64
 
     /// A country's code, or a latitude and a longitude.
     private func readPlace(_ value: Value) -> Configuration.Location? {

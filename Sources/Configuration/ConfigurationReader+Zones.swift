@@ -39,8 +39,10 @@ extension ConfigurationReader {
         if let file = mapping["file"] {
             file.complain("zone files are not supported by this version: use records")
         }
+        // A zone file would name them.
+        let nameServers = mapping["file"] == nil ? mapping.require("ns") : mapping["ns"]
         let servers =
-            mapping.require("ns")?.elements("each of ns").compactMap { $0.domainName() } ?? []
+            nameServers?.elements("each of ns").compactMap { $0.domainName() } ?? []
         let timeToLive = mapping["ttl"]?.timeToLive() ?? 300
         guard let soa = self.readStartOfAuthority(mapping, apex: apex, first: servers.first)
         else { return nil }

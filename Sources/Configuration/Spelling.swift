@@ -8,7 +8,8 @@ enum Spelling {
     static func nearest(to word: String, among words: some Sequence<String>) -> String? {
         let small = word.lowercased()
         guard small.count <= 64 else { return nil }
-        let limit = max(1, small.count / 3)
+        // Of two letters every other word of two is near.
+        let limit = small.count < 3 ? 0 : small.count / 3
         var best: (distance: Int, word: String)?
         for candidate in words {
             let distance = Self.distance(small, candidate.lowercased())

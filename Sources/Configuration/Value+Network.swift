@@ -71,8 +71,11 @@ extension Value {
 
     /// Seconds that fit a TTL (RFC 2181 §8).
     func timeToLive() -> UInt32? {
-        self.duration(.zero ... .seconds(0x7fff_ffff)).map {
-            UInt32(clamping: $0.components.seconds)
+        guard let duration = self.duration(.zero ... .seconds(0x7fff_ffff)) else { return nil }
+        guard duration.components.attoseconds == 0 else {
+            self.mustBe("whole seconds")
+            return nil
         }
+        return UInt32(clamping: duration.components.seconds)
     }
 }

@@ -1,17 +1,13 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import Yams
-
 /// A node of a document and what it is called in complaints.
 struct Value {
     let document: Document
     let node: Node
     let name: String
 
-    var position: Position {
-        Position(line: self.node.mark?.line ?? 1, column: self.node.mark?.column ?? 1)
-    }
+    var position: Position { self.node.position }
 
     func complain(_ text: String) { self.document.complain(at: self.position, text) }
 
@@ -22,31 +18,30 @@ struct Value {
 
     /// What stands there, in words.
     var found: String {
-        switch self.node {
+        switch self.node.content {
         case .mapping: return "a mapping"
         case .sequence: return "a list"
-        case .alias: return "an alias"
-        case .scalar(let scalar):
+        case .scalar(let whole, let isPlain):
             if self.isEmpty { return "nothing" }
-            let text =
-                scalar.string.count > 60 ? scalar.string.prefix(60) + "…" : scalar.string[...]
-            let isNumber = scalar.style == .plain && Double(scalar.string) != nil
-            return isNumber ? String(text) : "'\(text)'"
+            let text = whole.count > 60 ? whole.prefix(60) + "…" : whole[...]
+            return isPlain && Double(whole) != nil ? String(text) : "'\(text)'"
         }
     }
 
     /// Nothing stands after the colon.
-    var isEmpty: Bool {
-        guard let scalar = self.node.scalar else { return false }
-        return scalar.string.isEmpty && (scalar.style == .plain || scalar.style == .any)
+    var isEmpty: Bool { self.node.isPlain && self.node.text == "" }
+
+    /// Nothing, or a list or a mapping without anything in it.
+    var isVacant: Bool {
+        self.isEmpty || self.node.elements?.isEmpty == true || self.node.pairs?.isEmpty == true
     }
 
-    var isMapping: Bool { self.node.mapping != nil }
+    var isMapping: Bool { self.node.pairs != nil }
 
-    var isList: Bool { self.node.sequence != nil }
+    var isList: Bool { self.node.elements != nil }
 
     /// The text of a scalar as it was written, without a complaint. No word is a boolean or null.
-    var plainText: String? { self.isEmpty ? nil : self.node.scalar?.string }
+    var plainText: String? { self.isEmpty ? nil : self.node.text }
 
     func named(_ name: String) -> Value {
         Value(document: self.document, node: self.node, name: name)
@@ -162,7 +157,7 @@ struct Value {
 
     /// The elements of a list; a value that isn't a list stands for a list of one.
     func elements(_ element: String) -> [Value] {
-        guard let sequence = self.node.sequence else {
+        guard let sequence = self.node.elements else {
             if self.isEmpty {
                 self.complain("\(self.name) has nothing in it")
                 return []
@@ -176,7 +171,7 @@ struct Value {
     /// The keys and values of a mapping. Complains of keys that aren't text, stand twice, or are
     /// not among those allowed (any, where nil is given). An empty value is an empty mapping.
     func mapping(allowed: [String]? = nil) -> Mapping? {
-        guard let mapping = self.node.mapping else {
+        guard let pairs = self.node.pairs else {
             if self.isEmpty {
                 return Mapping(document: self.document, name: self.name, position: self.position)
             }
@@ -186,23 +181,17 @@ struct Value {
         var result = Mapping(
             document: self.document, name: self.name, position: self.position)
         var firstLines: [String: Int] = [:]
-        for (keyNode, node) in mapping {
+        for (keyNode, node) in pairs {
             let key = Value(document: self.document, node: keyNode, name: "a key")
-            if let repeated = self.document.repeatedKey(at: key.position) {
-                if let first = firstLines[repeated] {
-                    self.complain(repeated, at: key.position, first: first)
-                } else {
-                    firstLines[repeated] = key.position.line
-                }
-                continue
-            }
             guard let name = key.plainText else {
                 key.complain("a key of \(self.name) must be text, not \(key.found)")
                 continue
             }
             if let first = firstLines[name] {
-                self.complain(name, at: key.position, first: first)
+                key.complain("'\(name)' stands twice in \(self.name): first on line \(first)")
+                continue
             }
+            firstLines[name] = key.position.line
             if let allowed, !allowed.contains(name) {
                 let hint = Spelling.hint(name, among: allowed)
                 key.complain(
@@ -216,11 +205,6 @@ struct Value {
                     value: Value(document: self.document, node: node, name: name)))
         }
         return result
-    }
-
-    private func complain(_ key: String, at position: Position, first line: Int) {
-        self.document.complain(
-            at: position, "'\(key)' stands twice in \(self.name): first on line \(line)")
     }
 }
 
