@@ -134,7 +134,7 @@ let package = Package(
             name: "ConfigurationTests",
             dependencies: [
                 "Configuration", "Choice", "RouteTable", "DNSWire", "DNSFront", "BGPSpeaker",
-                "BGPSession", "Console", "Addressing",
+                "BGPSession", "Console", "Addressing", nio,
             ]),
     ]
 )
