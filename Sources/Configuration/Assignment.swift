@@ -12,8 +12,8 @@ public import RouteTable
 public struct Assignment: Hashable, Sendable {
     public private(set) var sites: [String: SiteID] = [:]
     public private(set) var feeds: [String: FeedID] = [:]
-    /// Number 0 is for questions without a name: all sites, as configured. Policies that no name
-    /// uses any more stay for one reload, as zones may still point to them.
+    /// Number 0 is for questions without a name: all sites, as configured; names don't share it.
+    /// Policies that no name uses any more stay for one reload, as zones may still point to them.
     public private(set) var policies: [Policy] = []
     private var unusedPolicies: Set<Int> = []
 
@@ -38,32 +38,29 @@ public struct Assignment: Hashable, Sendable {
         }
         next.policies = self.policies.isEmpty ? [all] : self.policies
         next.policies[0] = all
-        var used: Set = [0]
-        var free = self.unusedPolicies.sorted()
-        let wanted = named.reduce(into: [Policy]()) { unique, policy in
-            if !unique.contains(policy) { unique.append(policy) }
-        }
-        var new: [Policy] = []
-        for policy in wanted {
-            if let index = next.policies.firstIndex(of: policy) {
-                used.insert(index)
-                free.removeAll { $0 == index }
-            } else {
-                new.append(policy)
-            }
-        }
-        for policy in new {
-            if free.isEmpty {
-                used.insert(next.policies.count)
-                next.policies.append(policy)
-            } else {
-                let index = free.removeFirst()
-                used.insert(index)
+        // Names share policies, but not number 0: that changes with the sites, at a moment when
+        // zones may still point to it.
+        let numbers = next.policyNumbers
+        let used = named.compactMap { numbers[$0] }
+        var free = self.unusedPolicies.subtracting(used).sorted()[...]
+        next.unusedPolicies = Set(next.policies.indices.dropFirst()).subtracting(used)
+        var seen = Set(numbers.keys)
+        for policy in named where seen.insert(policy).inserted {
+            if let index = free.popFirst() {
                 next.policies[index] = policy
+                next.unusedPolicies.remove(index)
+            } else {
+                next.policies.append(policy)
             }
         }
-        next.unusedPolicies = Set(next.policies.indices).subtracting(used)
         return next
+    }
+
+    /// The numbers of the policies that names may have.
+    var policyNumbers: [Policy: Int] {
+        Dictionary(
+            self.policies.enumerated().dropFirst().map { ($1, $0) },
+            uniquingKeysWith: { first, _ in first })
     }
 
     private static func assign(

@@ -72,12 +72,13 @@ extension Configuration {
                 weight: entry.weight, place: entry.location?.place(named: entry.name),
                 withoutRoutes: entry.withoutRoutes)
         }
+        let numbers = assignment.policyNumbers
         var policyNames: [String: Int] = [:]
         let zones = self.zones.map { entry in
             entry.zone { nearest in
                 let policy = nearest.choice.policy(
                     nearest.sites.compactMap { assignment.sites[$0] })
-                let index = assignment.policies.firstIndex(of: policy) ?? 0
+                let index = numbers[policy] ?? 0
                 policyNames[Self.key(nearest.owner)] = index
                 return index
             }

@@ -107,6 +107,8 @@ struct RealTableTests {
         try await Self.compare(force, owner, clients, distances)
         force.places = Self.places.map { BruteForce.Place(latitude: $0.0, longitude: $0.1) }
         force.locations = Self.locations(&random)
+        let located = clients.count { force.place(of: $0) != nil }
+        #expect(located > 2500 && located < 9500)
         owner.submitAndWait(
             .setLocations(
                 force.locations.map {

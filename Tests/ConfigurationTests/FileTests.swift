@@ -24,8 +24,8 @@ struct FileTests {
                     """) == [
                     "martlet.yaml:4:5: away.routes: there is no such file",
                     "martlet.yaml:5:5: .: it is a folder, not a file",
-                    "martlet.yaml:6:23: away/geoip: there is no such file",
-                    "martlet.yaml:7:42: rib.bz2: there is no such file",
+                    "martlet.yaml:6:21: away/geoip: there is no such file",
+                    "martlet.yaml:7:41: rib.bz2: there is no such file",
                 ])
     }
 
