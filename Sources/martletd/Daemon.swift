@@ -112,6 +112,9 @@ final class Daemon: Sendable {
         let usual: String? =
             if geteuid() == 0 || socketOwner != nil {
                 self.socketFolder + "/console.sock"
+            } else if let folder = getenv("RUNTIME_DIRECTORY") {
+                // A service manager that starts the daemon as its user has made the folder.
+                String(cString: folder) + "/console.sock"
             } else {
                 getenv("XDG_RUNTIME_DIR").map { String(cString: $0) + "/martlet.sock" }
             }
@@ -147,8 +150,14 @@ final class Daemon: Sendable {
         } catch {
             throw StartFailure(lines: ["\(error)"], status: StartFailure.systemError)
         }
-        if let socket = self.running.withLock({ $0.plan.console.socketPath }) {
+        let (socket, wanted) = self.running.withLock {
+            ($0.plan.console.socketPath, $0.configuration.listen.socket)
+        }
+        if let socket {
             listening.append("console \(socket)")
+        } else if wanted != .none {
+            self.logger.warning(
+                "no console socket: XDG_RUNTIME_DIR is not set; name a path as listen: socket")
         }
         self.logger.notice(
             "listening", metadata: ["on": "\(listening.joined(separator: ", "))"])
