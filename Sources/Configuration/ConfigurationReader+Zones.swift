@@ -72,7 +72,11 @@ extension ConfigurationReader {
         let host = soa?["host"].map { $0.domainName() } ?? first
         var mailbox = try? DomainName(parsing: "hostmaster", relativeTo: apex)
         if let email = soa?["email"] {
-            mailbox = email.plainText.flatMap { try? DomainName(mailbox: $0) }
+            // With an at sign, or as a zone file has it: a bare word would be a top-level domain.
+            mailbox = email.plainText.flatMap { text in
+                text.contains("@") || text.contains(".")
+                    ? try? DomainName(mailbox: text) : nil
+            }
             if mailbox == nil { email.mustBe("an address, as hostmaster@example.com") }
         }
         guard let host, let mailbox else { return nil }

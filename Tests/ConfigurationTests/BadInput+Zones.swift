@@ -190,6 +190,16 @@ extension BadInputTests {
                 "3:53: email must be an address, as hostmaster@example.com, not '@'"
             ]),
         BadInput(
+            "an administrator who is a bare word",
+            Reading.sites + """
+                zones:
+                  example.com: { ns: ns1.example.org, soa: { email: nobody } }
+
+                """,
+            [
+                "3:53: email must be an address, as hostmaster@example.com, not 'nobody'"
+            ]),
+        BadInput(
             "answers that are none",
             Reading.sites + "zones:\n"
                 + "  example.com: { ns: ns1.example.org, records: { www: { nearest: "

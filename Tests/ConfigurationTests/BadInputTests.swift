@@ -27,4 +27,26 @@ struct BadInputTests {
     func complaints(input: BadInput) {
         #expect(Reading.complaints(input.text) == input.complaints)
     }
+
+    @Test("are at most a hundred, and a count of the others")
+    func many() {
+        let text = Reading.sites + (0..<250).map { "key\($0): x\n" }.joined()
+        let complaints = Reading.complaints(text)
+        #expect(complaints.count == 101)
+        #expect(complaints.first?.hasPrefix("2:1: unknown key 'key0' in the file") == true)
+        #expect(complaints[99].hasPrefix("101:1: unknown key 'key99' in the file"))
+        #expect(complaints.last == "0:0: and 150 more")
+    }
+
+    @Test("stand in lines as compilers write them")
+    func lines() {
+        #expect {
+            try Configuration.parse(Array("sites: 5\nlog: x\n".utf8), file: "etc/martlet.yaml")
+        } throws: { error in
+            "\(error)" == """
+                etc/martlet.yaml:1:8: sites must be a mapping (key: value), not 5
+                etc/martlet.yaml:2:6: log must be a mapping (key: value), not 'x'
+                """
+        }
+    }
 }
