@@ -346,6 +346,9 @@ class Bird(Process):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+BIRD_PORTS = {}
+
+
 def bird_configuration(
         address, martlet_port, local_as, martlet_as=65000, routes=None, port=None, dials=True):
     """A BIRD that announces `routes` ({prefix: [AS, ...]}, the path after its own AS) to Martlet.
@@ -361,8 +364,9 @@ def bird_configuration(
             prepends = "".join(f" bgp_path.prepend({number});" for number in reversed(path))
             lines.append(f"  route {prefix} blackhole {{{prepends} }};")
         lines.append("}")
-    # A port of its own: BIRD's default needs root, and only one BIRD could have it.
-    port = port or free_port()
+    # A port of its own: BIRD's default needs root, and only one BIRD could have it. It stays the
+    # same for a router, or its session would begin anew with each configuration.
+    port = port or BIRD_PORTS.setdefault((address, martlet_port), free_port())
     lines += [
         "protocol bgp martlet {",
         f"  local {address} port {port} as {local_as}; strict bind;",

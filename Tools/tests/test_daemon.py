@@ -4,6 +4,7 @@
 import os
 import pwd
 import signal
+import socket
 import subprocess
 import time
 import unittest
@@ -210,28 +211,45 @@ class StartAndEndTests(TestCase):
 
     def test_journald_gets_levels_and_no_time(self):
         # The logger finds journald by JOURNAL_STREAM, the device and inode of standard error.
-        folder = self.folder()
-        daemon = Martlet(CONFIGURATION, files={"pins.routes": PINS})
-        self.addCleanup(daemon.stop)
+        daemon = self.martlet(CONFIGURATION, files={"pins.routes": PINS})
         daemon.signal(signal.SIGTERM)
         daemon.wait(15)
-        log = os.path.join(folder, "journal")
+        log = os.path.join(self.folder(), "journal")
         with open(log, "w") as file:
             found = os.fstat(file.fileno())
             environment = {**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
             child = subprocess.Popen(
                 [program("martletd"), "--config", daemon.configuration, "--foreground"],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment)
-        try:
-            def text():
-                with open(log) as file:
-                    return file.read()
-            eventually("it to be ready", lambda: "ready" in text())
-            for line in text().splitlines():
-                self.assertRegex(line, r"^<[0-7]>\D")
-        finally:
-            child.terminate()
-            child.wait(15)
+        self.addCleanup(child.wait, 15)
+        self.addCleanup(child.terminate)
+
+        def text():
+            with open(log) as file:
+                return file.read()
+        eventually("it to be ready", lambda: "ready" in text())
+        for line in text().splitlines():
+            self.assertRegex(line, r"^<[0-7]>\D")
+
+    def test_systemd_is_told(self):
+        """sd_notify(3): when it is ready, when it reloads, when it ends."""
+        daemon = self.martlet(CONFIGURATION, files={"pins.routes": PINS})
+        daemon.signal(signal.SIGTERM)
+        daemon.wait(15)
+        path = os.path.join(self.folder(), "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(15)
+            again = Process(
+                [program("martletd"), "--config", daemon.configuration, "--foreground"],
+                env={**os.environ, "NOTIFY_SOCKET": path})
+            self.addCleanup(again.stop)
+            self.assertEqual(manager.recv(4096), b"READY=1")
+            again.signal(signal.SIGHUP)
+            self.assertTrue(manager.recv(4096).startswith(b"RELOADING=1"))
+            self.assertEqual(manager.recv(4096), b"READY=1")
+            again.signal(signal.SIGTERM)
+            self.assertEqual(manager.recv(4096), b"STOPPING=1")
 
     def test_options_that_make_no_sense(self):
         for arguments in ([], ["--config"], ["--config", "/nonexistent.yaml"], ["--no-such"]):

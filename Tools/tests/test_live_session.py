@@ -61,10 +61,13 @@ class LiveSessionTests(TestCase):
         ranked = self.console.rank("198.51.100.7")
         self.assertEqual([ranked[site]["distance"] for site in ("west", "east")], ["1", "2"])
 
-        # Changes: the western path grows.
+        # Changes: the western path grows, over the same session.
+        since = west.ask("show", "protocols", "martlet")
         west.configure(west_configuration({NETWORK: [64801, 64802, 64803]}))
         self.follow(EAST)
         self.assertEqual(self.console.rank("198.51.100.7")["west"]["distance"], "4")
+
+        self.assertEqual(west.ask("show", "protocols", "martlet"), since, "the session was reset")
 
         # Withdrawn in the east.
         east.configure(self.east({}))

@@ -12,11 +12,13 @@ import re
 import select
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 import unittest
 
-from harness import PATIENCE, PROGRAMS, ROOT, TestCase, eventually, free_port, peer, run
+from harness import (
+    PATIENCE, PROGRAMS, ROOT, Process, TestCase, eventually, free_port, peer, run)
 
 README = os.path.join(ROOT, "README.md")
 DEMO = os.path.join(ROOT, "Routes", "demo.yaml")
@@ -169,7 +171,7 @@ class ReadmeTests(TestCase):
             self.assertTrue(os.path.exists(os.path.join(ROOT, target)), target)
 
 
-class RunTests(unittest.TestCase):
+class RunTests(TestCase):
     """The two commands themselves."""
 
     def test_their_help(self):
@@ -185,6 +187,23 @@ class RunTests(unittest.TestCase):
 
     def test_run_with_another_configuration(self):
         """What Tools/run starts ends with it: one process, in the foreground."""
+        folder = self.folder()
+        path = os.path.join(folder, "small.yaml")
+        with open(path, "w") as file:
+            file.write(
+                f"listen: {{ socket: {folder}/console.sock }}\n"
+                "sites: { near: { as: 64600, addresses: [192.0.2.1] } }\n")
+        started = Process(
+            [os.path.join(ROOT, "Tools", "run"), "--no-install", "--no-build", path,
+             "--pid-file", os.path.join(folder, "pid")])
+        self.addCleanup(started.stop)
+        started.wait_line(r"\bready\b")
+        with open(os.path.join(folder, "pid")) as file:
+            self.assertEqual(int(file.read()), started.child.pid)
+        started.signal(signal.SIGTERM)
+        self.assertEqual(started.wait(15), 0, started.output)
+
+    def test_run_with_a_configuration_that_is_not_there(self):
         done = subprocess.run(
             [os.path.join(ROOT, "Tools", "run"), "--no-install", "--no-build", "/nonexistent.yaml"],
             capture_output=True, text=True, timeout=PATIENCE)
