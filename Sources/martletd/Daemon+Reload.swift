@@ -83,6 +83,8 @@ extension Daemon {
 
         self.define(plan)
         layers.submit(to: self.owner)
+        // Who asks after the reply gets the new answers, not those before the writer was done.
+        await self.owner.flush()
         self.oracle.update { world in
             world.sites = plan.sites
             world.policies = plan.policies

@@ -11,6 +11,8 @@ final class FeedBoard: Sendable {
     struct Entry: Sendable {
         var name: String
         var site: SiteID
+        /// Sites whose routes are read from this feed's paths.
+        var throughSites: Set<SiteID> = []
         /// Comes from a file, which is read to its end however long that takes.
         var isFile: Bool
         var liveness: SiteStatus.Feeds
@@ -60,6 +62,7 @@ final class FeedBoard: Sendable {
                         name: feed.name, site: feed.site, isFile: false, liveness: .lost,
                         isComplete: false, since: now)
                 entry.site = feed.site
+                entry.throughSites = Set(feed.throughSites.keys)
                 entry.isFile = files.contains(feed.id)
                 entries[feed.id] = entry
             }
@@ -129,12 +132,15 @@ final class FeedBoard: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Tells the oracle how each site's feeds stand, as the best of them does.
+    /// Tells the oracle how each site's feeds stand, as the best of them does. A feed that is read
+    /// through sites is a feed of each of them.
     func publish() {
         let entries = self.entries.values
         self.oracle.update { world in
             for site in world.sites {
-                let states = entries.filter { $0.site == site.id }.map(\.liveness)
+                let states = entries.filter {
+                    $0.site == site.id || $0.throughSites.contains(site.id)
+                }.map(\.liveness)
                 let best: SiteStatus.Feeds =
                     states.contains(.live)
                     ? .live : states.contains(.stale) ? .stale : states.isEmpty ? .none : .lost

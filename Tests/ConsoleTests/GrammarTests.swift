@@ -100,7 +100,7 @@ struct GrammarTests {
             ("nearest 1.1.1.1 2.2.2.2", "unknown command: '2.2.2.2' is none of for, --json"),
             ("show routes limit many", "'many' is not a number"),
             ("show routes limit 1 limit 2", "'limit' stands twice"),
-            ("quit now", "unknown command: nothing may follow before 'now'"),
+            ("quit now", "unknown command: 'now' is too much, the command is complete without it"),
         ])
     func complains(line: String, words: String) throws {
         let error = #expect(throws: GrammarError.self) { _ = try self.command(line) }

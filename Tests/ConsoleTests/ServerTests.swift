@@ -308,6 +308,11 @@ struct ServerTests {
                 await client.text(upTo: "> \n") == "% That needs 'enable' first\n.401 martlet> \n")
             client.send("enable\n")
             #expect(await client.text(upTo: "\n") == ".password Password: \n")
+            client.send("jasmine\nready\nenable\n")
+            #expect(
+                await client.text(upTo: "> \n") == "% Wrong password\n.401 martlet> \n")
+            #expect(await client.text(upTo: "> \n") == "ready\n.ok martlet> \n")
+            #expect(await client.text(upTo: "\n") == ".password Password: \n")
             client.send("rose\n")
             #expect(await client.text(upTo: "\n") == ".ok martlet# \n")
             client.send("reload\n")

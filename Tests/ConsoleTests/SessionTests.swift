@@ -82,6 +82,17 @@ struct SessionTests {
         #expect(self.handle(&session, "show sites") == "showSites")
     }
 
+    @Test("for martlet console a wrong password ends enable: the next line is a command")
+    func enableFramed() {
+        var session = self.session(.framed, password: nil)
+        #expect(self.handle(&session, "enable") == "ask")
+        #expect(self.handle(&session, "a") == "refuse, prompt")
+        #expect(self.handle(&session, "show sites") == "showSites")
+        #expect(self.handle(&session, "enable") == "ask")
+        #expect(self.handle(&session, "rose") == "prompt")
+        #expect(session.prompt == "martlet# ")
+    }
+
     @Test("without an enable password nobody is enabled over TCP")
     func noEnablePassword() {
         var session = self.session(password: nil, enable: nil)

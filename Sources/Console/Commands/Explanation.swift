@@ -100,7 +100,15 @@ package struct Explanation: Sendable {
         guard let first = self.ranking.entries.first else { return ["The name lists no site."] }
         var notes: [String] = []
         if self.ranking.allDown {
-            notes.append("No site may be answered; all-down is \(self.policy.allDown.rawValue).")
+            let rule = self.policy.allDown
+            let words =
+                switch rule {
+                case .all: "they are answered as if they were up"
+                case .last: "the last that was up is answered"
+                case .none: "none is answered"
+                }
+            notes.append(
+                "All sites are down, drained or full; all-down is \(rule.rawValue): \(words).")
         }
         if self.place == nil {
             notes.append("The client's location is not known: kilometres count nothing.")
@@ -128,7 +136,7 @@ package struct Explanation: Sendable {
                 if let hops = entry.distance {
                     var cost = JSONText()
                     cost.real(self.policy.hopCost)
-                    parts.append("\(hops) hops x \(cost.text)")
+                    parts.append("\(hops) \(hops == 1 ? "hop" : "hops") x \(cost.text)")
                 }
             }
             let sum = parts.isEmpty ? "" : " (" + parts.joined(separator: " + ") + ")"

@@ -25,7 +25,7 @@ extension GrammarError: CustomStringConvertible {
         switch self {
         case .unknown(let token, let expected):
             expected.isEmpty
-                ? "unknown command: nothing may follow before '\(token)'"
+                ? "unknown command: '\(token)' is too much, the command is complete without it"
                 : "unknown command: '\(token)' is none of \(Self.list(expected))"
         case .ambiguous(let token, let candidates):
             "ambiguous command: '\(token)' may be \(Self.list(candidates))"

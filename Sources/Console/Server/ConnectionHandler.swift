@@ -302,7 +302,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         self.counters.countWrongPassword()
         self.logger.notice(
             "wrong password on the console",
-            metadata: ["from": "\(context.remoteAddress.map { "\($0)" } ?? "-")"])
+            metadata: ["from": "\(context.remoteAddress?.ipAddress ?? "-")"])
         self.isDelayed = true
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         context.eventLoop.scheduleTask(in: self.settings.passwordDelay) {

@@ -166,6 +166,9 @@ package struct Session: Sendable {
             self.stage = .talking
             return .refuse(reply, then: purpose == .login ? .close : .prompt)
         }
+        // A client takes one closing line for each line it sends: were it asked again, its next
+        // command would be taken for a password.
+        if self.face == .framed, purpose == .enable { self.stage = .talking }
         return .refuse(reply, then: self.stage == .talking ? .prompt : .ask)
     }
 
