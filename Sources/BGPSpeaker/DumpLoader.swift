@@ -29,6 +29,9 @@ public struct DumpLoader: Sendable {
     public struct Report: Sendable {
         public struct Feed: Hashable, Sendable {
             public var id: FeedID
+            /// Whom the feed read, and its BGP identifier where the file has that.
+            public var peer: MRTPeer?
+            public var identifier: UInt32?
             /// Announcements taken; a dump has one for each route.
             public var announced: Int
             public var withdrawn: Int
@@ -105,6 +108,7 @@ private struct DumpPass {
     private var feeds: [LoadingFeed]
     /// The feeds of each peer in the peer index table.
     private var index: [[Int]]?
+    private var identifiers: [MRTPeer: UInt32] = [:]
     /// Of an ADD-PATH record: each feed's shortest path so far.
     private var best: [(feed: Int, attributes: RouteAttributes)] = []
 
@@ -130,9 +134,12 @@ private struct DumpPass {
         for feed in self.feeds.indices {
             self.feeds[feed].flush()
             let loaded = self.feeds[feed]
+            let peer = self.peers.peer(of: feed)
             self.report.feeds.append(
                 .init(
-                    id: loaded.id, announced: loaded.announced, withdrawn: loaded.withdrawn,
+                    id: loaded.id, peer: peer,
+                    identifier: peer.flatMap { self.identifiers[$0] }, announced: loaded.announced,
+                    withdrawn: loaded.withdrawn,
                     malformed: loaded.malformed))
         }
     }
@@ -148,8 +155,10 @@ private struct DumpPass {
     private mutating func readBody(_ record: MRTRecord, _ bytes: RawSpan) throws {
         switch record.content {
         case .peerIndexTable:
-            self.index = try PeerIndexTable(parsing: bytes).peers.map {
-                try self.peers.feeds(of: $0)
+            let table = try PeerIndexTable(parsing: bytes)
+            self.index = try table.peers.map { try self.peers.feeds(of: $0) }
+            for (peer, identifier) in zip(table.peers, table.identifiers) {
+                self.identifiers[peer] = identifier
             }
             try self.peers.checkAmbiguity()
         case .rib(let form): try self.readTable(record, bytes, form)

@@ -38,6 +38,9 @@ struct LoadingPeers {
         return feeds
     }
 
+    /// The peer that a selector found.
+    func peer(of selector: Int) -> MRTPeer? { self.matches[selector].first }
+
     /// Looks for selectors that match several peers: to be called once a list of peers is
     /// complete, so that the error has them all.
     func checkAmbiguity() throws(DumpSelectionError) {

@@ -69,7 +69,7 @@ extension Configuration {
             guard let id = assignment.sites[entry.name] else { return nil }
             return Site(
                 id: id, name: entry.name, asNumber: entry.asNumber, addresses: entry.addresses,
-                weight: entry.weight, place: entry.location?.place(named: entry.name),
+                weight: entry.weight, place: entry.location?.place,
                 withoutRoutes: entry.withoutRoutes)
         }
         let numbers = assignment.policyNumbers
@@ -193,14 +193,15 @@ extension Configuration {
 }
 
 extension Configuration.Location {
-    func place(named name: String) -> Place? {
+    var place: Place? {
         switch self {
         case .country(let code):
             CountryCentres.place(code).map {
                 Place(latitude: $0.latitude, longitude: $0.longitude, name: code)
             }
         case .coordinates(let latitude, let longitude):
-            Place(latitude: latitude, longitude: longitude, name: name)
+            Place(
+                latitude: latitude, longitude: longitude, name: "\(latitude) \(longitude)")
         }
     }
 }

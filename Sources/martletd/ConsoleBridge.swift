@@ -8,6 +8,7 @@ import Choice
 import Configuration
 import Console
 import DNSFront
+import RouteFiles
 import RouteTable
 import Synchronization
 
@@ -40,6 +41,7 @@ struct ConsoleBridge: ConsoleBackend {
 
     func feedIdentities() -> [FeedIdentity] {
         let (configuration, plan) = self.daemon.running.withLock { ($0.configuration, $0.plan) }
+        let entries = self.daemon.board.entries
         return configuration.feeds.compactMap { feed in
             guard let id = plan.assignment.feeds[feed.name],
                 let site = plan.assignment.sites[feed.site]
@@ -51,9 +53,12 @@ struct ConsoleBridge: ConsoleBackend {
                     peerAddress: bgp.peer,
                     isInternal: bgp.peerAS == bgp.localAS ?? configuration.router?.asNumber)
             case .mrt(let mrt):
+                let entry = entries[id]
                 return FeedIdentity(
-                    id: id, name: feed.name, site: site, kind: .mrt, peerAS: mrt.peerAS,
-                    peerAddress: mrt.peer)
+                    id: id, name: feed.name, site: site, kind: .mrt,
+                    peerAS: mrt.peerAS ?? entry?.peer?.asNumber,
+                    peerAddress: mrt.peer ?? entry?.peer?.address,
+                    peerIdentifier: entry?.identifier.map { IPAddress(ipv4: $0) })
             }
         }
     }

@@ -79,6 +79,7 @@ extension Daemon {
         if needsLocations, plan.locationRanges == old.plan.locationRanges {
             changes.append("locations are read again")
         }
+        layers.log(to: self.logger)
         for change in changes { self.logger.info("reload: \(change)") }
 
         self.define(plan)

@@ -78,6 +78,7 @@ final class Daemon: Sendable {
                 text: Self.text(of: configuration.file)))
         let layers = try StaticLayers.read(plan)
         for warning in layers.warnings { logger.warning("\(warning)") }
+        layers.log(to: logger)
         do {
             try self.zones.replace(plan.zones)
         } catch {
@@ -185,6 +186,17 @@ final class Daemon: Sendable {
         try? await self.files.shutdownGracefully()
         try? await self.bgpGroup.shutdownGracefully()
         self.logger.notice("ended")
+    }
+
+    /// A reload reads all files as the user that the daemon runs as now.
+    func warnOfUnreadableFiles() {
+        do {
+            _ = try Configuration.load(path: self.running.withLock { $0.configuration.file })
+        } catch {
+            self.logger.warning(
+                "a reload would fail, since this user can't read all files",
+                metadata: ["complaints": "\(error)"])
+        }
     }
 
     private static func text(_ address: SocketAddress) -> String {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Choice
+import RouteFiles
 import RouteTable
 import Synchronization
 
@@ -20,6 +21,9 @@ final class FeedBoard: Sendable {
         var isComplete: Bool
         /// When the liveness changed last; Unix seconds.
         var since: Int64
+        /// Whom a file's routes are from.
+        var peer: MRTPeer?
+        var identifier: UInt32?
         /// What went wrong last, in words.
         var lastError: String?
     }
@@ -86,6 +90,13 @@ final class FeedBoard: Sendable {
     func complete(_ feed: FeedID) {
         self.state.withLock { $0.entries[feed]?.isComplete = true }
         self.resume()
+    }
+
+    func set(_ feed: FeedID, peer: MRTPeer?, identifier: UInt32?) {
+        self.state.withLock { state in
+            state.entries[feed]?.peer = peer
+            state.entries[feed]?.identifier = identifier
+        }
     }
 
     func fail(_ feed: FeedID, _ words: String?) {

@@ -95,6 +95,7 @@ extension Daemon {
             for feed in report.feeds {
                 self.board.fail(
                     feed.id, feed.malformed == 0 ? nil : "\(feed.malformed) malformed routes")
+                self.board.set(feed.id, peer: feed.peer, identifier: feed.identifier)
                 self.board.set(feed.id, liveness: .live)
                 self.board.complete(feed.id)
             }
@@ -103,7 +104,7 @@ extension Daemon {
                 metadata: [
                     "file": "\(dump.file)", "records": "\(report.records)",
                     "routes": "\(report.feeds.reduce(0) { $0 + $1.announced })",
-                    "seconds": "\(clock.now - start)",
+                    "time": "\(clock.now - start)",
                 ])
             return nil
         } catch {

@@ -72,6 +72,7 @@ struct MartletDaemon: AsyncParsableCommand {
             throw ExitCode(error.status)
         } catch let error as PidFile.Failure {
             StandardError.print("martletd: \(error)")
+            if case .system = error { throw ExitCode(StartFailure.systemError) }
             throw ExitCode(StartFailure.tryLater)
         } catch let error as Privileges.Failure {
             StandardError.print("martletd: \(error)")
@@ -89,6 +90,7 @@ struct MartletDaemon: AsyncParsableCommand {
         try await daemon.bind()
         lock?.write()
         try privileges?.drop()
+        if privileges != nil { daemon.warnOfUnreadableFiles() }
         martlet_set_process_title("martletd: \(configuration.sites.count) sites")
         if let report { Background.reportReady(report) }
         try await daemon.run()

@@ -5,6 +5,7 @@ import Addressing
 import BGPSpeaker
 import Choice
 import Configuration
+import Logging
 import RouteFiles
 import RouteTable
 
@@ -45,6 +46,15 @@ struct StaticLayers: Sendable {
 
     private mutating func note(_ paths: [String]) {
         for path in paths { self.stamps[path] = FileStamp(path: path) }
+    }
+
+    func log(to logger: Logger) {
+        if let pins = self.pins, !pins.isEmpty {
+            logger.info("read the route maps", metadata: ["prefixes": "\(pins.count)"])
+        }
+        if let locations = self.locations, !locations.isEmpty {
+            logger.info("read the locations", metadata: ["ranges": "\(locations.count)"])
+        }
     }
 
     func submit(to owner: TableOwner) {

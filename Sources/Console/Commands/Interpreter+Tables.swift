@@ -82,14 +82,16 @@ extension Interpreter {
             world.sites.map { ($0.id, $0.name) }, uniquingKeysWith: { first, _ in first })
         let siteWidth = max(4, siteNames.values.map(\.count).max() ?? 0)
         let feedWidth = max(4, feedNames.values.map(\.count).max() ?? 0)
+        // Rows stream, so that widths are chosen before the first is seen.
+        let isLong = filter.within?.family == .ipv6
         let table = Table(
             "routes",
             columns: [
-                .alone("prefix", width: 18), Table.Column("site", width: siteWidth),
+                .alone("prefix", width: isLong ? 32 : 18), Table.Column("site", width: siteWidth),
                 Table.Column("feed", width: feedWidth),
                 Table.Column("distance", title: "hops", right: true, width: 4),
                 Table.Column("since", right: true, width: 10), Table.Column("stale", width: 5),
-                Table.Column("nexthop", json: "next_hop", width: 15),
+                Table.Column("nexthop", json: "next_hop", width: isLong ? 26 : 15),
                 Table.Column("metric", right: true, width: 6),
                 Table.Column("localpref", json: "local_preference", right: true, width: 9),
                 Table.Column("origin", width: 10),

@@ -48,7 +48,8 @@ package struct ZebraSummary: Sendable {
             line += Self.right("0", 4) + " "
             line += Self.left(neighbor.age.map(Value.clock) ?? "never", 8)
             line +=
-                neighbor.prefixes.map { " " + Self.right("\($0)", 10) } ?? " \(neighbor.state)"
+                neighbor.prefixes.map { " " + Self.right("\($0)", 10) }
+                ?? " " + neighbor.state.prefix(1).uppercased() + neighbor.state.dropFirst()
             lines.append(line)
         }
         return lines + ["", "Total number of neighbors \(self.neighbors.count)"]

@@ -33,7 +33,7 @@ package enum ArgumentKind: String, Hashable, Sendable {
         switch self {
         case .address:
             Self.reading(token) { () throws(AddressSyntaxError) in
-                .address(try IPAddress(parsing: token))
+                .address(try IPAddress(parsing: token).unmapped)
             }
         case .prefix:
             Self.reading(token) { () throws(AddressSyntaxError) in
@@ -43,7 +43,7 @@ package enum ArgumentKind: String, Hashable, Sendable {
             Self.reading(token) { () throws(AddressSyntaxError) in
                 token.utf8.contains(UInt8(ascii: "/"))
                     ? .prefix(try IPPrefix(parsing: token))
-                    : .address(try IPAddress(parsing: token))
+                    : .address(try IPAddress(parsing: token).unmapped)
             }
         case .count:
             if let value = Int(token), value >= 0 {

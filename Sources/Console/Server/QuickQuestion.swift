@@ -14,7 +14,9 @@ struct QuickQuestion {
         guard line.count > 8, Self.matches(line, at: 0, "nearest ") else { return nil }
         var end = 8
         while end < line.count, line[end] != 0x20 { end += 1 }
-        guard let client = try? IPAddress(parsing: line.extracting(8..<end)) else { return nil }
+        guard let client = (try? IPAddress(parsing: line.extracting(8..<end)))?.unmapped else {
+            return nil
+        }
         self.client = client
         guard end < line.count else { return }
         let start = end + 5
