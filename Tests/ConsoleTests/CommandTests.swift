@@ -201,7 +201,7 @@ struct CommandTests {
 
                 Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd
                 203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2
-                202.0.0.1       4       2500       0       0        0    0    0 never    failed
+                202.0.0.1       4       2500       0       0        0    0    0 never    Failed
 
                 Total number of neighbors 2
 
