@@ -62,7 +62,8 @@ final class FeedLink {
             self.flushFeed()
             return
         }
-        self.become(.stale)
+        // What never came whole was never shown: there is nothing to be stale.
+        if self.liveness != .lost { self.become(.stale) }
         let time = self.restartTime ?? self.settings.staleTime
         self.staleTimer = self.core.loop.assumeIsolated().scheduleTask(in: time.timeAmount) {
             [weak self] in self?.flushFeed()
@@ -87,8 +88,7 @@ final class FeedLink {
     /// The peer is taken out of the configuration.
     func remove() {
         self.transferTimer?.cancel()
-        self.staleTimer?.cancel()
-        if self.liveness != .lost { self.flushFeed() }
+        if self.liveness != .lost || self.staleTimer != nil { self.flushFeed() }
     }
 
     private func flushFeed() {

@@ -27,6 +27,7 @@ final class SpeakerCore {
     private var emptyPromise: EventLoopPromise<Void>?
     private(set) var isRunning = false
     private(set) var strangers = 0
+    private var strangerLines = ComplaintLimiter()
 
     /// How long the kernel tries to connect for us.
     static let connectTimeout = TimeAmount.seconds(30)
@@ -150,12 +151,14 @@ final class SpeakerCore {
             ?? candidates.first { $0.settings.localAddress == nil }
         guard self.isRunning, let peer else {
             self.strangers += 1
-            self.logger.info(
-                "connection of a stranger closed",
-                metadata: [
-                    "address": "\(remote.map(\.description) ?? "unknown")",
-                    "strangers": "\(self.strangers)",
-                ])
+            if let suppressed = self.strangerLines.admit(at: self.now()) {
+                self.logger.info(
+                    "connection of a stranger closed",
+                    metadata: [
+                        "address": "\(remote.map(\.description) ?? "unknown")",
+                        "strangers": "\(self.strangers)", "suppressed": "\(suppressed)",
+                    ])
+            }
             handler.channel?.close(promise: nil)
             return
         }

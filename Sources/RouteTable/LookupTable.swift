@@ -8,9 +8,12 @@ public final class LookupTable: Sendable {
     let epochs: EpochDomain
     /// The published ``TableImage``, retained by the writer until no reader can hold it.
     private let image: Atomic<UInt>
+    /// The same, retained: readers may outlive the writer. Readers don't touch it.
+    private let latest: Mutex<TableImage>
 
     init(first: TableImage, readers: Int) {
         self.epochs = EpochDomain(slotCount: readers)
+        self.latest = Mutex(first)
         self.image = Atomic(UInt(bitPattern: Unmanaged.passUnretained(first).toOpaque()))
     }
 
@@ -19,6 +22,7 @@ public final class LookupTable: Sendable {
         self.image.store(
             UInt(bitPattern: Unmanaged.passUnretained(image).toOpaque()),
             ordering: .sequentiallyConsistent)
+        self.latest.withLock { $0 = image }
     }
 
     var published: Unmanaged<TableImage>? {

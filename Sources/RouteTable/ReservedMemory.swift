@@ -28,7 +28,13 @@ final class ReservedMemory: @unchecked Sendable {
             let mapping = mmap(nil, self.mappedBytes, PROT_READ | PROT_WRITE, flags, -1, 0),
             mapping != UnsafeMutableRawPointer(bitPattern: -1)
         else {
-            preconditionFailure("the system gives \(self.mappedBytes) bytes of address space")
+            // Not our own promise: a release has to say what the operator can change.
+            fatalError(
+                """
+                the system refuses \(self.mappedBytes >> 20) MiB of address space: \
+                \(String(cString: strerror(errno))); the table reserves far more than it uses, \
+                so lift `ulimit -v`, and let vm.overcommit_memory be 0 or 1
+                """)
         }
         self.mapping = mapping
         self.base = mapping.alignedUp(toMultipleOf: page)

@@ -10,6 +10,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import RouteTable
+import Synchronization
 import Testing
 
 @Suite("The speaker", .serialized, .timeLimit(.minutes(2)))
@@ -97,6 +98,23 @@ struct SpeakerTests {
             #expect(try await stranger.next() == .closed, "not even an OPEN")
             #expect(await station.speaker.strangers() == count)
         }
+        try await station.stop()
+    }
+
+    @Test("tells of twenty strangers a minute, and counts the others")
+    func manyStrangers() async throws {
+        let lines = LineCounter()
+        let station = try await Station(
+            SpeakerSettings(listen: try Self.listen(), peers: [try Self.peer()]),
+            log: Logger(label: "test") { _ in lines })
+        let port = try #require(station.port)
+        for _ in 0..<60 {
+            let stranger = try await ScriptedPeer.dial(port: port, from: "127.0.0.77")
+            _ = try await stranger.next()
+        }
+        #expect(await station.speaker.strangers() == 60)
+        // A minute may end meanwhile.
+        #expect(lines.count(of: "connection of a stranger closed") <= 40)
         try await station.stop()
     }
 
@@ -314,6 +332,26 @@ struct SpeakerTests {
         try await station.stop()
     }
 
+    @Test("a first transfer that breaks off makes a feed neither stale nor, called again, live")
+    func brokenFirstTransfer() async throws {
+        let (station, peer) = try await Self.established()
+        try await peer.send(try ScriptedPeer.announce(["10.0.0.0/8"]))
+        try await station.expect(["10.0.0.0/8 7"])
+        await peer.close()
+        try await station.expect(["*10.0.0.0/8 7"])
+        let again = try await ScriptedPeer.dial(port: try #require(station.port))
+        try await again.establish()
+        try await again.send(try ScriptedPeer.announce(["192.0.2.0/24"]))
+        try await station.expect(["*10.0.0.0/8 7", "192.0.2.0/24 7"])
+        #expect(station.liveness == [], "nothing has come whole yet")
+        try await again.send(.endOfRIB(.ipv4))
+        try await again.send(.endOfRIB(.ipv6))
+        try await station.expect(["192.0.2.0/24 7"])
+        #expect(station.liveness == [.live])
+        await again.close()
+        try await station.stop()
+    }
+
     @Test("a table that is behind stops the reading, and nothing is lost")
     func backPressure() async throws {
         var limits = TableLimits()
@@ -389,4 +427,28 @@ private final class Gate: Sendable {
     private let semaphore = DispatchSemaphore(value: 0)
     func wait() { _ = self.semaphore.wait(timeout: .now() + 20) }
     func open() { self.semaphore.signal() }
+}
+
+/// Counts what is logged.
+private struct LineCounter: LogHandler {
+    final class Lines: Sendable {
+        let messages = Mutex<[String]>([])
+    }
+
+    let lines = Lines()
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.debug
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { self.metadata[key] }
+        set { self.metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        self.lines.messages.withLock { $0.append("\(event.message)") }
+    }
+
+    func count(of message: String) -> Int {
+        self.lines.messages.withLock { $0.count { $0 == message } }
+    }
 }

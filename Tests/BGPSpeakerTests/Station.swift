@@ -21,7 +21,9 @@ final class Station: Sendable {
 
     static let feed = FeedID(1)
 
-    init(_ settings: SpeakerSettings, limits: TableLimits = TableLimits()) async throws {
+    init(
+        _ settings: SpeakerSettings, limits: TableLimits = TableLimits(), log: Logger? = nil
+    ) async throws {
         self.owner = TableOwner(limits: limits)
         self.owner.submit(.defineSite(SiteID(0), name: "here"))
         for peer in settings.peers {
@@ -34,6 +36,7 @@ final class Station: Sendable {
             logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
             logger.logLevel = .debug
         }
+        if let log { logger = log }
         let box = Box()
         self.speaker = BGPSpeaker(
             settings: settings, group: MultiThreadedEventLoopGroup.singleton, owner: self.owner,

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import Glibc
 import RouteTable
 import Testing
 
@@ -9,6 +10,19 @@ import Testing
 struct TableLimitTests {
     static func path(_ hops: Int) -> RouteAttributes {
         RouteAttributes(asPath: ASPath([ASNumber](repeating: 64_500, count: hops)))
+    }
+
+    @Test("that the system sets to address space end the process with a sentence about them")
+    func addressSpace() async throws {
+        let result = await #expect(
+            processExitsWith: .failure, observing: [\.standardErrorContent]
+        ) {
+            var limit = rlimit(rlim_cur: 2 << 30, rlim_max: 2 << 30)
+            setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+            _ = TableOwner()
+        }
+        let words = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+        #expect(words.contains("ulimit -v"), "\(words)")
     }
 
     @Test("refuse the sixty-fifth site in words, and the table goes on")

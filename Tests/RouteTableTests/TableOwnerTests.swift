@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import Glibc
 import RouteTable
 import Synchronization
 import Testing
@@ -97,6 +98,23 @@ struct TableOwnerTests {
         #expect(counts.updates == 10)
         var reader = try owner.lookup.makeReader()
         #expect(reader.withSnapshot { $0.lookup(IPAddress(ipv4: 1)).scope } == 0)
+    }
+
+    @Test("leaves the table as it stands to readers that outlive it")
+    func readersOutliveIt() async throws {
+        var owner: TableOwner? = Self.owner(queue: 1000)
+        let lookup = try #require(owner?.lookup)
+        owner?.submit(Self.batch(10))
+        owner?.submit(.feedComplete(FeedID(0)))
+        await owner?.flush()
+        var reader = try lookup.makeReader()
+        let match = reader.withSnapshot { $0.lookup(IPAddress(ipv4: 7)) }
+        owner = nil
+        // The writer's thread lets go of the table a moment after it was told.
+        for _ in 0..<100 {
+            usleep(1000)
+            #expect(reader.withSnapshot { $0.lookup(IPAddress(ipv4: 7)) } == match)
+        }
     }
 
     @Test("may be ended from its own thread")
