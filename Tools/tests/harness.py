@@ -38,9 +38,11 @@ def data(*parts):
 
 
 def peer(name):
-    """The path of a program to test against; skips the test where it is missing."""
+    """The path of a program to test against; where it is missing the test is skipped, in CI failed."""
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if path is None:
+        if os.environ.get("CI") == "true":
+            raise AssertionError(f"{name} is not installed, and CI tests against it")
         raise unittest.SkipTest(f"{name} is not installed")
     return path
 

@@ -54,6 +54,16 @@ class ReloadTests(TestCase):
         self.hang_up()
         eventually("the new pin", lambda: self.answer() == ["192.0.2.10"])
 
+    def test_the_command_answers_when_it_has_been_done(self):
+        self.start()
+        with self.daemon.machine() as console:
+            for first, second in [("near", "far"), ("far", "near")] * 2:
+                order = {"near": "64600", "far": "64601"}
+                self.daemon.write("pins.routes", f"198.51.100.0/24 {order[first]} {order[second]}\n")
+                replies = self.daemon.console("reload", "nearest 198.51.100.1").stdout
+                self.assertIn(f"\n{first} ", "\n" + replies)
+                self.assertEqual(next(iter(console.rank("198.51.100.1"))), first)
+
     def test_a_new_site_and_a_new_address(self):
         self.start()
         text = self.daemon.fill(CONFIGURATION).replace("192.0.2.20", "192.0.2.21")
