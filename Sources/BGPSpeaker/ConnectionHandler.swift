@@ -118,13 +118,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func send(_ message: OutgoingMessage) {
         guard let channel = self.channel, let context = self.context else { return }
-        let slot = self.slot
-        let peer = self.peer
         context.writeAndFlush(
             self.wrapOutboundOut(channel.allocator.buffer(bytes: message.encoded()))
         ).assumeIsolated().whenSuccess { [weak self] in
             guard let self, !self.isEnding else { return }
-            peer?.handle(.flushed(slot))
+            self.peer?.flushed(self)
         }
     }
 

@@ -90,6 +90,13 @@ final class Peer {
         self.handle(.closed(handler.slot, reason))
     }
 
+    /// What was sent has left. A connection that is refused isn't the session's: its slot is
+    /// another's.
+    func flushed(_ handler: ConnectionHandler) {
+        guard self.connections[handler.slot] === handler else { return }
+        self.handle(.flushed(handler.slot))
+    }
+
     func handle(_ event: SessionEvent) {
         self.events.append(event)
         guard !self.isHandling else { return }
