@@ -45,13 +45,15 @@ class LiveSessionTests(TestCase):
         eventually(
             f"{subnet} to be sent to {answer}",
             lambda: self.daemon.dig("www.example.com", kind, subnet).addresses == answer, seconds)
-        first = next(iter(self.console.rank(subnet.split("/")[0])))
+        first = next(iter(self.console.rank(subnet.split("/")[0], "www.example.com")))
         self.assertEqual(first, "east" if answer == EAST else "west")
 
     def steps(self, west_configuration):
         """The life of two routes: `west_configuration(routes)` is what the western BIRD runs."""
         east = self.bird(self.east({NETWORK: [64999]}))
         east.wait_established("martlet")
+        # Without any route the order of the sites says the same.
+        eventually("the eastern route", lambda: self.rank_distance("east") == "2")
         self.follow(EAST)
 
         # Appears: a shorter path in the west.
