@@ -47,7 +47,7 @@ final class SiteRecords {
     private let observedMemory: ReservedMemory
     private let filedMemory: ReservedMemory
 
-    /// - Parameter nodeCapacity: Nodes of each family are numbered below this.
+    /// Nodes of each family are numbered below `nodeCapacity`.
     init(nodeCapacity: Int) {
         self.nodeCapacity = nodeCapacity
         self.observedMemory = ReservedMemory(bytes: 2 * 8 * nodeCapacity)

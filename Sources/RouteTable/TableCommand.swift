@@ -91,7 +91,9 @@ extension TableCommand {
         case .observe(let trips), .setRoundTrips(let trips):
             for trip in trips { try check(trip.site) }
         case .restoreRoundTrips(let reports): for report in reports { try check(report.site) }
-        case .setRoundTripRules, .expireRoundTrips, .removeFeed, .routes, .feedUp, .feedComplete, .feedDown, .feedFlush: break
+        case .setRoundTripRules, .expireRoundTrips, .removeFeed, .routes, .feedUp, .feedComplete,
+            .feedDown, .feedFlush:
+            break
         }
     }
 }

@@ -61,9 +61,9 @@ extension TableEngine {
 
     /// Writes a layer's own byte at a prefix, and paints where it holds.
     ///
-    /// - Parameters:
-    ///   - offset: The column's place in this image's classes; nil where they have none.
-    ///   - isHeld: Readers see the column's changes only with the next image.
+    /// `offset` is the column's place in this image's classes, nil where they have none. Of a
+    /// column that is held readers see changes only with the next image.
+    ///
     /// - Returns: Whether readers see it now. If not, the column has to be held, and the next
     ///   image is asked for.
     func store(

@@ -23,7 +23,7 @@ public final class TableOwner: Sendable {
         self.init(limits: limits, roundTripSlice: 1000, now: now)
     }
 
-    /// - Parameter roundTripSlice: Microseconds of work on round trips at a time.
+    /// `roundTripSlice`: microseconds of work on round trips at a time.
     package init(
         limits: TableLimits, roundTripSlice: UInt64, now: @escaping @Sendable () -> Int64
     ) {
