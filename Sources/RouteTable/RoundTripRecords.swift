@@ -24,7 +24,7 @@ struct Filed {
 
     private init(bits: UInt32) { self.bits = bits }
 
-    /// - Parameter filing: 0 or ``mark``.
+    /// `filing` is 0 or ``mark``.
     init(microseconds: UInt32, filing: UInt32) {
         self.bits = max(1, microseconds & ~Self.mark) | filing
     }
