@@ -262,6 +262,9 @@ package final class PrefixTree {
         self.free.append(node)
     }
 
+    /// Prefixes are numbered from 1 to this; some of them may be out of use.
+    var highWater: Int { Int(self.prefixHighWater) }
+
     // MARK: Memory
 
     var nodeBytes: Int { Int(self.highWater) * self.stride }
