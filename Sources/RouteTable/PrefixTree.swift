@@ -25,7 +25,7 @@ package final class PrefixTree {
     private let short: PrefixLeaves<UInt32>
     private let long: PrefixLeaves<UInt128>
 
-    private var highWater: Int32 = 0
+    private var nodeHighWater: Int32 = 0
     private var free: [Int32] = []
     /// Prefixes held.
     package private(set) var count = 0
@@ -213,7 +213,7 @@ package final class PrefixTree {
     /// Puts a prefix in that isn't there; nil where the capacity is used up.
     package func insert(key: UInt128, length: Int) -> Node? {
         guard self.count < self.capacity else { return nil }
-        let node = self.free.last ?? self.highWater + 1
+        let node = self.free.last ?? self.nodeHighWater + 1
         let last = key | Self.hostBits(length)
         let isIn =
             self.isIPv6
@@ -221,8 +221,8 @@ package final class PrefixTree {
             : self.short.insert(
                 UInt32(leftAligned: key), length, node: node, last: UInt32(leftAligned: last))
         guard isIn else { return nil }
-        if node > self.highWater {
-            self.highWater = node
+        if node > self.nodeHighWater {
+            self.nodeHighWater = node
         } else {
             self.free.removeLast()
             self.distances.clear(node)
@@ -263,12 +263,12 @@ package final class PrefixTree {
     }
 
     /// Prefixes are numbered from 1 to this; some of them may be out of use.
-    var highWater: Int { Int(self.prefixHighWater) }
+    var highWater: Int { Int(self.nodeHighWater) }
 
     // MARK: Memory
 
-    var nodeBytes: Int { Int(self.highWater) * self.stride }
-    var distanceBytes: Int { Int(self.highWater) * self.distances.count }
+    var nodeBytes: Int { self.highWater * self.stride }
+    var distanceBytes: Int { self.highWater * self.distances.count }
     /// What finds nodes and keeps their order.
     package var indexBytes: Int { self.isIPv6 ? self.long.byteCount : self.short.byteCount }
 }
