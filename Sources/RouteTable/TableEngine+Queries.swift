@@ -7,10 +7,12 @@ extension TableEngine {
     /// For each site the route that decides at an address.
     func routes(covering address: IPAddress) -> [SiteRoute] {
         let tree = self.tree(address.family)
-        var nodes = [PrefixTree.Node](repeating: 0, count: tree.columns)
+        let distances = tree.distances
+        var nodes = [PrefixTree.Node](repeating: 0, count: distances.count)
         tree.forEachPrefix(covering: address.leftAligned) { node in
-            let distances = tree.distances(node)
-            for column in 0..<tree.columns where distances[column] != 0 { nodes[column] = node }
+            for column in 0..<distances.count where distances.value(node, column) != 0 {
+                nodes[column] = node
+            }
         }
         return nodes.enumerated().compactMap { column, node in
             node == 0 ? nil : self.decidingRoute(column, tree, node)
@@ -119,10 +121,9 @@ extension TableEngine {
     private func position(
         from tree: PrefixTree, _ node: PrefixTree.Node, within block: IPPrefix?
     ) -> (PrefixTree, PrefixTree.Node)? {
-        let node = tree.firstPrefix(from: node)
         if node != 0 { return (tree, node) }
         guard tree.family == .ipv4, block?.family != .ipv4 else { return nil }
-        let next = self.ipv6.firstPrefix(from: self.ipv6.root)
+        let next = self.ipv6.first
         return next == 0 ? nil : (self.ipv6, next)
     }
 
@@ -163,6 +164,7 @@ extension TableEngine {
             MemoryPart(name: "classes", bytes: image.classes.byteCount),
             MemoryPart(name: "pins", bytes: self.pins.byteCount),
             MemoryPart(name: "locations", bytes: self.locations.byteCount),
+            MemoryPart(name: "round trips", bytes: self.roundTrips.byteCount),
             MemoryPart(name: "retired", bytes: retired),
         ]
     }
@@ -172,6 +174,7 @@ extension TableEngine {
         counts.ipv4Prefixes = self.ipv4.count
         counts.ipv6Prefixes = self.ipv6.count
         counts.routes = self.feeds.reduce(0) { $0 + ($1?.total ?? 0) }
+        counts.roundTripPrefixes = self.roundTrips.count
         counts.classes = self.image.classes.count
         counts.attributeSets = self.attributes.count
         return counts
