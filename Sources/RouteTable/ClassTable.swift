@@ -29,12 +29,12 @@ final class ClassTable: @unchecked Sendable {
     /// - Parameters:
     ///   - sites: Sites at least.
     ///   - capacity: Classes at most; address space is reserved for as many.
-    init(sites: Int, capacity: Int) {
+    init(sites: Int, capacity: Int) throws(TableResourceError) {
         // Tuples are compared eight bytes at a time.
         self.sites = (max(sites, 1) + 7) / 8 * 8
         self.stride = self.sites + 8
         self.capacity = capacity
-        self.memory = ReservedMemory(bytes: (capacity + 1) * self.stride)
+        self.memory = try ReservedMemory(bytes: (capacity + 1) * self.stride)
         self.base = self.memory.base
         self.indexMask = 1023
         self.index = .allocate(capacity: 1024)

@@ -41,13 +41,13 @@ final class PrefixTree {
     /// By the numbers of prefixes; branching points have none.
     let distances: DistanceColumns
 
-    init(family: AddressFamily, capacity: Int) {
+    init(family: AddressFamily, capacity: Int) throws(TableResourceError) {
         self.family = family
         self.capacity = capacity
         self.isIPv6 = family == .ipv6
         self.stride = family == .ipv6 ? 32 : 20
         let half = (capacity + 2) * self.stride
-        self.memory = ReservedMemory(bytes: 2 * half)
+        self.memory = try ReservedMemory(bytes: 2 * half)
         self.middle = self.memory.base + half
         self.distances = DistanceColumns(nodeCapacity: capacity + 2)
     }

@@ -15,16 +15,18 @@ public final class TableOwner: Sendable {
     private let thread: OwnerThread
 
     /// Starts the writer. `now` is the time in Unix seconds that routes are stamped with.
+    ///
+    /// - Throws: Where the system refuses address space or the thread.
     public init(
         limits: TableLimits = TableLimits(),
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
-    ) {
-        let engine = TableEngine(limits: limits, now: now)
+    ) throws(TableResourceError) {
+        let engine = try TableEngine(limits: limits, now: now)
         self.lookup = engine.lookup
         self.limits = limits
         self.thread = OwnerThread(
             engine: engine, queue: OwnerQueue(highMark: limits.queuedChanges))
-        self.thread.start()
+        try self.thread.start()
     }
 
     deinit { self.thread.shutdown() }

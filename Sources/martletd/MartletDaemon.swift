@@ -70,6 +70,9 @@ struct MartletDaemon: AsyncParsableCommand {
         } catch let error as StartFailure {
             for line in error.lines { StandardError.print("martletd: \(line)") }
             throw ExitCode(error.status)
+        } catch let error as TableResourceError {
+            StandardError.print("martletd: \(error)")
+            throw ExitCode(StartFailure.systemError)
         } catch let error as PidFile.Failure {
             StandardError.print("martletd: \(error)")
             if case .system = error { throw ExitCode(StartFailure.systemError) }
