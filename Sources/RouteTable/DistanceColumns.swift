@@ -61,7 +61,10 @@ final class DistanceColumns {
 
     /// Writes what holds inside a node: its own values, and where it has none those from above.
     ///
-    /// - Parameters: Both of ``count`` bytes.
+    /// - Parameters:
+    ///   - node: The node.
+    ///   - above: ``count`` bytes: what holds around it.
+    ///   - result: ``count`` bytes; may be `above`.
     @inline(__always)
     func overlay(
         _ node: Int32, on above: UnsafePointer<UInt8>, into result: UnsafeMutablePointer<UInt8>
@@ -80,7 +83,9 @@ final class DistanceColumns {
 
     /// Makes room for columns up to a number.
     ///
-    /// - Parameter isEmpty: No node is in use, so that all columns can lie side by side.
+    /// - Parameters:
+    ///   - columns: How many there are to be.
+    ///   - isEmpty: No node is in use, so that all columns can lie side by side.
     /// - Throws: Where the system refuses the space; the columns are then what they were.
     func grow(to columns: Int, isEmpty: Bool) throws(TableResourceError) {
         precondition(columns <= Self.limit, "sites are numbered below the limit")

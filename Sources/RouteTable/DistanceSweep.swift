@@ -18,7 +18,9 @@ struct DistanceSweep: ~Copyable {
     /// Where the overlay changes next; nil when it holds to the end.
     private(set) var nextStart: UInt128?
 
-    /// - Parameter columns: Columns that ``current`` has at least.
+    /// - Parameters:
+    ///   - tree: Whose distances.
+    ///   - columns: Columns that ``current`` has at least.
     init(tree: PrefixTree, columns: Int) {
         self.tree = tree
         self.width = max(columns, tree.distances.count)
