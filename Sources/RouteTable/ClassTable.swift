@@ -29,6 +29,7 @@ final class ClassTable: @unchecked Sendable {
     /// - Parameters:
     ///   - sites: Sites at least.
     ///   - capacity: Classes at most; address space is reserved for as many.
+    /// - Throws: Where the system refuses the address space.
     init(sites: Int, capacity: Int) throws(TableResourceError) {
         // Tuples are compared eight bytes at a time.
         self.sites = (max(sites, 1) + 7) / 8 * 8

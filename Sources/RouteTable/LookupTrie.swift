@@ -21,6 +21,7 @@ final class LookupTrie: @unchecked Sendable {
     /// - Parameters:
     ///   - nodeCapacity: Nodes at most; address space is reserved for as many.
     ///   - large: Use huge pages.
+    /// - Throws: Where the system refuses the address space.
     init(nodeCapacity: Int, large: Bool) throws(TableResourceError) {
         self.nodeCapacity = min(nodeCapacity, 1 << 30)
         self.rootMemory = try ReservedMemory(

@@ -6,6 +6,7 @@ import CBSD
 import Configuration
 import Glibc
 import Logging
+import RouteTable
 
 /// The process's entry.
 ///
