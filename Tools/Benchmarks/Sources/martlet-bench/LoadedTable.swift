@@ -21,7 +21,7 @@ final class LoadedTable {
     init(_ sample: SampleTable) throws {
         self.sample = sample
         let clock = self.clock
-        self.owner = TableOwner(now: { clock.tick() })
+        self.owner = try TableOwner(now: { clock.tick() })
         for site in 0..<sample.sites {
             let id = SiteID(rawValue: UInt8(site))
             self.owner.submitAndWait(.defineSite(id, name: "site\(site)"))
