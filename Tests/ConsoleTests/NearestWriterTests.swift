@@ -106,7 +106,7 @@ struct NearestWriterTests {
         arguments: ["\n", "\r\n", "\r"], [3, 100, 5_000])
     func cuts(ending: String, most: Int) async throws {
         let fixture = try await Fixture()
-        let lines = self.lines(600, seed: UInt64(most))
+        let lines = self.lines(250, seed: UInt64(most))
         let text = lines.map { $0 + ending }.joined()
         let answerer = try Answerer(fixture.oracle)
         let replies = try await self.replies(
@@ -124,7 +124,7 @@ struct NearestWriterTests {
                 world.policies[policy].tieBreaks = [.weight]
             }
         }
-        let lines = self.lines(1_500, seed: 11)
+        let lines = self.lines(500, seed: 11)
         let answerer = try Answerer(fixture.oracle, maximumKept: kept)
         let replies = try await self.replies(
             to: self.cut(lines.map { $0 + "\n" }.joined(), seed: 5, most: 4_000), fixture,
