@@ -54,12 +54,14 @@ final class LineClient: Sendable {
     func bytes(upTo end: [UInt8]) async -> [UInt8] {
         var bytes = self.takeKept()
         var pieces = self.stream.makeAsyncIterator()
+        var searched = 0
         while true {
-            if let found = bytes.firstRange(of: end) {
+            if let found = bytes[searched...].firstRange(of: end) {
                 let rest = Array(bytes[found.upperBound...])
                 self.kept.withLock { $0 = rest }
                 return Array(bytes[..<found.upperBound])
             }
+            searched = max(0, bytes.count - end.count)
             guard let piece = await pieces.next() else { return bytes }
             bytes += piece
         }
