@@ -5,7 +5,7 @@ import Synchronization
 
 /// The classes of one generation: tuples of fixed width, each kept once, numbered from 0.
 ///
-/// A tuple: a byte a site (distance + 1, or 0), then the numbers of the pin list and of the place
+/// A tuple: a byte a site (distance + 1, or 0) in whole eights, then the numbers of the pin list and of the place
 /// as `UInt32`. Another layer is some more bytes at the end. Class 0 is all zeros: nothing known.
 ///
 /// Tuples are only added, in memory that doesn't move. A tuple is complete before its id reaches
@@ -27,12 +27,12 @@ final class ClassTable: @unchecked Sendable {
     var placeOffset: Int { self.sites + 4 }
 
     /// - Parameters:
-    ///   - sites: The width: 8, 16, 32 or 64.
+    ///   - sites: Sites at least.
     ///   - capacity: Classes at most; address space is reserved for as many.
     init(sites: Int, capacity: Int) {
-        precondition(sites % 8 == 0, "tuples are compared eight bytes at a time")
-        self.sites = sites
-        self.stride = sites + 8
+        // Tuples are compared eight bytes at a time.
+        self.sites = (max(sites, 1) + 7) / 8 * 8
+        self.stride = self.sites + 8
         self.capacity = capacity
         self.memory = ReservedMemory(bytes: (capacity + 1) * self.stride)
         self.base = self.memory.base

@@ -7,7 +7,8 @@ import Addressing
 /// prefixes changes, and what it is from there on.
 struct DistanceSweep: ~Copyable {
     private let tree: PrefixTree
-    private let columns: Int
+    /// Bytes of an overlay: at least the columns there are, and those asked for.
+    private let width: Int
     /// For each open prefix, outermost first, its last address and the overlay inside it.
     /// Position 0 is the whole family with nothing known.
     private let ends: UnsafeMutablePointer<UInt128>
@@ -17,14 +18,17 @@ struct DistanceSweep: ~Copyable {
     /// Where the overlay changes next; nil when it holds to the end.
     private(set) var nextStart: UInt128?
 
-    init(tree: PrefixTree) {
+    /// - Parameters:
+    ///   - tree: Whose distances.
+    ///   - columns: Columns that ``current`` has at least.
+    init(tree: PrefixTree, columns: Int) {
         self.tree = tree
-        self.columns = tree.columns
+        self.width = max(columns, tree.distances.count)
         let most = tree.family.width + 2
         self.ends = .allocate(capacity: most)
         self.ends.initialize(repeating: .max, count: most)
-        self.overlays = .allocate(capacity: most * tree.columns)
-        self.overlays.initialize(repeating: 0, count: most * tree.columns)
+        self.overlays = .allocate(capacity: most * self.width)
+        self.overlays.initialize(repeating: 0, count: most * self.width)
         self.upcoming = tree.firstPrefix(from: tree.root)
         self.findNextStart()
     }
@@ -36,7 +40,7 @@ struct DistanceSweep: ~Copyable {
 
     /// The overlay that holds now, a byte a site.
     var current: UnsafePointer<UInt8> {
-        UnsafePointer(self.overlays + self.depth * self.columns)
+        UnsafePointer(self.overlays + self.depth * self.width)
     }
 
     private mutating func findNextStart() {
@@ -56,14 +60,11 @@ struct DistanceSweep: ~Copyable {
             while self.ends[self.depth] < start { self.depth -= 1 }
         } else {
             let node = self.upcoming
-            let below = self.overlays + self.depth * self.columns
+            let below = self.overlays + self.depth * self.width
             self.depth += 1
             self.ends[self.depth] = self.tree.last(node)
-            let overlay = self.overlays + self.depth * self.columns
-            let own = self.tree.distances(node)
-            for column in 0..<self.columns {
-                overlay[column] = own[column] != 0 ? own[column] : below[column]
-            }
+            self.tree.distances.overlay(
+                node, on: below, into: self.overlays + self.depth * self.width)
             self.upcoming = self.tree.firstPrefix(from: self.tree.next(after: node))
         }
         self.findNextStart()

@@ -3,8 +3,8 @@
 
 /// A site's number: the column of the table that holds its distances.
 ///
-/// Numbers are chosen by the caller, from 0 on and without large gaps: the table's width follows
-/// the highest one in use (8, 16, 32 or 64 columns).
+/// Numbers are chosen by the caller, from 0 on and without large gaps: the table holds a byte
+/// a prefix for each up to the highest one in use.
 public struct SiteID: RawRepresentable, Hashable, Sendable, Comparable {
     /// Sites in a table at most.
     public static let limit = 64

@@ -3,8 +3,8 @@
 
 import Addressing
 
-/// The union of all feeds' prefixes in one address family: a patricia tree, with a byte of
-/// distance for each site in use at each prefix.
+/// The union of all feeds' prefixes in one address family: a patricia tree, with the distances
+/// of the sites in use at each prefix.
 ///
 /// Nodes live in one reserved stretch and are numbered from its middle: upwards, from 1, those
 /// that stand for a prefix; downwards, from -1, the branching points between them, which have no
@@ -38,11 +38,10 @@ final class PrefixTree {
     private var hint: Node = 0
     private var index = PrefixIndex()
 
-    private(set) var columns: Int
-    private var distanceMemory: ReservedMemory
-    private(set) var distanceBase: UnsafeMutablePointer<UInt8>
+    /// By the numbers of prefixes; branching points have none.
+    let distances: DistanceColumns
 
-    init(family: AddressFamily, capacity: Int, columns: Int) {
+    init(family: AddressFamily, capacity: Int) {
         self.family = family
         self.capacity = capacity
         self.isIPv6 = family == .ipv6
@@ -50,9 +49,7 @@ final class PrefixTree {
         let half = (capacity + 2) * self.stride
         self.memory = ReservedMemory(bytes: 2 * half)
         self.middle = self.memory.base + half
-        self.columns = columns
-        self.distanceMemory = ReservedMemory(bytes: (capacity + 2) * columns)
-        self.distanceBase = self.distanceMemory.base.assumingMemoryBound(to: UInt8.self)
+        self.distances = DistanceColumns(nodeCapacity: capacity + 2)
     }
 
     // MARK: Fields
@@ -109,11 +106,6 @@ final class PrefixTree {
         IPPrefix(
             masking: IPAddress(family: self.family, leftAligned: self.key(node)),
             length: self.length(node))
-    }
-
-    @inline(__always)
-    func distances(_ node: Node) -> UnsafeMutablePointer<UInt8> {
-        self.distanceBase + Int(node) &* self.columns
     }
 
     @inline(__always)
@@ -228,7 +220,7 @@ final class PrefixTree {
         var above = self.parent(node)
         while above != 0 {
             if above > 0 {
-                let value = self.distances(above)[site]
+                let value = self.distances.value(above, site)
                 if value != 0 { return value }
             }
             above = self.parent(above)
@@ -242,12 +234,12 @@ final class PrefixTree {
         let node: Node
         if let free = self.freePrefixes.popLast() {
             node = free
+            self.distances.clear(node)
         } else {
             self.prefixHighWater += 1
             node = self.prefixHighWater
         }
         self.write(node, key: key, length: length)
-        self.distances(node).update(repeating: 0, count: self.columns)
         self.count += 1
         self.nodeDemand += lookupNodes(forLength: length)
         return node
@@ -378,25 +370,10 @@ final class PrefixTree {
         self.freePrefixes.append(node)
     }
 
-    /// Gives every prefix another number of bytes for distances, keeping what fits.
-    func setColumns(_ columns: Int) {
-        guard columns != self.columns else { return }
-        let memory = ReservedMemory(bytes: (self.capacity + 2) * columns)
-        let base = memory.base.assumingMemoryBound(to: UInt8.self)
-        let kept = min(columns, self.columns)
-        for node in 0..<Int(self.prefixHighWater + 1) {
-            (base + node * columns).update(
-                from: self.distanceBase + node * self.columns, count: kept)
-        }
-        self.columns = columns
-        self.distanceMemory = memory
-        self.distanceBase = base
-    }
-
     // MARK: Memory
 
     var nodeBytes: Int { Int(self.prefixHighWater + self.branchHighWater) * self.stride }
-    var distanceBytes: Int { Int(self.prefixHighWater) * self.columns }
+    var distanceBytes: Int { Int(self.prefixHighWater) * self.distances.count }
     var indexBytes: Int { self.index.byteCount }
 }
 

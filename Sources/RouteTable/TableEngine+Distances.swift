@@ -52,9 +52,9 @@ extension TableEngine {
     private func setDistance(
         _ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node, _ stored: UInt8
     ) {
-        let old = tree.distances(node)[column]
+        let old = tree.distances.value(node, column)
         guard old != stored else { return }
-        tree.distances(node)[column] = stored
+        tree.distances.set(stored, node, column)
         let bit: UInt64 = 1 << UInt64(column)
         if self.heldSites & bit != 0 {
             self.requestRebuild()
@@ -89,7 +89,7 @@ extension TableEngine {
         let beyond = tree.next(afterSubtreeOf: node)
         var below = tree.next(after: node)
         while below != beyond {
-            guard below > 0, tree.distances(below)[column] != 0 else {
+            guard below > 0, tree.distances.value(below, column) != 0 else {
                 below = tree.next(after: below)
                 continue
             }

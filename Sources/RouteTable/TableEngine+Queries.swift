@@ -7,10 +7,12 @@ extension TableEngine {
     /// For each site the route that decides at an address.
     func routes(covering address: IPAddress) -> [SiteRoute] {
         let tree = self.tree(address.family)
-        var nodes = [PrefixTree.Node](repeating: 0, count: tree.columns)
+        let distances = tree.distances
+        var nodes = [PrefixTree.Node](repeating: 0, count: distances.count)
         tree.forEachPrefix(covering: address.leftAligned) { node in
-            let distances = tree.distances(node)
-            for column in 0..<tree.columns where distances[column] != 0 { nodes[column] = node }
+            for column in 0..<distances.count where distances.value(node, column) != 0 {
+                nodes[column] = node
+            }
         }
         return nodes.enumerated().compactMap { column, node in
             node == 0 ? nil : self.decidingRoute(column, tree, node)

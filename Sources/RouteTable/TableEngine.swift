@@ -46,14 +46,14 @@ final class TableEngine {
     init(limits: TableLimits, now: @escaping @Sendable () -> Int64) {
         self.limits = limits
         self.now = now
-        self.ipv4 = PrefixTree(family: .ipv4, capacity: limits.prefixes, columns: 8)
-        self.ipv6 = PrefixTree(family: .ipv6, capacity: limits.prefixes, columns: 8)
+        self.ipv4 = PrefixTree(family: .ipv4, capacity: limits.prefixes)
+        self.ipv6 = PrefixTree(family: .ipv6, capacity: limits.prefixes)
         self.pages = RoutePages(capacity: 1 << 22)
         self.image = TableImage(
             generation: 1,
             ipv4: LookupTrie(nodeCapacity: TrieBuilder.capacity(forDemand: 0), large: false),
             ipv6: LookupTrie(nodeCapacity: TrieBuilder.capacity(forDemand: 0), large: false),
-            classes: ClassTable(sites: 8, capacity: 1 << 16), pins: .empty, locations: .empty)
+            classes: ClassTable(sites: 0, capacity: 1 << 16), pins: .empty, locations: .empty)
         self.lookup = LookupTable(first: self.image, readers: limits.readers)
     }
 
@@ -105,21 +105,18 @@ final class TableEngine {
 
     /// Makes the distances wide enough for all sites in use.
     private func fitColumns() {
-        let width = self.neededColumns
-        guard width > self.ipv4.columns else { return }
-        self.ipv4.setColumns(width)
-        self.ipv6.setColumns(width)
+        for tree in [self.ipv4, self.ipv6] {
+            tree.distances.grow(to: self.neededColumns, isEmpty: tree.count == 0)
+        }
     }
 
-    /// 8, 16, 32 or 64.
+    /// One more than the highest site in use.
     var neededColumns: Int {
         var used = self.definedSites
         for column in 0..<SiteID.limit where !self.contributors[column].isEmpty {
             used |= 1 << UInt64(column)
         }
-        var width = 8
-        while width < 64 - used.leadingZeroBitCount { width *= 2 }
-        return width
+        return 64 - used.leadingZeroBitCount
     }
 
     private func removeSite(_ site: SiteID) {
@@ -216,8 +213,8 @@ final class TableEngine {
         let started = monotonicMicroseconds()
         let columns = self.neededColumns
         // Columns that fell out of use are zero by now.
-        self.ipv4.setColumns(columns)
-        self.ipv6.setColumns(columns)
+        self.ipv4.distances.shrink(to: columns)
+        self.ipv6.distances.shrink(to: columns)
         let boundaries =
             self.ipv4.count + self.ipv6.count + self.pins.boundaries + self.locations.boundaries
         let classes = ClassTable(

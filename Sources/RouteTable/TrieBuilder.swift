@@ -11,7 +11,7 @@ struct TrieBuilder {
             nodeCapacity: capacity(forDemand: demand), large: tree.count > 50_000)
         var painter = TriePainter(
             trie: trie, classes: classes, change: .whole(0), epochs: nil)
-        var distances = DistanceSweep(tree: tree)
+        var distances = DistanceSweep(tree: tree, columns: classes.sites)
         var pins = RangeSweep(pins)
         var locations = RangeSweep(locations)
         /// The class so far, and from where it holds.

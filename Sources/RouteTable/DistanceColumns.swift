@@ -1,0 +1,112 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+/// A byte for each column at each node of a tree: a site's distance + 1, or 0 for none.
+///
+/// Columns stand in planes: the bytes of a plane's columns at one node lie side by side, so that a
+/// table whose sites are all known from the start is read with one miss a node. A column that
+/// comes later gets a plane of its own: nothing is copied, and it costs a byte a node. Belongs to
+/// the writer's thread.
+final class DistanceColumns {
+    static let limit = 64
+
+    private struct Plane {
+        let memory: ReservedMemory
+        let first: Int
+        let width: Int
+
+        var base: UnsafeMutablePointer<UInt8> {
+            self.memory.base.assumingMemoryBound(to: UInt8.self)
+        }
+    }
+
+    /// Columns there are.
+    private(set) var count = 0
+    private let nodeCapacity: Int
+    private var planes: [Plane] = []
+    /// For each column its byte at node 0, and the bytes from one node to the next.
+    private let bases: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>
+    private let strides: UnsafeMutablePointer<Int>
+
+    /// - Parameter nodeCapacity: Nodes are numbered below this.
+    init(nodeCapacity: Int) {
+        self.nodeCapacity = nodeCapacity
+        self.bases = .allocate(capacity: Self.limit)
+        self.strides = .allocate(capacity: Self.limit)
+    }
+
+    deinit {
+        self.bases.deallocate()
+        self.strides.deallocate()
+    }
+
+    // MARK: Values
+
+    /// A column's value at a node; the column is below ``count``.
+    @inline(__always)
+    func value(_ node: Int32, _ column: Int) -> UInt8 {
+        self.bases[column][Int(node) &* self.strides[column]]
+    }
+
+    @inline(__always)
+    func set(_ value: UInt8, _ node: Int32, _ column: Int) {
+        self.bases[column][Int(node) &* self.strides[column]] = value
+    }
+
+    func clear(_ node: Int32) {
+        for plane in self.planes {
+            (plane.base + Int(node) * plane.width).update(repeating: 0, count: plane.width)
+        }
+    }
+
+    /// Writes what holds inside a node: its own values, and where it has none those from above.
+    ///
+    /// - Parameters:
+    ///   - node: The node.
+    ///   - above: ``count`` bytes: what holds around it.
+    ///   - result: ``count`` bytes; may be `above`.
+    @inline(__always)
+    func overlay(
+        _ node: Int32, on above: UnsafePointer<UInt8>, into result: UnsafeMutablePointer<UInt8>
+    ) {
+        for plane in self.planes {
+            let own = plane.base + Int(node) &* plane.width
+            for offset in 0..<plane.width {
+                let value = own[offset]
+                let column = plane.first &+ offset
+                result[column] = value != 0 ? value : above[column]
+            }
+        }
+    }
+
+    // MARK: Columns
+
+    /// Makes room for columns up to a number.
+    ///
+    /// - Parameters:
+    ///   - columns: How many there are to be.
+    ///   - isEmpty: No node is in use, so that all columns can lie side by side.
+    func grow(to columns: Int, isEmpty: Bool) {
+        precondition(columns <= Self.limit, "sites are numbered below the limit")
+        guard columns > self.count else { return }
+        if isEmpty { self.shrink(to: 0) }
+        let first = self.count
+        let width = columns - first
+        let plane = Plane(
+            memory: ReservedMemory(bytes: self.nodeCapacity * width), first: first, width: width)
+        self.planes.append(plane)
+        for column in first..<columns {
+            (self.bases + column).initialize(to: plane.base + (column - first))
+            (self.strides + column).initialize(to: width)
+        }
+        self.count = columns
+    }
+
+    /// Gives back planes in which no column below a number lies; those beyond must be zero.
+    func shrink(to columns: Int) {
+        while let last = self.planes.last, last.first >= columns {
+            self.planes.removeLast()
+            self.count = last.first
+        }
+    }
+}
