@@ -17,11 +17,11 @@
 /// - lookup of IPv4 and of IPv6: where the sites' distances change, see ``CheckpointLookup``.
 /// - routes of IPv4 and of IPv6, in tree order: see ``CheckpointRouteReader``.
 /// - end: counts, see ``CheckpointCounts``.
-enum CheckpointFormat {
+package enum CheckpointFormat {
     static let magic: [UInt8] = Array("MARTLET\n".utf8)
     static let version: UInt32 = 1
-    static let headerBytes = 32
-    static let blockHeaderBytes = 16
+    package static let headerBytes = 32
+    package static let blockHeaderBytes = 16
     /// A block ends after the record that reaches this.
     static let blockSize = 256 << 10
     /// No block is longer: a record can be, but for hostile ones.
@@ -47,7 +47,7 @@ enum CheckpointFormat {
         }
     }
 
-    static func seed(_ number: Int, _ kind: UInt32, _ length: UInt32) -> UInt64 {
+    package static func seed(_ number: Int, _ kind: UInt32, _ length: UInt32) -> UInt64 {
         UInt64(truncatingIfNeeded: number) &* 0x9e37_79b9_7f4a_7c15 ^ UInt64(kind) &<< 32
             ^ UInt64(length)
     }

@@ -88,9 +88,8 @@ struct CheckpointLookupWriter {
 
     mutating func beginFamily() { self.lastStart = 0 }
 
-    /// - Parameters:
-    ///   - tuple: The distances from `start` on, a byte a site.
-    ///   - start: Above the one before; 0 for the first of a family.
+    /// Adds the distances, a byte a site, that hold from an address on: above the one before, 0
+    /// for the first of a family.
     mutating func add(
         _ tuple: [UInt8], from start: UInt128, to blocks: inout CheckpointBlockWriter
     ) throws {

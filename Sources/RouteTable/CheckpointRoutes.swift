@@ -149,10 +149,7 @@ struct CheckpointRouteReader {
         self.blocks = checkpoint.cursors(.routesIPv4)[...]
     }
 
-    /// The next slice; nil at the end.
-    ///
-    /// - Parameter limit: Routes, beyond which no other prefix is begun.
-    /// - Throws: ``CheckpointError/malformed(part:offset:)``.
+    /// The next slice; nil at the end. No other prefix is begun beyond so many routes.
     mutating func next(limit: Int) throws(CheckpointError) -> CheckpointRouteSlice? {
         while self.cursor?.isAtEnd ?? true {
             if let block = self.blocks.popFirst() {

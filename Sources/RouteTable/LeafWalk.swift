@@ -36,8 +36,9 @@ extension LookupBase {
         while entry >= Self.nodeFlag {
             let slot = Int(truncatingIfNeeded: entry & ~Self.nodeFlag) &<< 4
             depth &+= 4
-            let nibble = Int(
-                truncatingIfNeeded: address &>> UInt128(truncatingIfNeeded: 128 &- depth)) & 15
+            let nibble =
+                Int(
+                    truncatingIfNeeded: address &>> UInt128(truncatingIfNeeded: 128 &- depth)) & 15
             entry = self.nodes[slot | nibble].load(ordering: .acquiring)
         }
         return (entry, depth)

@@ -41,6 +41,11 @@ final class TableEngine {
     var rebuildDue: UInt64?
     var classesAtRebuild = 1
     var jobs: [FeedJob] = []
+    /// What the sites are called.
+    var siteNames: [SiteID: String] = [:]
+    /// A checkpoint's routes are on their way back: until they are there, all sites are held and
+    /// no image is built.
+    var isRestoring = false
     var tally = TableCounts()
 
     init(limits: TableLimits, now: @escaping @Sendable () -> Int64) {
@@ -78,7 +83,8 @@ final class TableEngine {
 
     private func apply(_ command: TableCommand) {
         switch command {
-        case .defineSite(let site, name: _):
+        case .defineSite(let site, let name):
+            self.siteNames[site] = name
             self.definedSites |= 1 << UInt64(site.rawValue)
             self.fitColumns()
         case .removeSite(let site): self.removeSite(site)
@@ -121,6 +127,7 @@ final class TableEngine {
 
     private func removeSite(_ site: SiteID) {
         self.definedSites &= ~(1 << UInt64(site.rawValue))
+        self.siteNames[site] = nil
         for feed in self.feeds.compactMap({ $0 }) where !feed.isRemoved {
             if feed.definition.site == site {
                 self.removeFeed(feed)
@@ -186,7 +193,10 @@ final class TableEngine {
 
     var hasRetired: Bool { !self.retiredImages.isEmpty }
     var hasJobs: Bool { !self.jobs.isEmpty }
-    var hasWork: Bool { self.hasJobs || self.rebuildDue != nil }
+    /// There is something to do that nothing has to come for.
+    var hasWork: Bool { self.hasJobs || self.rebuildDue != nil && !self.isRestoring }
+    /// All that was asked for is visible to readers.
+    var isSettled: Bool { !self.hasJobs && self.rebuildDue == nil }
 
     /// Microseconds that a due rebuild waits for others to share it, while there is other work.
     private static let rebuildPatience: UInt64 = 200_000
@@ -197,7 +207,7 @@ final class TableEngine {
     func step(isIdle: Bool) {
         if self.hasJobs {
             self.stepJobs()
-        } else if let due = self.rebuildDue,
+        } else if let due = self.rebuildDue, !self.isRestoring,
             isIdle || monotonicMicroseconds() - due > Self.rebuildPatience
         {
             self.rebuild()
@@ -228,15 +238,20 @@ final class TableEngine {
                 tree: self.ipv6, pins: self.pins.ipv6, locations: self.locations.ipv6,
                 classes: classes),
             classes: classes, pins: self.pins, locations: self.locations)
-        self.lookup.publish(image)
-        self.retiredImages.append((self.lookup.epochs.current, self.image))
-        self.image = image
-        self.classesAtRebuild = classes.count
         self.heldSites = 0
         self.rebuildDue = nil
-        self.endBatch()
+        self.publish(image)
         self.tally.rebuilds += 1
         self.tally.longestRebuildMicroseconds = max(
             self.tally.longestRebuildMicroseconds, monotonicMicroseconds() - started)
+    }
+
+    /// Shows readers another image.
+    func publish(_ image: TableImage) {
+        self.lookup.publish(image)
+        self.retiredImages.append((self.lookup.epochs.current, self.image))
+        self.image = image
+        self.classesAtRebuild = image.classes.count
+        self.endBatch()
     }
 }

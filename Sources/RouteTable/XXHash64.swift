@@ -4,7 +4,7 @@
 /// XXH64, a checksum at the speed of memory: what `xxhsum -H1` prints.
 ///
 /// Against damage, not against malice.
-enum XXHash64 {
+package enum XXHash64 {
     private static let prime1: UInt64 = 0x9e37_79b1_85eb_ca87
     private static let prime2: UInt64 = 0xc2b2_ae3d_27d4_eb4f
     private static let prime3: UInt64 = 0x1656_67b1_9e37_79f9
@@ -29,7 +29,7 @@ enum XXHash64 {
     /// The checksum of some bytes.
     ///
     /// - Complexity: O(n), about eight bytes in half a nanosecond.
-    static func hash(_ bytes: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {
+    package static func hash(_ bytes: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {
         func word(_ offset: Int) -> UInt64 {
             UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
         }
