@@ -14,7 +14,8 @@ struct CheckpointImage {
         let boundaries =
             self.lookup.ipv4.starts.count + self.lookup.ipv6.starts.count + self.pins.boundaries
             + self.locations.boundaries
-        let classes = ClassTable(sites: width, capacity: 2 * boundaries + capacity)
+        let classes = ClassTable(
+            sites: width, roundTripSites: 0, capacity: 2 * boundaries + capacity)
         let tuples = self.tuples(classes.sites)
         return TableImage(
             generation: generation,

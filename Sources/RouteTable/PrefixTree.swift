@@ -370,6 +370,9 @@ final class PrefixTree {
         self.freePrefixes.append(node)
     }
 
+    /// Prefixes are numbered from 1 to this; some of them may be out of use.
+    var highWater: Int { Int(self.prefixHighWater) }
+
     // MARK: Memory
 
     var nodeBytes: Int { Int(self.prefixHighWater + self.branchHighWater) * self.stride }

@@ -165,6 +165,7 @@ extension TableEngine {
             MemoryPart(name: "classes", bytes: image.classes.byteCount),
             MemoryPart(name: "pins", bytes: self.pins.byteCount),
             MemoryPart(name: "locations", bytes: self.locations.byteCount),
+            MemoryPart(name: "round trips", bytes: self.roundTrips.byteCount),
             MemoryPart(name: "retired", bytes: retired),
         ]
     }
@@ -174,6 +175,7 @@ extension TableEngine {
         counts.ipv4Prefixes = self.ipv4.count
         counts.ipv6Prefixes = self.ipv6.count
         counts.routes = self.feeds.reduce(0) { $0 + ($1?.total ?? 0) }
+        counts.roundTripPrefixes = self.roundTrips.count
         counts.classes = self.image.classes.count
         counts.attributeSets = self.attributes.count
         return counts
