@@ -83,7 +83,7 @@ extension TableEngine {
         } else {
             node = tree.first(notBefore: 0, length: 0)
         }
-        node = tree.firstPrefix(from: node)
+
         guard node != 0 else {
             guard walk.family == .ipv4 else { return nil }
             walk.family = .ipv6
@@ -121,7 +121,7 @@ extension TableEngine {
             }
             walk.last = (key, length)
             looks -= 1
-            node = tree.firstPrefix(from: tree.next(after: node))
+            node = tree.next(after: node)
         }
         return slice
     }
