@@ -10,18 +10,20 @@ struct CheckpointImage {
     let locations: LocationLayer
 
     /// An image of a generation, with so many columns and room for so many more classes.
-    func build(generation: UInt64, width: Int, capacity: Int) -> TableImage {
+    func build(
+        generation: UInt64, width: Int, capacity: Int
+    ) throws(TableResourceError) -> TableImage {
         let boundaries =
             self.lookup.ipv4.starts.count + self.lookup.ipv6.starts.count + self.pins.boundaries
             + self.locations.boundaries
-        let classes = ClassTable(
+        let classes = try ClassTable(
             sites: width, roundTripSites: 0, capacity: 2 * boundaries + capacity)
         let tuples = self.tuples(classes.sites)
         return TableImage(
             generation: generation,
-            ipv4: self.trie(
+            ipv4: try self.trie(
                 self.lookup.ipv4, tuples, self.pins.ipv4, self.locations.ipv4, classes),
-            ipv6: self.trie(
+            ipv6: try self.trie(
                 self.lookup.ipv6, tuples, self.pins.ipv6, self.locations.ipv6, classes),
             classes: classes, pins: self.pins, locations: self.locations)
     }
@@ -42,12 +44,12 @@ struct CheckpointImage {
     private func trie(
         _ family: CheckpointLookup.Family, _ tuples: [UInt8], _ pinLayer: RangeLayer,
         _ locationLayer: RangeLayer, _ classes: ClassTable
-    ) -> LookupTrie {
+    ) throws(TableResourceError) -> LookupTrie {
         let demand =
             family.starts.reduce(pinLayer.nodeDemand + locationLayer.nodeDemand) {
                 $0 + ($1 == 0 ? 0 : lookupNodes(forLength: 128 - $1.trailingZeroBitCount))
             }
-        let trie = LookupTrie(
+        let trie = try LookupTrie(
             nodeCapacity: TrieBuilder.capacity(forDemand: demand),
             large: family.starts.count > 50_000)
         var painter = TriePainter(trie: trie, classes: classes, change: .whole(0), epochs: nil)

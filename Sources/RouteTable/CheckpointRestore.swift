@@ -31,14 +31,22 @@ public final class CheckpointRestore: Sendable {
         self.checkpoint = checkpoint
         self.feeds = beginning.feeds
         self.state = beginning.state
-        self.isAnswering = beginning.isWhole
-        guard beginning.isWhole else { return }
-        let image = CheckpointImage(
-            lookup: lookup, columns: beginning.columns, pins: beginning.pins,
-            locations: beginning.locations
-        ).build(
-            generation: beginning.generation, width: beginning.width, capacity: 1 << 16)
-        try owner.withEngine { $0.publish(image) }
+        guard beginning.isWhole else {
+            self.isAnswering = false
+            return
+        }
+        do {
+            let image = try CheckpointImage(
+                lookup: lookup, columns: beginning.columns, pins: beginning.pins,
+                locations: beginning.locations
+            ).build(
+                generation: beginning.generation, width: beginning.width, capacity: 1 << 16)
+            try owner.withEngine { $0.publish(image) }
+            self.isAnswering = true
+        } catch {
+            // No memory for it now: readers wait for the routes.
+            self.isAnswering = false
+        }
     }
 
     deinit { self.end(isGood: false) }

@@ -39,9 +39,5 @@ final class Feed {
     func isStale(_ slot: RouteSlot) -> Bool { self.isDown || slot.epoch != self.epoch }
 
     /// The columns it can have a say in, as bits.
-    var sites: UInt64 {
-        self.definition.throughSites.keys.reduce(1 << UInt64(self.definition.site.rawValue)) {
-            $0 | 1 << UInt64($1.rawValue)
-        }
-    }
+    var sites: UInt64 { self.definition.columns }
 }

@@ -11,8 +11,8 @@ public final class LookupTable: Sendable {
     /// The same, retained: readers may outlive the writer. Readers don't touch it.
     private let latest: Mutex<TableImage>
 
-    init(first: TableImage, readers: Int) {
-        self.epochs = EpochDomain(slotCount: readers)
+    init(first: TableImage, readers: Int) throws(TableResourceError) {
+        self.epochs = try EpochDomain(slotCount: readers)
         self.latest = Mutex(first)
         self.image = Atomic(UInt(bitPattern: Unmanaged.passUnretained(first).toOpaque()))
     }

@@ -20,9 +20,8 @@ final class OwnerThread: @unchecked Sendable {
         self.queue = queue
     }
 
-    func start() {
-        let isStarted = startThread { [self] in self.run() }
-        precondition(isStarted, "the system starts one thread for the table")
+    func start() throws(TableResourceError) {
+        try startThread { [self] in self.run() }
     }
 
     private func run() {

@@ -23,11 +23,11 @@ final class CheckpointWalk: @unchecked Sendable {
     /// The last prefix that was looked at.
     fileprivate var last: (key: UInt128, length: Int)?
 
-    init(names: CheckpointNames, columns: [Int], feeds: [Feed]) {
+    init(names: CheckpointNames, columns: [Int], feeds: [Feed]) throws(TableResourceError) {
         self.names = names
         self.columns = columns
         self.feeds = feeds
-        self.numbers = ReservedMemory(bytes: 4 << AttributeStore.numberBits)
+        self.numbers = try ReservedMemory(bytes: 4 << AttributeStore.numberBits)
     }
 
     /// The number in the file, and whether this is the first time that it is asked for.
@@ -42,8 +42,8 @@ final class CheckpointWalk: @unchecked Sendable {
 
 extension TableEngine {
     /// Sites and feeds as they are now: those that readers see.
-    func beginCheckpoint() throws(CheckpointRefusal) -> CheckpointWalk {
-        guard !self.isRestoring else { throw .isRestoring }
+    func beginCheckpoint() throws -> CheckpointWalk {
+        guard !self.isRestoring else { throw CheckpointRefusal.isRestoring }
         let columns = self.siteNames.keys.map { Int($0.rawValue) }.sorted()
         var names = CheckpointNames()
         names.sites = columns.map { self.siteNames[SiteID(UInt8($0))] ?? "" }
@@ -61,11 +61,11 @@ extension TableEngine {
                 .init(name: definition.name, site: site, throughSites: throughSites))
             feeds.append(feed)
         }
-        guard !feeds.isEmpty else { throw .isEmpty }
+        guard !feeds.isEmpty else { throw CheckpointRefusal.isEmpty }
         guard Set(names.sites).count == names.sites.count,
             Set(names.feeds.map(\.name)).count == names.feeds.count
-        else { throw .sameNames }
-        return CheckpointWalk(names: names, columns: columns, feeds: feeds)
+        else { throw CheckpointRefusal.sameNames }
+        return try CheckpointWalk(names: names, columns: columns, feeds: feeds)
     }
 
     /// The next routes in tree order; nil at the end. No other prefix is begun beyond so many

@@ -158,7 +158,7 @@ extension TableEngine {
         feed.isWalked = false
         if job.sweeps { feed.epochsSinceSweep = 0 }
         if feed.isRemoved { self.forget(feed) }
-        if self.jobs.isEmpty, self.rebuildDue == nil { self.heldSites = 0 }
+        if self.jobs.isEmpty, self.rebuildDue == nil, !self.rebuildIsOwed { self.heldSites = 0 }
     }
 
     /// - Returns: Whether all the feed's routes have been looked at.

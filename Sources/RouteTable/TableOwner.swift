@@ -16,24 +16,26 @@ public final class TableOwner: Sendable {
     private let roundTripGauge: RoundTripGauge
 
     /// Starts the writer. `now` is the time in Unix seconds that routes are stamped with.
+    ///
+    /// - Throws: Where the system refuses address space or the thread.
     public convenience init(
         limits: TableLimits = TableLimits(),
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
-    ) {
-        self.init(limits: limits, roundTripSlice: 1000, now: now)
+    ) throws(TableResourceError) {
+        try self.init(limits: limits, roundTripSlice: 1000, now: now)
     }
 
     /// `roundTripSlice`: microseconds of work on round trips at a time.
     package init(
         limits: TableLimits, roundTripSlice: UInt64, now: @escaping @Sendable () -> Int64
-    ) {
-        let engine = TableEngine(limits: limits, now: now, roundTripSlice: roundTripSlice)
+    ) throws(TableResourceError) {
+        let engine = try TableEngine(limits: limits, now: now, roundTripSlice: roundTripSlice)
         self.roundTripGauge = engine.roundTripGauge
         self.lookup = engine.lookup
         self.limits = limits
         self.thread = OwnerThread(
             engine: engine, queue: OwnerQueue(highMark: limits.queuedChanges))
-        self.thread.start()
+        try self.thread.start()
     }
 
     deinit { self.thread.shutdown() }

@@ -13,7 +13,7 @@ struct CheckpointDamageTests {
 
     init() throws {
         self.good = try CheckpointTests().small()
-        let table = CheckpointTests.table(seed: 3)
+        let table = try CheckpointTests.table(seed: 3)
         table.owner.flushAndWait()
         self.other = try table.owner.checkpoint()
     }
@@ -103,7 +103,7 @@ struct CheckpointDamageTests {
     /// Takes a file in as far as it goes. What is not refused must leave a table that works.
     @discardableResult
     static func restore(_ bytes: [UInt8]) throws -> CheckpointError? {
-        let table = CheckpointTests().started()
+        let table = try CheckpointTests().started()
         defer { table.owner.shutdown() }
         do {
             let checkpoint = try Checkpoint(bytes: bytes)

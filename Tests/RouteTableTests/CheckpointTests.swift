@@ -13,9 +13,9 @@ struct CheckpointTests {
     static func name(_ site: SiteID) -> String { "site \(site.rawValue)" }
 
     /// A table after some random history, all of its sites defined.
-    static func table(seed: UInt64, steps: Int = 60) -> TableUnderTest {
+    static func table(seed: UInt64, steps: Int = 60) throws -> TableUnderTest {
         var random = SplitMix(seed: seed)
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         for site in 0..<Self.sites {
             let site = SiteID(UInt8(site))
             table.apply(.defineSite(site, name: self.name(site)))
@@ -39,8 +39,8 @@ struct CheckpointTests {
     /// Another table with the sites and feeds of a reference, their names as they were.
     static func empty(
         like reference: ReferenceTable, sites: (SiteID) -> SiteID = { $0 }
-    ) -> TableUnderTest {
-        let table = TableUnderTest()
+    ) throws -> TableUnderTest {
+        let table = try TableUnderTest()
         for site in 0..<Self.sites {
             let site = SiteID(UInt8(site))
             table.apply(.defineSite(sites(site), name: self.name(site)))
@@ -63,7 +63,7 @@ struct CheckpointTests {
         "gives back what readers saw, then every route, whatever the numbers are now",
         arguments: 0..<40 as Range<UInt64>)
     func roundTrip(seed: UInt64) throws {
-        let table = Self.table(seed: seed)
+        let table = try Self.table(seed: seed)
         guard Self.hasRoutes(table) else { return }
         table.owner.flushAndWait()
         let checkpoint = try Checkpoint(bytes: try table.owner.checkpoint())
@@ -72,7 +72,7 @@ struct CheckpointTests {
         let expected = table.reference.restarted(
             sites: number, feeds: feed, now: table.reference.now)
 
-        let restored = Self.empty(like: expected, sites: number)
+        let restored = try Self.empty(like: expected, sites: number)
         let restore = try restored.owner.beginRestore(checkpoint)
         #expect(restore.isAnswering)
         #expect(checkpoint.written == 1_700_000_000)
@@ -107,13 +107,13 @@ struct CheckpointTests {
         "goes on as any table does: sessions confirm, replace and drop what came back",
         arguments: 0..<20 as Range<UInt64>)
     func lifeAfterwards(seed: UInt64) throws {
-        let table = Self.table(seed: seed)
+        let table = try Self.table(seed: seed)
         guard Self.hasRoutes(table) else { return }
         table.owner.flushAndWait()
         let checkpoint = try Checkpoint(bytes: try table.owner.checkpoint())
         let expected = table.reference.restarted(
             sites: { $0 }, feeds: { $0 }, now: table.reference.now)
-        let restored = Self.empty(like: expected)
+        let restored = try Self.empty(like: expected)
         try restored.owner.beginRestore(checkpoint).run()
         restored.reference = expected
         var random = SplitMix(seed: seed &+ 1000)
@@ -138,7 +138,7 @@ struct CheckpointTests {
 
     /// Two sites with a feed each, three prefixes a feed.
     func small() throws -> [UInt8] {
-        let table = self.started()
+        let table = try self.started()
         for feed in [0, 1] as [UInt16] {
             table.change(
                 FeedID(feed),
@@ -152,8 +152,8 @@ struct CheckpointTests {
         return try table.owner.checkpoint()
     }
 
-    func started(feeds: [UInt16] = [0, 1]) -> TableUnderTest {
-        let table = TableUnderTest()
+    func started(feeds: [UInt16] = [0, 1]) throws -> TableUnderTest {
+        let table = try TableUnderTest()
         for feed in feeds {
             let site = SiteID(UInt8(feed))
             table.apply(.defineSite(site, name: Self.name(site)))
@@ -175,7 +175,7 @@ struct CheckpointTests {
 
     @Test("never replaces what a session has brought, nor gives to a feed that is whole")
     func liveRoutesWin() throws {
-        let table = self.started()
+        let table = try self.started()
         let restore = try table.owner.beginRestore(try Checkpoint(bytes: try self.small()))
         table.apply(.feedUp(FeedID(0)))
         table.apply(.feedUp(FeedID(1)))
@@ -205,7 +205,7 @@ struct CheckpointTests {
 
     @Test("loses the routes of a feed that is flushed or taken away while they come back")
     func flushedMeanwhile() throws {
-        let table = self.started()
+        let table = try self.started()
         let restore = try table.owner.beginRestore(try Checkpoint(bytes: try self.small()))
         table.apply(.feedFlush(FeedID(0)))
         table.apply(.removeFeed(FeedID(1)))
@@ -219,7 +219,7 @@ struct CheckpointTests {
 
     @Test("that is given up half way leaves an empty table that works")
     func abandoned() throws {
-        let table = self.started()
+        let table = try self.started()
         do {
             let restore = try table.owner.beginRestore(try Checkpoint(bytes: try self.small()))
             #expect(restore.isAnswering)
@@ -238,7 +238,7 @@ struct CheckpointTests {
     func otherConfiguration() throws {
         let checkpoint = try Checkpoint(bytes: try self.small())
         // The site has gone with its feed: its column is left out.
-        let one = self.started(feeds: [1])
+        let one = try self.started(feeds: [1])
         let restore = try one.owner.beginRestore(checkpoint)
         #expect(restore.isAnswering)
         #expect(restore.feeds == [FeedID(1)])
@@ -248,7 +248,7 @@ struct CheckpointTests {
         #expect(try Self.routes(one.owner).map(\.feed) == [FeedID(1), FeedID(1), FeedID(1)])
 
         // The site is there, and its feed isn't: what it had to say can't be told from others'.
-        let two = self.started(feeds: [1])
+        let two = try self.started(feeds: [1])
         two.apply(.defineSite(SiteID(0), name: Self.name(SiteID(0))))
         let second = try two.owner.beginRestore(checkpoint)
         #expect(!second.isAnswering)
@@ -259,7 +259,7 @@ struct CheckpointTests {
         #expect(try self.distance(two, 0, self.block) == nil)
 
         // Of a configuration that shares nothing.
-        let none = TableUnderTest()
+        let none = try TableUnderTest()
         let third = try none.owner.beginRestore(checkpoint)
         #expect(!third.isAnswering && third.feeds.isEmpty)
         #expect(try third.run() == 0)
@@ -268,7 +268,7 @@ struct CheckpointTests {
     @Test("is taken by an unused table alone, and by one at a time")
     func usedTable() throws {
         let checkpoint = try Checkpoint(bytes: try self.small())
-        let table = self.started()
+        let table = try self.started()
         let restore = try table.owner.beginRestore(checkpoint)
         #expect(throws: CheckpointError.tableInUse) { try table.owner.beginRestore(checkpoint) }
         #expect(throws: CheckpointRefusal.isRestoring) { try table.owner.checkpoint() }
@@ -279,7 +279,7 @@ struct CheckpointTests {
 
     @Test("is not written of a table without routes that count")
     func emptyTable() throws {
-        let table = self.started()
+        let table = try self.started()
         #expect(throws: CheckpointRefusal.isEmpty) { try table.owner.checkpoint() }
         table.change(FeedID(0), announce: [(self.block, Self.path(2))])
         #expect(throws: CheckpointRefusal.isEmpty) { try table.owner.checkpoint() }
@@ -290,7 +290,7 @@ struct CheckpointTests {
 
     @Test("keeps within the table's limits, and counts what it leaves out")
     func limits() throws {
-        let table = TableUnderTest(limits: TableLimits(prefixes: 2))
+        let table = try TableUnderTest(limits: TableLimits(prefixes: 2))
         for feed in [0, 1] as [UInt16] {
             let site = SiteID(UInt8(feed))
             table.apply(.defineSite(site, name: Self.name(site)))

@@ -98,7 +98,7 @@ struct ScaleTests {
     func load() throws {
         let input = try Self.read()
         let before = Self.residentMegabytes()
-        let owner = TableOwner()
+        let owner = try TableOwner()
         var routes = 0
         let started = Self.cpuSeconds()
         for feed in 0..<8 {
@@ -196,7 +196,7 @@ struct ScaleTests {
         print(
             "checkpoint: \(collected.bytes.count) bytes in \(self.cpuSeconds() - begun) s CPU,",
             counts)
-        let again = TableOwner()
+        let again = try TableOwner()
         for feed in 0..<8 {
             again.submit(.defineSite(SiteID(UInt8(feed)), name: "site \(feed)"))
             again.submit(

@@ -16,10 +16,10 @@ final class TableUnderTest {
         let now = Atomic<Int64>(1_000_000)
     }
 
-    init(limits: TableLimits = TableLimits(), roundTripSlice: UInt64 = 1000) {
+    init(limits: TableLimits = TableLimits(), roundTripSlice: UInt64 = 1000) throws {
         let clock = Clock()
         self.clock = clock
-        self.owner = TableOwner(
+        self.owner = try TableOwner(
             limits: limits, roundTripSlice: roundTripSlice,
             now: { clock.now.load(ordering: .sequentiallyConsistent) })
         self.reference.now = 1_000_000
