@@ -25,6 +25,12 @@ extension Configuration {
                     + Self.list(self.locationRanges))
         }
         words += self.zoneDifferences(from: old)
+        if self.checkpoint != old.checkpoint {
+            func text(_ options: CheckpointOptions?) -> String {
+                options.map { "\($0.file) every \(Value.words($0.every))" } ?? "none"
+            }
+            words.append("checkpoint: \(text(old.checkpoint)) -> \(text(self.checkpoint))")
+        }
         if self.choice != old.choice { words.append("choice: changed") }
         if self.dns != old.dns { words.append("dns: changed, from the next start on") }
         if self.console != old.console { words.append("console: changed, for new connections") }

@@ -43,6 +43,12 @@ extension Configuration {
             lines.append(Self.count(self.locationRanges.count, "file") + " of locations")
             lines += self.locationRanges.map { "  \($0)" }
         }
+        if let checkpoint = self.checkpoint {
+            lines.append(
+                "checkpoint \(checkpoint.file), written at the end"
+                    + (checkpoint.every == .zero
+                        ? "" : " and every \(Value.words(checkpoint.every))"))
+        }
         lines.append(Self.count(self.zones.count, "zone"))
         for zone in self.zones {
             lines.append(

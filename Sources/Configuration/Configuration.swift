@@ -27,6 +27,8 @@ public struct Configuration: Hashable, Sendable {
     public var choice = ChoiceOptions()
     public var dns = DNSOptions()
     public var logLevel = LogLevel.info
+    /// Where the table is kept over a restart; nil where it isn't.
+    public var checkpoint: CheckpointOptions?
     /// How long feeds may take before Martlet is ready without them.
     public var readyWait = Duration.seconds(60)
 
@@ -164,6 +166,13 @@ public struct Configuration: Hashable, Sendable {
         public var maximumUDPSize = 1232
         public var maximumConnections = 1000
         public var idleTimeout = Duration.seconds(10)
+    }
+
+    /// The table's file.
+    public struct CheckpointOptions: Hashable, Sendable {
+        public var file: String
+        /// How often it is written while Martlet runs; zero: at the end and on demand alone.
+        public var every = Duration.seconds(900)
     }
 
     public enum LogLevel: String, Hashable, Sendable, CaseIterable {

@@ -47,6 +47,7 @@ public struct Plan: Sendable {
     public var dns: DNSSettings
     public var logLevel: Configuration.LogLevel
     public var readyWait: Duration
+    public var checkpoint: Configuration.CheckpointOptions?
 
     /// The policy of a `nearest` name, however its letters are written.
     public func policy(named name: String) -> Int? {
@@ -97,7 +98,7 @@ extension Configuration {
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
             locationRanges: self.locationRanges,
             console: self.consoleSettings(usualSocket: usualSocket), dns: self.dnsSettings,
-            logLevel: self.logLevel, readyWait: self.readyWait)
+            logLevel: self.logLevel, readyWait: self.readyWait, checkpoint: self.checkpoint)
     }
 
     private static func key(_ name: DomainName) -> String {

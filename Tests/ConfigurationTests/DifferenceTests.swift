@@ -98,6 +98,9 @@ struct DifferenceTests {
             Change(
                 "example.com:", "example.net:", "zone example.com.: removed",
                 "zone example.net.: added"),
+            Change(
+                "log: {", "checkpoint: { file: table }\nlog: {",
+                "checkpoint: none -> table every 15 min"),
             Change("level: info", "level: debug", "log level: info -> debug"),
             Change("wait: 60", "wait: 90", "ready wait: 1 min -> 90 s, at the next start"),
             Change("threads: 1", "threads: 2", "dns: changed, from the next start on"),

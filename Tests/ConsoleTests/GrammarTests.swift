@@ -43,6 +43,8 @@ struct GrammarTests {
                 .showRoutes(.init(feed: "a", within: IPPrefix("10.0.0.0/8"), limit: 5))
             ),
             ("show memory", .showMemory),
+            ("show checkpoint", .showCheckpoint),
+            ("checkpoint", .checkpoint),
             ("show version", .showVersion),
             ("show configuration", .showConfiguration),
             ("ready", .ready),
@@ -81,12 +83,12 @@ struct GrammarTests {
             ("ex", "ambiguous command: 'ex' may be explain, exit"),
             (
                 "s",
-                "command incomplete: next comes ip, bgp, sites, feeds, routes, memory, version, configuration"
+                "command incomplete: next comes ip, bgp, sites, feeds, routes, memory, checkpoint, version, configuration"
             ),
             ("show ip bgp", "command incomplete: next comes ADDRESS|PREFIX, summary"),
             (
                 "show fish",
-                "unknown command: 'fish' is none of ip, bgp, sites, feeds, routes, memory, version, configuration"
+                "unknown command: 'fish' is none of ip, bgp, sites, feeds, routes, memory, checkpoint, version, configuration"
             ),
             ("nearest 1.1.1", "'1.1.1': the text ends too early"),
             ("nearest www", "'www': unexpected 'w'"),
@@ -159,7 +161,8 @@ struct GrammarTests {
         #expect(complete("sh") == ["show"])
         #expect(
             complete("show ") == [
-                "ip", "bgp", "sites", "feeds", "routes", "memory", "version", "configuration",
+                "ip", "bgp", "sites", "feeds", "routes", "memory", "checkpoint", "version",
+                "configuration",
             ])
         #expect(complete("sh routes feed ") == ["ams", "sydney-core"])
         #expect(complete("sh routes feed s") == ["sydney-core"])

@@ -99,6 +99,10 @@ public struct Interpreter: Sendable {
         case .showRoutes(let filter):
             return .stream(try self.routes(filter, wantsJSON: wantsJSON))
         case .showMemory: return reply(try await self.memory())
+        case .showCheckpoint: return reply(self.checkpoint(try self.checkpointReport()))
+        case .checkpoint:
+            _ = try self.checkpointReport()
+            return reply(self.checkpoint(try await self.backend.writeCheckpoint().get()))
         case .showVersion: return reply(self.version())
         case .showConfiguration:
             guard let text = self.backend.configuration() else {

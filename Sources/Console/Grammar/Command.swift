@@ -38,10 +38,12 @@ package enum Command: Hashable, Sendable {
     case showFeeds
     case showRoutes(RouteFilter)
     case showMemory
+    case showCheckpoint
     case showVersion
     case showConfiguration
     case ready
     case reload
+    case checkpoint
     case enable(secret: String?)
     case disable
     case password(String)
@@ -71,10 +73,12 @@ extension Invocation {
                 Command.RouteFilter(
                     feed: self.text(.feed), within: self.prefix, limit: self.count))
         case .showMemory: .showMemory
+        case .showCheckpoint: .showCheckpoint
         case .showVersion: .showVersion
         case .showConfiguration: .showConfiguration
         case .ready: .ready
         case .reload: .reload
+        case .checkpoint: .checkpoint
         case .enable: .enable(secret: self.text(.secret))
         case .disable: .disable
         case .password: .password(self.text(.secret) ?? "")

@@ -29,11 +29,17 @@ package struct Grammar: Sendable {
             "show routes [feed FEED] [longer-than PREFIX] [limit COUNT]", .showRoutes,
             "Routes in tree order, one a line", json: true),
         Rule("show memory", .showMemory, "Bytes by what holds them, and counts", json: true),
+        Rule(
+            "show checkpoint", .showCheckpoint, "The table's file: how it was read and written",
+            json: true),
         Rule("show version", .showVersion, "Version and time of start", json: true),
         Rule(
             "show configuration", .showConfiguration, "The configuration in force",
             access: .enabled, json: true),
         Rule("ready", .ready, "Whether answers can be relied on", json: true),
+        Rule(
+            "checkpoint", .checkpoint, "Write the table to its file now", access: .enabled,
+            json: true),
         Rule("reload", .reload, "Read the configuration again", access: .enabled),
         Rule("enable", .enable, "Allow commands that change something"),
         Rule("enable SECRET", .enable, "The same in one line", isHidden: true),
