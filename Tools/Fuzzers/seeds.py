@@ -104,7 +104,8 @@ def checkpoint():
         (4, b"\x08\x0a\1\3" + b"\3" + attributes + b"\x80\x01" + b"\4"
          + b"\x10\1\1\2" + b"\0"),
         (5, b"\x20" + b"\x88\x80\x81\x80\2" + b"\1\1\0"),
-        (6, b"\2\1\4\2\4\1")]
+        (6, b"\4\x08\1\x0a\1\xc4\x13\x80\xe2\xcf\xaa\6"),
+        (7, b"\2\1\4\2\4\1\1")]
     coded = b"".join(struct.pack("<IIQ", kind, len(body), 0) + body for kind, body in blocks)
     return b"MARTLET\n" + struct.pack("<IIqQ", 1, 0, 1_700_000_000, 0) + coded
 
