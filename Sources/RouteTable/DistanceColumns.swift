@@ -89,7 +89,7 @@ final class DistanceColumns {
     func grow(to columns: Int, isEmpty: Bool) {
         precondition(columns <= Self.limit, "sites are numbered below the limit")
         guard columns > self.count else { return }
-        if isEmpty { self.shrink(to: 0) }
+        if isEmpty { _ = self.shrink(to: 0) }
         let first = self.count
         let width = columns - first
         let plane = Plane(
@@ -102,11 +102,16 @@ final class DistanceColumns {
         self.count = columns
     }
 
-    /// Gives back planes in which no column below a number lies; those beyond must be zero.
-    func shrink(to columns: Int) {
+    /// Takes out planes in which no column below a number lies; those beyond must be zero.
+    ///
+    /// - Returns: Their memory.
+    func shrink(to columns: Int) -> [ReservedMemory] {
+        var gone: [ReservedMemory] = []
         while let last = self.planes.last, last.first >= columns {
             self.planes.removeLast()
             self.count = last.first
+            gone.append(last.memory)
         }
+        return gone
     }
 }

@@ -55,64 +55,23 @@ extension TableEngine {
         let old = tree.distances.value(node, column)
         guard old != stored else { return }
         tree.distances.set(stored, node, column)
-        let bit: UInt64 = 1 << UInt64(column)
-        if self.heldSites & bit != 0 {
+        self.distanceChanges += 1
+        if self.isHeld(column), self.shadow == nil {
             self.requestRebuild()
             return
         }
-        if old == 0 || stored == 0 {
-            let inherited = tree.inherited(node, site: column)
-            if (old == 0 ? inherited : old) == (stored == 0 ? inherited : stored) { return }
-            self.paint(column, tree, node, stored == 0 ? inherited : stored)
-        } else {
+        guard old == 0 || stored == 0 else {
             self.paint(column, tree, node, stored)
-        }
-    }
-
-    /// Gives all addresses under a prefix another value for a site, but for those under a longer
-    /// prefix that the site has itself.
-    private func paint(
-        _ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node, _ value: UInt8
-    ) {
-        let image = self.image
-        let trie = tree.family == .ipv4 ? image.ipv4 : image.ipv6
-        guard self.hasRoomToPaint(column, tree, trie) else {
-            self.heldSites |= 1 << UInt64(column)
-            self.requestRebuild()
             return
         }
-        var painter = TriePainter(
-            trie: trie, classes: image.classes, change: .site(column, stored: value),
-            epochs: self.lookup.epochs)
-        var position = tree.key(node)
-        let last = tree.last(node)
-        let beyond = tree.next(afterSubtreeOf: node)
-        var below = tree.next(after: node)
-        while below != beyond {
-            guard below > 0, tree.distances.value(below, column) != 0 else {
-                below = tree.next(after: below)
-                continue
-            }
-            let start = tree.key(below)
-            if start > position { painter.paint(position, start - 1) }
-            let end = tree.last(below)
-            if end == last { return }
-            position = end + 1
-            below = tree.next(afterSubtreeOf: below)
+        let inherited = tree.inherited(node, site: column)
+        // What readers see is that already, unless a wide paint hasn't come here: it leaves
+        // prefixes with a value to whoever gave them one.
+        if (old == 0 ? inherited : old) == (stored == 0 ? inherited : stored),
+            self.paints.isEmpty
+        {
+            return
         }
-        painter.paint(position, last)
-        if image.classes.count > 2 * self.classesAtRebuild + 65_536 { self.requestRebuild() }
-    }
-
-    /// Whether whatever a paint can add fits this image; if not, the next one has the room.
-    private func hasRoomToPaint(
-        _ column: Int, _ tree: PrefixTree, _ trie: LookupTrie
-    ) -> Bool {
-        let classes = self.image.classes
-        let pinDemand = (tree.family == .ipv4 ? self.pins.ipv4 : self.pins.ipv6).nodeDemand
-        let placeDemand =
-            (tree.family == .ipv4 ? self.locations.ipv4 : self.locations.ipv6).nodeDemand
-        return column < classes.sites && classes.count * 2 < classes.capacity
-            && (tree.nodeDemand + pinDemand + placeDemand) * 4 < trie.nodeCapacity * 3
+        self.paint(column, tree, node, stored == 0 ? inherited : stored)
     }
 }

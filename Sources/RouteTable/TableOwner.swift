@@ -15,11 +15,19 @@ public final class TableOwner: Sendable {
     private let thread: OwnerThread
 
     /// Starts the writer. `now` is the time in Unix seconds that routes are stamped with.
-    public init(
+    public convenience init(
         limits: TableLimits = TableLimits(),
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
     ) {
-        let engine = TableEngine(limits: limits, now: now)
+        self.init(limits: limits, steps: StepPolicy(), now: now)
+    }
+
+    /// The same, with another division of the writer's work.
+    package init(
+        limits: TableLimits = TableLimits(), steps: StepPolicy,
+        now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
+    ) {
+        let engine = TableEngine(limits: limits, steps: steps, now: now)
         self.lookup = engine.lookup
         self.limits = limits
         self.thread = OwnerThread(

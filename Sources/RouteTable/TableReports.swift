@@ -39,6 +39,9 @@ public struct TableCounts: Hashable, Sendable {
     public var refusedCommands: UInt64 = 0
     /// Times that the lookup was built anew and swapped.
     public var rebuilds: UInt64 = 0
-    /// The longest of these, in microseconds.
+    /// The longest of these from its beginning to the swap, in microseconds: other work went on
+    /// between its slices.
     public var longestRebuildMicroseconds: UInt64 = 0
+    /// The longest that other work was held up.
+    public var longestSteps = StepTimes()
 }
