@@ -26,8 +26,8 @@ final class AttributeStore {
     private(set) var count = 0
     private(set) var freeBytes = 0
 
-    init() {
-        self.memory = ReservedMemory(bytes: Self.limit * 8)
+    init() throws(TableResourceError) {
+        self.memory = try ReservedMemory(bytes: Self.limit * 8)
         self.base = self.memory.base
     }
 

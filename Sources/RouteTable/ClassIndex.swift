@@ -17,8 +17,8 @@ struct ClassIndex: ~Copyable {
         let slots: UnsafeMutablePointer<UInt32>
         let mask: Int
 
-        init(slots count: Int) {
-            self.memory = ReservedMemory(bytes: count * 4)
+        init(slots count: Int) throws(TableResourceError) {
+            self.memory = try ReservedMemory(bytes: count * 4)
             self.slots = self.memory.base.assumingMemoryBound(to: UInt32.self)
             self.mask = count - 1
         }
@@ -46,7 +46,7 @@ struct ClassIndex: ~Copyable {
     /// more than two slots an insertion have to be moved.
     private static let stride = 8
 
-    init(slots: Int = 1024) { self.table = Table(slots: slots) }
+    init(slots: Int = 1024) throws(TableResourceError) { self.table = try Table(slots: slots) }
 
     /// The id with a hash that `isIt` knows; nil where there is none.
     @inline(__always)
@@ -64,8 +64,9 @@ struct ClassIndex: ~Copyable {
     /// - Returns: False where there is no memory left.
     mutating func insert(_ id: UInt32, _ hash: Int, _ hashOf: (UInt32) -> Int) -> Bool {
         if (self.count + 1) * 2 > self.table.mask + 1 {
+            guard let larger = try? Table(slots: (self.table.mask + 1) * 2) else { return false }
             self.old = self.table
-            self.table = Table(slots: (self.table.mask + 1) * 2)
+            self.table = larger
             self.moved = 0
         }
         self.table.place(id, hash)

@@ -3,8 +3,15 @@
 
 import Addressing
 
-/// One column under one prefix: what a change of a site's distance can touch.
+/// What has a byte a site in the classes.
+enum ColumnLayer: UInt8, Hashable {
+    case distances
+    case roundTrips
+}
+
+/// One column under one prefix: what a change of a site's distance, or round trip, can touch.
 struct ColumnArea: Hashable {
+    var layer: ColumnLayer
     var family: AddressFamily
     var column: Int
     /// Left-aligned in 128 bits.
@@ -111,9 +118,8 @@ struct ColumnRefresh {
             position = end + 1
         }
         let isStart = position == self.area.key
-        let next = self.tree.firstPrefix(
-            from: self.tree.first(
-                notBefore: position, length: isStart ? self.area.length + 1 : 0))
+        let next = self.tree.first(
+            notBefore: position, length: isStart ? self.area.length + 1 : 0)
         return self.run(from: position, through: last, next: next, &slice)
     }
 
@@ -155,7 +161,7 @@ struct ColumnRefresh {
                 }
                 slice.spend(8)
                 if slice.isSpent, self.tree.key(node) > position { break }
-                node = self.tree.firstPrefix(from: self.tree.next(after: node))
+                node = self.tree.next(after: node)
             }
             let isLast = node == 0 || self.tree.key(node) > last
             let end = isLast ? last : self.tree.key(node)
@@ -168,7 +174,7 @@ struct ColumnRefresh {
                 let holderLast = self.tree.last(node)
                 if holderLast >= last { return nil }
                 position = holderLast + 1
-                node = self.tree.firstPrefix(from: self.tree.next(afterSubtreeOf: node))
+                node = self.tree.next(afterSubtreeOf: node)
             }
             if slice.isSpent { return position }
         }

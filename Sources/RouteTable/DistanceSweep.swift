@@ -75,7 +75,7 @@ struct DistanceSweep: ~Copyable {
         } else {
             let node = self.upcoming
             self.enter(node)
-            self.upcoming = self.tree.firstPrefix(from: self.tree.next(after: node))
+            self.upcoming = self.tree.next(after: node)
         }
         self.findNextStart()
     }
@@ -87,7 +87,7 @@ extension PrefixTree {
         let step: UInt128 = self.family == .ipv4 ? 1 << 96 : 1
         let (next, overflow) = (address & ~(step - 1)).addingReportingOverflow(step)
         if overflow { return 0 }
-        return self.firstPrefix(from: self.first(notBefore: next, length: 0))
+        return self.first(notBefore: next, length: 0)
     }
 }
 

@@ -37,11 +37,7 @@ final class Feed {
     func isStale(_ slot: RouteSlot) -> Bool { self.isDown || slot.epoch != self.epoch }
 
     /// The columns it can have a say in, as bits.
-    var sites: UInt64 {
-        self.definition.throughSites.keys.reduce(1 << UInt64(self.definition.site.rawValue)) {
-            $0 | 1 << UInt64($1.rawValue)
-        }
-    }
+    var sites: UInt64 { self.definition.columns }
 
     /// The same, and those that a walk looks at: it had a say in them before.
     var changingSites: UInt64 { self.sites | (self.job?.sites ?? 0) }

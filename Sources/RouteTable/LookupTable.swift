@@ -17,8 +17,8 @@ public final class LookupTable: Sendable {
         var retired: [(epoch: UInt64, image: TableImage)] = []
     }
 
-    init(first: TableImage, readers: Int) {
-        self.epochs = EpochDomain(slotCount: readers)
+    init(first: TableImage, readers: Int) throws(TableResourceError) {
+        self.epochs = try EpochDomain(slotCount: readers)
         self.images = Mutex(Images(latest: first))
         self.image = Atomic(UInt(bitPattern: Unmanaged.passUnretained(first).toOpaque()))
     }

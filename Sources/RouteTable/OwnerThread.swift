@@ -20,9 +20,8 @@ final class OwnerThread: @unchecked Sendable {
         self.queue = queue
     }
 
-    func start() {
-        let isStarted = startThread { [self] in self.run() }
-        precondition(isStarted, "the system starts one thread for the table")
+    func start() throws(TableResourceError) {
+        try startThread { [self] in self.run() }
     }
 
     private func run() {
@@ -39,13 +38,13 @@ final class OwnerThread: @unchecked Sendable {
                 }
                 self.engine.endBatch()
                 for waiter in self.queue.finish(weight: item.weight) { waiter() }
-                self.engine.step(isIdle: false)
+                self.engine.step(isIdle: false, isAwaited: false)
             }
             if work.isEmpty {
                 self.engine.noteQueue(weight: self.queue.currentWeight)
                 self.engine.endBatch()
             }
-            self.engine.step(isIdle: work.isEmpty || !barriers.isEmpty)
+            self.engine.step(isIdle: work.isEmpty, isAwaited: !barriers.isEmpty)
             if !barriers.isEmpty, !self.engine.hasWork {
                 for barrier in barriers { barrier() }
                 barriers = []
@@ -65,7 +64,8 @@ final class OwnerThread: @unchecked Sendable {
     /// Memory that readers still see is looked at again soon; else only work wakes the thread.
     private var patience: OwnerQueue.Patience {
         if self.engine.hasWork { return .none }
-        return self.engine.hasRetired || self.engine.wantsReclaim ? .milliseconds(5) : .endless
+        if self.engine.hasRetired || self.engine.wantsReclaim { return .milliseconds(5) }
+        return self.engine.waitsForMemory ? .milliseconds(100) : .endless
     }
 
     /// Runs a query on the thread, or here once the thread has ended.

@@ -16,6 +16,8 @@ final class ShadowBuild {
     let pins: PinLayer
     let locations: LocationLayer
     let begun = monotonicMicroseconds()
+    private let trees: (ipv4: PrefixTree, ipv6: PrefixTree)
+    private let roundTrips: RoundTripLayer
 
     /// Classes that came by paints: some of them are dead again.
     var paintedClasses = 0
@@ -27,26 +29,34 @@ final class ShadowBuild {
     private(set) var isFull = false
 
     /// - Parameters:
-    ///   - ipv4: The routes of each family, ...
-    ///   - ipv6: ... for how much room it takes.
+    ///   - ipv4: The routes of one family.
+    ///   - ipv6: The routes of the other.
+    ///   - roundTrips: The measured round trips.
     ///   - columns: Sites at least.
     ///   - classCapacity: Classes at most.
     ///   - pins: The pins to build in.
     ///   - locations: The locations to build in.
     init(
-        ipv4: PrefixTree, ipv6: PrefixTree, columns: Int, classCapacity: Int, pins: PinLayer,
-        locations: LocationLayer
-    ) {
+        ipv4: PrefixTree, ipv6: PrefixTree, roundTrips: RoundTripLayer, columns: Int,
+        classCapacity: Int, pins: PinLayer, locations: LocationLayer
+    ) throws(TableResourceError) {
+        self.trees = (ipv4, ipv6)
+        self.roundTrips = roundTrips
         self.pins = pins
         self.locations = locations
-        self.classes = ClassTable(sites: columns, capacity: classCapacity)
-        func trie(_ tree: PrefixTree, _ layers: Int) -> LookupTrie {
-            LookupTrie(
-                nodeCapacity: Self.capacity(forDemand: tree.nodeDemand + layers),
-                large: tree.count > 50_000)
+        self.classes = try ClassTable(
+            sites: columns, roundTripSites: roundTrips.columns, capacity: classCapacity)
+        func trie(
+            _ tree: PrefixTree, _ pins: RangeLayer, _ locations: RangeLayer
+        ) throws(TableResourceError) -> LookupTrie {
+            let demand =
+                tree.nodeDemand + roundTrips.tree(tree.family).nodeDemand + pins.nodeDemand
+                + locations.nodeDemand
+            return try LookupTrie(
+                nodeCapacity: Self.capacity(forDemand: demand), large: tree.count > 50_000)
         }
-        self.ipv4 = trie(ipv4, pins.ipv4.nodeDemand + locations.ipv4.nodeDemand)
-        self.ipv6 = trie(ipv6, pins.ipv6.nodeDemand + locations.ipv6.nodeDemand)
+        self.ipv4 = try trie(ipv4, pins.ipv4, locations.ipv4)
+        self.ipv6 = try trie(ipv6, pins.ipv6, locations.ipv6)
     }
 
     /// Room for what the prefixes need twice over, and for as many again.
@@ -70,9 +80,9 @@ final class ShadowBuild {
     }
 
     /// Builds on until the slice ends.
-    func build(ipv4: PrefixTree, ipv6: PrefixTree, _ slice: inout WorkSlice) {
+    func build(_ slice: inout WorkSlice) {
         while !slice.isSpent, !self.isFull, let family = self.family {
-            if let position = self.build(family == .ipv4 ? ipv4 : ipv6, &slice) {
+            if let position = self.build(family, &slice) {
                 self.position = position
             } else {
                 self.position = 0
@@ -82,27 +92,33 @@ final class ShadowBuild {
     }
 
     /// - Returns: Up to where the family is built now; nil when it is done.
-    private func build(_ tree: PrefixTree, _ slice: inout WorkSlice) -> UInt128? {
-        let isIPv4 = tree.family == .ipv4
+    private func build(_ family: AddressFamily, _ slice: inout WorkSlice) -> UInt128? {
+        let isIPv4 = family == .ipv4
         var distances = DistanceSweep(
-            tree: tree, at: self.position, columns: self.classes.sites)
+            tree: isIPv4 ? self.trees.ipv4 : self.trees.ipv6, at: self.position,
+            columns: self.classes.sites)
+        var roundTrips = DistanceSweep(
+            tree: self.roundTrips.tree(family), at: self.position,
+            columns: self.classes.roundTripSites)
         var pins = RangeSweep(isIPv4 ? self.pins.ipv4 : self.pins.ipv6, at: self.position)
         var locations = RangeSweep(
             isIPv4 ? self.locations.ipv4 : self.locations.ipv6, at: self.position)
         var painter = TriePainter(
-            trie: self.trie(tree.family), classes: self.classes, change: .whole(0), epochs: nil)
+            trie: self.trie(family), classes: self.classes, change: .whole(0), epochs: nil)
         var start = self.position
-        guard var id = self.intern(distances, pins, locations) else { return start }
+        guard var id = self.intern(distances, roundTrips, pins, locations) else { return start }
         while true {
             let next = Self.least(
-                Self.least(distances.nextStart, pins.nextStart), locations.nextStart)
+                Self.least(distances.nextStart, roundTrips.nextStart),
+                Self.least(pins.nextStart, locations.nextStart))
             guard let next else {
                 return self.paint(start, .max, id, &painter, &slice)
             }
             while distances.nextStart == next { distances.advance() }
+            while roundTrips.nextStart == next { roundTrips.advance() }
             if pins.nextStart == next { pins.advance() }
             if locations.nextStart == next { locations.advance() }
-            guard let nextID = self.intern(distances, pins, locations) else { return start }
+            guard let nextID = self.intern(distances, roundTrips, pins, locations) else { return start }
             slice.spend(32)
             guard nextID != id || slice.isSpent else { continue }
             if let stop = self.paint(start, next - 1, id, &painter, &slice) { return stop }
@@ -130,10 +146,13 @@ final class ShadowBuild {
     }
 
     private func intern(
-        _ distances: borrowing DistanceSweep, _ pins: RangeSweep, _ locations: RangeSweep
+        _ distances: borrowing DistanceSweep, _ roundTrips: borrowing DistanceSweep,
+        _ pins: RangeSweep, _ locations: RangeSweep
     ) -> UInt32? {
         let tuple = self.classes.scratch
         tuple.copyMemory(from: distances.current, byteCount: self.classes.sites)
+        (tuple + self.classes.roundTripOffset).copyMemory(
+            from: roundTrips.current, byteCount: self.classes.roundTripSites)
         tuple.storeBytes(
             of: pins.current, toByteOffset: self.classes.pinOffset, as: UInt32.self)
         tuple.storeBytes(

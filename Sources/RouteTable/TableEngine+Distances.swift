@@ -48,30 +48,35 @@ extension TableEngine {
         }
     }
 
-    /// Writes a site's own value at a prefix, and paints where it holds.
+    /// Writes a site's own distance at a prefix, and paints where it holds.
     private func setDistance(
         _ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node, _ stored: UInt8
+    ) {
+        self.store(stored, column, tree, node, in: .distances)
+    }
+
+    /// Writes a layer's own byte at a prefix, and paints where it holds. Of a column that is held
+    /// readers see changes only with the next image, which is asked for.
+    func store(
+        _ stored: UInt8, _ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node,
+        in layer: ColumnLayer
     ) {
         let old = tree.distances.value(node, column)
         guard old != stored else { return }
         tree.distances.set(stored, node, column)
         self.distanceChanges += 1
-        if self.isHeld(column), self.shadow == nil {
+        if self.shadow == nil, self.isHeld(layer, column) {
             self.requestRebuild()
             return
         }
-        guard old == 0 || stored == 0 else {
-            self.paint(column, tree, node, stored)
-            return
+        var value = stored
+        if old == 0 || stored == 0 {
+            let inherited = tree.inherited(node, site: column)
+            if stored == 0 { value = inherited }
+            // What readers see is that already, unless a wide paint hasn't come here: it leaves
+            // prefixes with a value to whoever gave them one.
+            if (old == 0 ? inherited : old) == value, self.paints.isEmpty { return }
         }
-        let inherited = tree.inherited(node, site: column)
-        // What readers see is that already, unless a wide paint hasn't come here: it leaves
-        // prefixes with a value to whoever gave them one.
-        if (old == 0 ? inherited : old) == (stored == 0 ? inherited : stored),
-            self.paints.isEmpty
-        {
-            return
-        }
-        self.paint(column, tree, node, stored == 0 ? inherited : stored)
+        self.paint(column, tree, node, value, in: layer)
     }
 }

@@ -12,9 +12,8 @@ struct PaintQueue {
     var isEmpty: Bool { self.paints.isEmpty }
     var count: Int { self.paints.count }
 
-    /// Whether one of some columns is among them.
-    func touches(_ columns: UInt64) -> Bool {
-        columns != 0 && self.paints.keys.contains { columns >> UInt64($0.column) & 1 != 0 }
+    func contains(where isIt: (ColumnArea) -> Bool) -> Bool {
+        self.paints.keys.contains(where: isIt)
     }
 
     /// Sends the paint of an area round again; false where there is none.
@@ -47,55 +46,87 @@ extension TableEngine {
     /// Areas that wait for their paint before a column is rather held for another image.
     private static let mostPaints = 4096
 
-    func isHeld(_ column: Int) -> Bool { self.heldSites >> UInt64(column) & 1 != 0 }
+    @inline(__always)
+    func isHeld(_ layer: ColumnLayer, _ column: Int) -> Bool {
+        switch layer {
+        case .distances: self.heldSites >> UInt64(column) & 1 != 0
+        case .roundTrips: self.holdsRoundTrips
+        }
+    }
 
     /// Readers see no more changes of a column until another image shows them.
-    func hold(_ column: Int) {
-        self.heldSites |= 1 << UInt64(column)
+    func hold(_ layer: ColumnLayer, _ column: Int) {
+        switch layer {
+        case .distances: self.heldSites |= 1 << UInt64(column)
+        case .roundTrips: self.holdsRoundTrips = true
+        }
         self.requestRebuild()
     }
 
-    /// Shows what a site's distance is now under a prefix: at once, or the beginning of it.
-    func paint(_ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node, _ value: UInt8) {
+    /// Where a column stands in the classes of an image; nil where they have none.
+    @inline(__always)
+    private func offset(of area: ColumnArea, in classes: ClassTable) -> Int? {
+        switch area.layer {
+        case .distances: area.column < classes.sites ? area.column : nil
+        case .roundTrips:
+            area.column < classes.roundTripSites ? classes.roundTripOffset + area.column : nil
+        }
+    }
+
+    private func tree(of area: ColumnArea) -> PrefixTree {
+        switch area.layer {
+        case .distances: self.tree(area.family)
+        case .roundTrips: self.roundTrips.tree(area.family)
+        }
+    }
+
+    /// Shows what a site's value is now under a prefix: at once, or the beginning of it.
+    func paint(
+        _ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node, _ value: UInt8,
+        in layer: ColumnLayer
+    ) {
         let area = ColumnArea(
-            family: tree.family, column: column, key: tree.key(node), length: tree.length(node))
+            layer: layer, family: tree.family, column: column, key: tree.key(node),
+            length: tree.length(node))
         if self.paints.goRound(area) { return }
-        guard var refresh = self.refresh(area, value) else { return }
+        guard var refresh = self.refresh(area, in: tree, value) else { return }
         let units = max(1, min(self.steps.unitsAtOnce, self.unitsLeft))
         var slice = WorkSlice(units: units)
         let stop = refresh.run(
             from: area.key, through: area.last,
-            next: tree.firstPrefix(from: tree.next(after: node)), &slice)
+            next: tree.next(after: node), &slice)
         self.unitsLeft -= units - slice.unitsLeft
         self.didPaint(refresh)
         if let stop {
             self.paints.append(WidePaint(area, from: stop))
-            if self.paints.count > Self.mostPaints { self.hold(column) }
+            if self.paints.count > Self.mostPaints { self.hold(layer, column) }
         }
     }
 
     /// What an area is painted with, and where; nil where nothing shows it now.
-    private func refresh(_ area: ColumnArea, _ value: UInt8) -> ColumnRefresh? {
+    private func refresh(
+        _ area: ColumnArea, in tree: PrefixTree, _ value: UInt8
+    ) -> ColumnRefresh? {
         var live: TriePainter?
-        if !self.isHeld(area.column) {
+        if !self.isHeld(area.layer, area.column) {
             let image = self.image
-            if area.column < image.classes.sites {
+            if let offset = self.offset(of: area, in: image.classes) {
                 live = TriePainter(
                     trie: area.family == .ipv4 ? image.ipv4 : image.ipv6,
-                    classes: image.classes, change: .byte(offset: area.column, value: value),
+                    classes: image.classes, change: .byte(offset: offset, stored: value),
                     epochs: self.lookup.epochs)
             } else {
-                self.hold(area.column)
+                self.hold(area.layer, area.column)
             }
         }
         var next: (TriePainter, UInt128)?
         if let shadow = self.shadow, let last = shadow.lastBuilt(area.family), last >= area.key,
-            area.column < shadow.classes.sites
+            let offset = self.offset(of: area, in: shadow.classes)
         {
             next = (
                 TriePainter(
                     trie: shadow.trie(area.family), classes: shadow.classes,
-                    change: .byte(offset: area.column, value: value), epochs: nil), last
+                    change: .byte(offset: offset, stored: value), epochs: nil), last
             )
         }
         if live == nil, next == nil {
@@ -103,25 +134,26 @@ extension TableEngine {
             return nil
         }
         self.shadowClasses = self.shadow?.classes.count ?? 0
-        return ColumnRefresh(
-            area, in: self.tree(area.family), value: value, live: live, shadow: next)
+        return ColumnRefresh(area, in: tree, value: value, live: live, shadow: next)
     }
 
     private func didPaint(_ refresh: ColumnRefresh) {
         if let shadow = self.shadow {
             shadow.paintedClasses += shadow.classes.count - self.shadowClasses
         }
-        if refresh.live?.isFull ?? false { self.hold(refresh.area.column) }
+        if refresh.live?.isFull ?? false {
+            self.hold(refresh.area.layer, refresh.area.column)
+        }
         if refresh.shadow?.isFull ?? false { self.abandonShadow() }
     }
 
     /// Goes on with areas that are wide, until the slice ends.
     func stepPaints(_ slice: inout WorkSlice) {
         while !slice.isSpent, var paint = self.paints.popFirst() {
-            let tree = self.tree(paint.area.family)
+            let tree = self.tree(of: paint.area)
             let value = ColumnRefresh.value(of: paint.area, in: tree)
             // Where nothing shows it, another image will.
-            guard var refresh = self.refresh(paint.area, value) else { continue }
+            guard var refresh = self.refresh(paint.area, in: tree, value) else { continue }
             let stop = refresh.run(from: paint.position, through: paint.last, &slice)
             self.didPaint(refresh)
             if !paint.advance(to: stop) { self.paints.append(paint) }

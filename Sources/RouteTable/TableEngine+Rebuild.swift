@@ -19,10 +19,19 @@ extension TableEngine {
         if self.shadow != nil { self.needsAnother = true }
     }
 
-    private var isReadyToBuild: Bool { self.jobs.isEmpty && !self.isBulk }
+    private var isReadyToBuild: Bool {
+        self.jobs.isEmpty && (self.roundTripJobs.isEmpty || self.isRebuildLate) && !self.isBulk
+    }
 
-    /// Whether an image is due that can be begun now or soon.
-    var isRebuildPending: Bool { self.rebuildDue != nil || self.shadow != nil }
+    /// The last attempt at another image was refused by the system.
+    var waitsForMemory: Bool {
+        self.rebuildDue != nil && self.shadow == nil && self.refusalsInARow > 0
+    }
+
+    /// Whether another image is due, and not for lack of memory.
+    var isRebuildPending: Bool {
+        self.shadow != nil || self.rebuildDue != nil && !self.waitsForMemory
+    }
 
     /// Whether readers have waited long for what another image will show.
     var isRebuildLate: Bool {
@@ -32,19 +41,27 @@ extension TableEngine {
     /// A slice of building or the swap, where one is due.
     ///
     /// - Parameters:
-    ///   - isIdle: Nothing else waits, or somebody waits for this.
+    ///   - isIdle: Nothing else waits.
+    ///   - isAwaited: Somebody waits for this.
     ///   - slice: What may be done.
-    func stepRebuild(isIdle: Bool, _ slice: inout WorkSlice) {
+    func stepRebuild(isIdle: Bool, isAwaited: Bool, _ slice: inout WorkSlice) {
         self.considerReclaim()
         if self.shadow == nil {
+            let now = monotonicMicroseconds()
             guard let due = self.rebuildDue, self.isReadyToBuild,
-                isIdle || monotonicMicroseconds() - due > self.steps.patience
+                isIdle || isAwaited || now - due > self.steps.patience,
+                !self.waitsForMemory || isAwaited || now >= self.retryAt
             else { return }
-            self.beginShadow()
+            do {
+                try self.beginShadow()
+                self.refusalsInARow = 0
+            } catch {
+                self.noteRefusal()
+            }
         }
         guard let shadow = self.shadow else { return }
         if !shadow.isComplete {
-            shadow.build(ipv4: self.ipv4, ipv6: self.ipv6, &slice)
+            shadow.build(&slice)
             if shadow.isFull { self.abandonShadow() }
             if shadow.isComplete { self.completeSince = monotonicMicroseconds() }
             return
@@ -56,20 +73,30 @@ extension TableEngine {
     /// prefixes are painted, unless these change faster than they can be.
     private var canSwap: Bool {
         guard self.jobs.isEmpty else { return false }
-        return !self.paints.touches(self.heldSites)
-            || monotonicMicroseconds() - self.completeSince > 1_000_000
+        if monotonicMicroseconds() - self.completeSince > 1_000_000 { return true }
+        guard self.roundTripJobs.isEmpty || !self.holdsRoundTrips else { return false }
+        return !self.paints.contains { self.isHeld($0.layer, $0.column) }
     }
 
-    private func beginShadow() {
+    /// The old image stays, and the held columns stay held, until there is memory for another.
+    private func noteRefusal() {
+        self.tally.refusedRebuilds += 1
+        self.refusalsInARow += 1
+        let pause = UInt64(1_000_000) << UInt64(min(self.refusalsInARow - 1, 5))
+        self.retryAt = monotonicMicroseconds() + pause
+    }
+
+    private func beginShadow() throws(TableResourceError) {
         let columns = self.neededColumns
         // Columns that fell out of use are zero by now.
         for tree in [self.ipv4, self.ipv6] {
             self.discarded.add(tree.distances.shrink(to: columns))
         }
         let boundaries =
-            self.ipv4.count + self.ipv6.count + self.pins.boundaries + self.locations.boundaries
-        self.shadow = ShadowBuild(
-            ipv4: self.ipv4, ipv6: self.ipv6, columns: columns,
+            self.ipv4.count + self.ipv6.count + self.roundTrips.count + self.pins.boundaries
+            + self.locations.boundaries
+        self.shadow = try ShadowBuild(
+            ipv4: self.ipv4, ipv6: self.ipv6, roundTrips: self.roundTrips, columns: columns,
             classCapacity: 4 * boundaries + 2 * self.limits.classes + (1 << 16),
             pins: self.pins, locations: self.locations)
         self.needsAnother = false
@@ -95,8 +122,9 @@ extension TableEngine {
         let lacking = self.neededColumns > shadow.classes.sites
         self.heldSites =
             self.isBulk ? .max : lacking ? .max << UInt64(shadow.classes.sites) : 0
+        self.holdsRoundTrips = self.roundTrips.columns > shadow.classes.roundTripSites
         self.rebuildDue = nil
-        if self.needsAnother || lacking { self.requestRebuild() }
+        if self.needsAnother || lacking || self.holdsRoundTrips { self.requestRebuild() }
         let took = monotonicMicroseconds() - shadow.begun
         self.reclaimNotBefore = monotonicMicroseconds() + self.steps.reclaimRest * took
         self.tally.rebuilds += 1
@@ -161,6 +189,9 @@ extension TableEngine {
 
     /// Nothing is held any more, unless another image has to show something.
     func releaseHeld() {
-        if self.jobs.isEmpty, !self.isRebuildPending, !self.isBulk { self.heldSites = 0 }
+        guard self.jobs.isEmpty, self.rebuildDue == nil, self.shadow == nil, !self.isBulk else {
+            return
+        }
+        self.heldSites = 0
     }
 }

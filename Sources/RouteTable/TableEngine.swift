@@ -23,7 +23,7 @@ final class TableEngine {
     let ipv4: PrefixTree
     let ipv6: PrefixTree
     let pages: RoutePages
-    let attributes = AttributeStore()
+    let attributes: AttributeStore
 
     var feeds: [Feed?] = Array(repeating: nil, count: FeedID.limit)
     /// Columns of sites that are defined, as bits.
@@ -31,6 +31,11 @@ final class TableEngine {
     /// For each column who has a say in it, by the feeds' order.
     var contributors: [[Contributor]] = Array(repeating: [], count: SiteID.limit)
 
+    let roundTrips: RoundTripLayer
+    var roundTripJobs: [RoundTripJob] = []
+    /// What changes in the layer of round trips waits for the next image.
+    var holdsRoundTrips = false
+    let roundTripGauge = RoundTripGauge()
     var pins = PinLayer.empty
     var locations = LocationLayer.empty
 
@@ -54,6 +59,9 @@ final class TableEngine {
     var completeSince: UInt64 = 0
     /// Since when there is something that only another image will show.
     var rebuildDue: UInt64?
+    /// The system refused what a rebuild takes, so often in a row, and when to try again.
+    var refusalsInARow = 0
+    var retryAt: UInt64 = 0
     /// Pins or locations changed since the one being built was begun.
     var needsAnother = false
 
@@ -71,20 +79,23 @@ final class TableEngine {
     var tally = TableCounts()
 
     init(
-        limits: TableLimits, steps: StepPolicy = StepPolicy(), now: @escaping @Sendable () -> Int64
-    ) {
+        limits: TableLimits, steps: StepPolicy, now: @escaping @Sendable () -> Int64
+    ) throws(TableResourceError) {
         self.limits = limits
         self.steps = steps
         self.now = now
-        self.ipv4 = PrefixTree(family: .ipv4, capacity: limits.prefixes)
-        self.ipv6 = PrefixTree(family: .ipv6, capacity: limits.prefixes)
-        self.pages = RoutePages(capacity: 1 << 22)
-        self.image = TableImage(
+        self.roundTrips = try RoundTripLayer(capacity: limits.roundTripPrefixes)
+        self.ipv4 = try PrefixTree(family: .ipv4, capacity: limits.prefixes)
+        self.ipv6 = try PrefixTree(family: .ipv6, capacity: limits.prefixes)
+        self.pages = try RoutePages(capacity: 1 << 22)
+        self.attributes = try AttributeStore()
+        self.image = try TableImage(
             generation: 1,
             ipv4: LookupTrie(nodeCapacity: ShadowBuild.capacity(forDemand: 0), large: false),
             ipv6: LookupTrie(nodeCapacity: ShadowBuild.capacity(forDemand: 0), large: false),
-            classes: ClassTable(sites: 0, capacity: 1 << 16), pins: .empty, locations: .empty)
-        self.lookup = LookupTable(first: self.image, readers: limits.readers)
+            classes: ClassTable(sites: 0, roundTripSites: 0, capacity: 1 << 16), pins: .empty,
+            locations: .empty)
+        self.lookup = try LookupTable(first: self.image, readers: limits.readers)
     }
 
     func tree(_ family: AddressFamily) -> PrefixTree {
@@ -108,9 +119,10 @@ final class TableEngine {
 
     private func apply(_ command: TableCommand) {
         switch command {
-        case .defineSite(let site, name: _):
-            self.definedSites |= 1 << UInt64(site.rawValue)
-            self.fitColumns()
+        case .defineSite(let site, let name):
+            self.siteNames[site] = name
+            let bit: UInt64 = 1 << UInt64(site.rawValue)
+            self.withColumns(for: bit) { self.definedSites |= bit }
         case .removeSite(let site): self.removeSite(site)
         case .addFeed(let definition): self.addFeed(definition)
         case .removeFeed(let id): self.withFeed(id) { self.removeFeed($0) }
@@ -119,6 +131,11 @@ final class TableEngine {
         case .feedComplete(let id): self.withFeed(id) { self.feedComplete($0) }
         case .feedDown(let id): self.withFeed(id) { self.feedDown($0) }
         case .feedFlush(let id): self.withFeed(id) { self.feedFlush($0) }
+        case .observe(let trips): self.takeRoundTrips(.observe(trips))
+        case .setRoundTrips(let trips): self.takeRoundTrips(.file(trips))
+        case .restoreRoundTrips(let reports): self.takeRoundTrips(.restore(reports))
+        case .setRoundTripRules(let rules): self.takeRoundTrips(.rules(rules))
+        case .expireRoundTrips: self.takeRoundTrips(.sweep(.expired(at: self.now())))
         case .setPins, .setLocations: preconditionFailure("these come prepared")
         }
     }
@@ -133,10 +150,17 @@ final class TableEngine {
         body(feed)
     }
 
-    /// Makes the distances wide enough for all sites in use.
-    private func fitColumns() {
-        for tree in [self.ipv4, self.ipv6] {
-            tree.distances.grow(to: self.neededColumns, isEmpty: tree.count == 0)
+    /// Goes on once the distances are wide enough for further sites; where the system refuses
+    /// the space, the command is refused.
+    private func withColumns(for sites: UInt64, _ body: () -> Void) {
+        let columns = max(self.neededColumns, 64 - sites.leadingZeroBitCount)
+        do {
+            for tree in [self.ipv4, self.ipv6] {
+                try tree.distances.grow(to: columns, isEmpty: tree.count == 0)
+            }
+            body()
+        } catch {
+            self.tally.refusedCommands += 1
         }
     }
 
@@ -153,6 +177,8 @@ final class TableEngine {
 
     private func removeSite(_ site: SiteID) {
         self.definedSites &= ~(1 << UInt64(site.rawValue))
+        self.siteNames[site] = nil
+        self.takeRoundTrips(.sweep(.site(site)))
         for feed in self.feeds.compactMap({ $0 }) where !feed.isRemoved {
             if feed.definition.site == site {
                 self.removeFeed(feed)
@@ -165,6 +191,10 @@ final class TableEngine {
     }
 
     private func addFeed(_ definition: FeedDefinition) {
+        self.withColumns(for: definition.columns) { self.takeIn(definition) }
+    }
+
+    private func takeIn(_ definition: FeedDefinition) {
         let index = Int(definition.id.rawValue)
         guard let feed = self.feeds[index] else {
             self.feeds[index] = Feed(definition)
@@ -196,7 +226,6 @@ final class TableEngine {
             }
         }
         self.contributors = lists
-        self.fitColumns()
     }
 
     // MARK: Between batches
@@ -217,16 +246,20 @@ final class TableEngine {
     /// Memory waits for readers to end their snapshots.
     var hasRetired: Bool { self.lookup.hasRetired }
 
+    var hasJobs: Bool { !self.jobs.isEmpty || !self.roundTripJobs.isEmpty }
+
     /// Something is not visible to readers yet, or not done.
     var hasWork: Bool {
-        !self.jobs.isEmpty || !self.paints.isEmpty || self.isRebuildPending || self.isBulk
+        self.hasJobs || !self.paints.isEmpty || self.isRebuildPending || self.isBulk
             || !self.discarded.isEmpty
     }
 
     /// A slice of what is long, after each batch and while nothing else is to do.
     ///
-    /// - Parameter isIdle: Nothing else waits, or somebody waits for this.
-    func step(isIdle: Bool) {
+    /// - Parameters:
+    ///   - isIdle: Nothing else waits.
+    ///   - isAwaited: Somebody waits until readers see all.
+    func step(isIdle: Bool, isAwaited: Bool) {
         self.unitsLeft = self.steps.unitsOfBatch
         if !self.paints.isEmpty {
             self.measured(.paint) {
@@ -234,6 +267,7 @@ final class TableEngine {
                 self.stepPaints(&slice)
             }
         }
+        if !self.roundTripJobs.isEmpty { self.measured(.walk) { self.stepRoundTrips() } }
         if !self.jobs.isEmpty {
             self.measured(.walk) {
                 var slice = self.steps.slice()
@@ -241,10 +275,10 @@ final class TableEngine {
             }
         }
         self.noteClasses()
-        if self.isRebuildPending || self.wantsReclaim {
+        if self.rebuildDue != nil || self.shadow != nil || self.wantsReclaim {
             self.measured(.build) {
                 var slice = self.steps.slice()
-                self.stepRebuild(isIdle: isIdle, &slice)
+                self.stepRebuild(isIdle: isIdle, isAwaited: isAwaited, &slice)
             }
         }
         if !self.discarded.isEmpty {

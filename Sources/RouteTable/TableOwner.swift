@@ -13,32 +13,42 @@ public final class TableOwner: Sendable {
     public let lookup: LookupTable
     public let limits: TableLimits
     private let thread: OwnerThread
+    private let roundTripGauge: RoundTripGauge
 
     /// Starts the writer. `now` is the time in Unix seconds that routes are stamped with.
+    ///
+    /// - Throws: Where the system refuses address space or the thread.
     public convenience init(
         limits: TableLimits = TableLimits(),
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
-    ) {
-        self.init(limits: limits, steps: StepPolicy(), now: now)
+    ) throws(TableResourceError) {
+        try self.init(limits: limits, steps: StepPolicy(), now: now)
     }
 
     /// The same, with another division of the writer's work.
     package init(
         limits: TableLimits = TableLimits(), steps: StepPolicy,
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
-    ) {
-        let engine = TableEngine(limits: limits, steps: steps, now: now)
+    ) throws(TableResourceError) {
+        let engine = try TableEngine(limits: limits, steps: steps, now: now)
+        self.roundTripGauge = engine.roundTripGauge
         self.lookup = engine.lookup
         self.limits = limits
         self.thread = OwnerThread(
             engine: engine, queue: OwnerQueue(highMark: limits.queuedChanges))
-        self.thread.start()
+        try self.thread.start()
     }
 
     deinit { self.thread.shutdown() }
 
     /// The system's clock in Unix seconds.
     public static func systemTime() -> Int64 { Int64(time(nil)) }
+
+    /// Whether as many prefixes have round trips as may: only those can be observed further. It
+    /// takes a moment until what was submitted counts.
+    public var roundTripsAreFull: Bool {
+        self.roundTripGauge.count >= self.limits.roundTripPrefixes
+    }
 
     /// Hands a command to the writer. Never blocks, never refuses for lack of room.
     ///
@@ -100,11 +110,16 @@ public final class TableOwner: Sendable {
     public func querySync<T: Sendable>(
         _ body: @escaping @Sendable (borrowing RIB) throws -> T
     ) throws -> T {
+        try self.withEngine { try body(RIB(engine: $0)) }
+    }
+
+    /// Runs `body` on the writer's thread, between two batches, and waits for it.
+    func withEngine<T: Sendable>(
+        _ body: @escaping @Sendable (TableEngine) throws -> T
+    ) throws -> T {
         precondition(!self.thread.isCurrent, "the writer doesn't wait for itself")
         let gate = Gate<T>()
-        self.thread.query { engine in
-            gate.open(Result { try body(RIB(engine: engine)) })
-        }
+        self.thread.query { engine in gate.open(Result { try body(engine) }) }
         return try gate.wait().get()
     }
 

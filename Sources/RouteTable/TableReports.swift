@@ -37,9 +37,16 @@ public struct TableCounts: Hashable, Sendable {
     public var refused: UInt64 = 0
     /// Commands refused by ``TableCommand/validate()``, or for a feed that isn't there.
     public var refusedCommands: UInt64 = 0
+    /// Prefixes with a measured round trip.
+    public var roundTripPrefixes = 0
+    /// Observations, and lines of files, refused by ``TableLimits/roundTripPrefixes``.
+    public var refusedObservations: UInt64 = 0
     /// Times that the lookup was built anew and swapped.
     public var rebuilds: UInt64 = 0
-    /// The longest of these from its beginning to the swap, in microseconds: other work went on
+    /// Times that the system refused the memory for that; the lookup stays what it was until
+    /// another attempt succeeds.
+    public var refusedRebuilds: UInt64 = 0
+    /// The longest rebuild from its beginning to the swap, in microseconds: other work went on
     /// between its slices.
     public var longestRebuildMicroseconds: UInt64 = 0
     /// The longest that other work was held up.

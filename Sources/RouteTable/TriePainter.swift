@@ -11,7 +11,7 @@ import Synchronization
 struct TriePainter {
     enum Change {
         /// One byte of the tuples, whatever the others are.
-        case byte(offset: Int, value: UInt8)
+        case byte(offset: Int, stored: UInt8)
         /// The class outright: the trie is being built.
         case whole(UInt32)
     }
@@ -44,9 +44,9 @@ struct TriePainter {
     private mutating func replaced(_ id: UInt32) -> UInt32? {
         switch self.change {
         case .whole(let new): return new
-        case .byte(let offset, let value):
+        case .byte(let offset, let stored):
             if id != self.lastOld {
-                guard let new = self.classes.intern(id, replacing: offset, by: value) else {
+                guard let new = self.classes.intern(id, replacing: offset, by: stored) else {
                     self.isFull = true
                     return nil
                 }

@@ -49,6 +49,8 @@ package struct StepPolicy: Sendable {
     /// The slice of long work between two batches: a time, or where set a number of units.
     package var microseconds = 1500
     package var units: Int?
+    /// Microseconds of work on round trips at a time.
+    package var roundTripMicroseconds: UInt64 = 1000
     /// Units of painting that one change does at once; the rest waits for slices.
     package var unitsAtOnce = 1 << 14
     /// Units of painting that all changes of a batch do at once.

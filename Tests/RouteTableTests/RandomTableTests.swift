@@ -140,7 +140,7 @@ struct RandomTableTests {
     @Test("answers as the reference does after each of them", arguments: Self.seeds)
     func eachStep(seed: UInt64) throws {
         var random = SplitMix(seed: seed)
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         let sites = [2, 9, 3, 64][Int(seed % 4)]
         for id in 0..<5 {
             table.apply(.addFeed(Self.definition(id, &random, sites: min(sites, 4))))
@@ -161,7 +161,7 @@ struct RandomTableTests {
         Self.seeds)
     func smallSteps(units: Int, seed: UInt64) throws {
         var random = SplitMix(seed: seed + 200)
-        let table = TableUnderTest(steps: TableUnderTest.crumbs(units))
+        let table = try TableUnderTest(steps: TableUnderTest.crumbs(units))
         // Wide prefixes take as many slices as they have leaves.
         let narrowest = units < 4096 ? 9 : 0
         let sites = [2, 9, 3, 17][Int(seed % 4)]
@@ -185,7 +185,7 @@ struct RandomTableTests {
     @Test("answers as the reference does at rest", arguments: Self.seeds)
     func atRest(seed: UInt64) throws {
         var random = SplitMix(seed: seed + 100)
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         for id in 0..<6 {
             table.apply(.addFeed(Self.definition(id, &random, sites: 4)))
             table.apply(.feedComplete(FeedID(UInt16(id))))

@@ -98,7 +98,7 @@ struct ScaleTests {
     func load() throws {
         let input = try Self.read()
         let before = Self.residentMegabytes()
-        let owner = TableOwner()
+        let owner = try TableOwner()
         var routes = 0
         let started = Self.cpuSeconds()
         for feed in 0..<8 {

@@ -22,6 +22,7 @@ final class TableUnderTest {
         steps.units = units
         steps.unitsAtOnce = max(1, units / 16)
         steps.unitsOfBatch = max(1, units / 4)
+        steps.roundTripMicroseconds = 0
         steps.deadClasses = 16
         steps.bulk = 24
         steps.patience = 0
@@ -29,12 +30,12 @@ final class TableUnderTest {
         return steps
     }
 
-    init(limits: TableLimits = TableLimits(), steps: StepPolicy = StepPolicy()) {
+    init(limits: TableLimits = TableLimits(), steps: StepPolicy = StepPolicy()) throws {
         let clock = Clock()
         self.clock = clock
-        self.owner = TableOwner(
-            limits: limits, steps: steps, now: { clock.now.load(ordering: .sequentiallyConsistent) }
-        )
+        self.owner = try TableOwner(
+            limits: limits, steps: steps,
+            now: { clock.now.load(ordering: .sequentiallyConsistent) })
         self.reference.now = 1_000_000
     }
 

@@ -21,7 +21,7 @@ enum Main {
             exit(64)
         }
         let count = arguments.dropFirst().first.flatMap { Int($0) } ?? 8
-        let owner = TableOwner()
+        let owner = try TableOwner()
         defer { owner.shutdown() }
         let sites = Self.sites(count)
         let before = Clock.now()
