@@ -20,6 +20,8 @@ final class Feed {
     var isRemoved = false
     /// A walk over its routes, in slices.
     var job: FeedJob?
+    /// A checkpoint's routes of it are on their way back.
+    var isRestoring = false
     var ipv4 = RoutePages.Directory()
     var ipv6 = RoutePages.Directory()
     var ipv4Count = 0

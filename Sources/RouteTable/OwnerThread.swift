@@ -45,7 +45,7 @@ final class OwnerThread: @unchecked Sendable {
                 self.engine.endBatch()
             }
             self.engine.step(isIdle: work.isEmpty, isAwaited: !barriers.isEmpty)
-            if !barriers.isEmpty, !self.engine.hasWork {
+            if !barriers.isEmpty, self.engine.isSettled {
                 for barrier in barriers { barrier() }
                 barriers = []
             }

@@ -11,7 +11,7 @@ extension TableEngine {
         feed.isDown = false
         feed.isComplete = false
         // With nothing to hold on to it is a first transfer again.
-        if feed.kept == 0 { feed.isHidden = true }
+        if feed.kept == 0, !feed.isRestoring { feed.isHidden = true }
         if turnsStale { self.lookAgain(feed) }
     }
 
@@ -19,6 +19,7 @@ extension TableEngine {
         guard !feed.isDown else { return }
         feed.isUp = true
         feed.isComplete = true
+        feed.isRestoring = false
         let isFirst = feed.isHidden
         feed.isHidden = false
         guard feed.total > 0, isFirst || feed.stale > 0 else { return }
@@ -40,6 +41,7 @@ extension TableEngine {
         self.beginEpoch(feed)
         let counted = !feed.isHidden
         feed.isHidden = true
+        feed.isRestoring = false
         guard feed.total > 0 else { return }
         self.start(
             FeedJob(sites: counted ? feed.sites : 0, keptSince: feed.epoch), on: feed)
@@ -69,7 +71,7 @@ extension TableEngine {
 
     /// All that is held from before becomes stale, without a look at it.
     private func beginEpoch(_ feed: Feed) {
-        if feed.total == 0 { feed.epochsSinceSweep = 0 }
+        if feed.total == 0, !feed.isRestoring { feed.epochsSinceSweep = 0 }
         // Nothing is of this epoch: it may as well begin now.
         guard feed.fresh > 0 else { return }
         if feed.epochsSinceSweep >= 6, !(feed.job?.joinsEpochs ?? false) {

@@ -20,7 +20,8 @@ extension TableEngine {
     }
 
     private var isReadyToBuild: Bool {
-        self.jobs.isEmpty && (self.roundTripJobs.isEmpty || self.isRebuildLate) && !self.isBulk
+        self.jobs.isEmpty && (self.roundTripJobs.isEmpty || self.isRebuildLate)
+            && !self.isBulk && !self.isRestoring
     }
 
     /// The last attempt at another image was refused by the system.
@@ -28,9 +29,10 @@ extension TableEngine {
         self.rebuildDue != nil && self.shadow == nil && self.refusalsInARow > 0
     }
 
-    /// Whether another image is due, and not for lack of memory.
+    /// Whether there is another image to work on.
     var isRebuildPending: Bool {
-        self.shadow != nil || self.rebuildDue != nil && !self.waitsForMemory
+        self.shadow != nil
+            || self.rebuildDue != nil && !self.waitsForMemory && !self.isRestoring
     }
 
     /// Whether readers have waited long for what another image will show.
@@ -121,10 +123,12 @@ extension TableEngine {
         // Sites that came after it was begun.
         let lacking = self.neededColumns > shadow.classes.sites
         self.heldSites =
-            self.isBulk ? .max : lacking ? .max << UInt64(shadow.classes.sites) : 0
+            self.isBulk || self.isRestoring ? .max : lacking ? .max << UInt64(shadow.classes.sites) : 0
         self.holdsRoundTrips = self.roundTrips.columns > shadow.classes.roundTripSites
         self.rebuildDue = nil
-        if self.needsAnother || lacking || self.holdsRoundTrips { self.requestRebuild() }
+        if self.needsAnother || lacking || self.holdsRoundTrips || self.isRestoring {
+            self.requestRebuild()
+        }
         let took = monotonicMicroseconds() - shadow.begun
         self.reclaimNotBefore = monotonicMicroseconds() + self.steps.reclaimRest * took
         self.tally.rebuilds += 1
@@ -136,6 +140,7 @@ extension TableEngine {
     func publish(_ image: TableImage) {
         self.lookup.publish(image)
         self.image = image
+        self.classesAtRebuild = image.classes.count
         self.endBatch()
     }
 
@@ -189,9 +194,9 @@ extension TableEngine {
 
     /// Nothing is held any more, unless another image has to show something.
     func releaseHeld() {
-        guard self.jobs.isEmpty, self.rebuildDue == nil, self.shadow == nil, !self.isBulk else {
-            return
-        }
+        guard self.jobs.isEmpty, self.rebuildDue == nil, self.shadow == nil, !self.isBulk,
+            !self.isRestoring
+        else { return }
         self.heldSites = 0
     }
 }

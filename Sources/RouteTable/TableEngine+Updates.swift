@@ -27,7 +27,7 @@ extension TableEngine {
         for id in ids where id != 0 { self.attributes.release(id) }
     }
 
-    private func refuse(_ feed: Feed) {
+    func refuse(_ feed: Feed) {
         feed.refused += 1
         self.tally.refused += 1
     }

@@ -76,6 +76,12 @@ final class TableEngine {
     /// So much waits that readers see none of it until most is done.
     var isBulk = false
     var bulkSince: UInt64 = 0
+
+    /// What the sites are called.
+    var siteNames: [SiteID: String] = [:]
+    /// A checkpoint's routes are on their way back: until they are there, all sites are held and
+    /// no image is built.
+    var isRestoring = false
     var tally = TableCounts()
 
     init(
@@ -248,7 +254,10 @@ final class TableEngine {
 
     var hasJobs: Bool { !self.jobs.isEmpty || !self.roundTripJobs.isEmpty }
 
-    /// Something is not visible to readers yet, or not done.
+    /// All that was asked for is visible to readers.
+    var isSettled: Bool { !self.hasWork && !self.isRestoring }
+
+    /// There is something to do that nothing has to come for.
     var hasWork: Bool {
         self.hasJobs || !self.paints.isEmpty || self.isRebuildPending || self.isBulk
             || !self.discarded.isEmpty
