@@ -125,6 +125,12 @@ public struct CheckpointFileError: Error, Hashable, Sendable {
     public var action: String
     /// An `errno`; nil where the path is no plain file.
     public var code: CInt?
+
+    public init(path: String, action: String, code: CInt?) {
+        self.path = path
+        self.action = action
+        self.code = code
+    }
 }
 
 extension CheckpointFileError: CustomStringConvertible {

@@ -53,7 +53,7 @@ struct CheckpointStoreTests {
         #expect(try self.store.load() == nil)
         self.announce(3, to: owner)
         // What a crash has left.
-        FileManager.default.createFile(atPath: self.store.path + ".new", contents: Data([1]))
+        try Data([1]).write(to: URL(fileURLWithPath: self.store.path + ".new"))
         for count in [3, 5] {
             self.announce(count, to: owner)
             let saved = try self.store.save(owner, time: 77)
