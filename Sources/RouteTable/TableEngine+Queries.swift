@@ -121,10 +121,9 @@ extension TableEngine {
     private func position(
         from tree: PrefixTree, _ node: PrefixTree.Node, within block: IPPrefix?
     ) -> (PrefixTree, PrefixTree.Node)? {
-        let node = tree.firstPrefix(from: node)
         if node != 0 { return (tree, node) }
         guard tree.family == .ipv4, block?.family != .ipv4 else { return nil }
-        let next = self.ipv6.firstPrefix(from: self.ipv6.root)
+        let next = self.ipv6.first
         return next == 0 ? nil : (self.ipv6, next)
     }
 

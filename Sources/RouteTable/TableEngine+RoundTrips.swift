@@ -109,9 +109,8 @@ extension TableEngine {
         let from = prefix ?? .all(.ipv4)
         let tree = self.roundTrips.tree(from.family)
         var node = tree.first(notBefore: from.address.leftAligned, length: from.length)
-        node = tree.firstPrefix(from: node)
         if node != 0, prefix != nil, !including, tree.prefix(node) == from {
-            node = tree.firstPrefix(from: tree.next(after: node))
+            node = tree.next(after: node)
         }
         if node != 0 { return (tree, node) }
         guard from.family == .ipv4 else { return nil }
