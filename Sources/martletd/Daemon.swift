@@ -50,11 +50,12 @@ final class Daemon: Sendable {
     ///   - configuration: What to run.
     ///   - socketOwner: The user and group that the daemon will run as.
     /// - Throws: ``StartFailure`` where a file is bad; nothing has been bound then.
+    ///   `TableResourceError` where the system has no room for the table.
     init(configuration: Configuration, socketOwner: (user: uid_t, group: gid_t)?) throws {
         let plan = Self.plan(configuration, after: Assignment(), socketOwner: socketOwner)
         let logger = Logger(label: "martletd")
         self.logger = logger
-        self.owner = TableOwner()
+        self.owner = try TableOwner()
         self.oracle = Oracle(
             lookup: self.owner.lookup, world: World(sites: plan.sites, policies: plan.policies))
         let now: @Sendable () -> Int64 = { TableOwner.systemTime() }
