@@ -170,6 +170,8 @@ struct DifferenceTests {
                   one.routes
                 1 file of locations
                   geoip
+                1 file of round trips, observations weigh 0.25 and expire after 1 d
+                  one.csv
                 1 zone
                   example.com.  2 records
                     www.example.com.  nearest of a, b  by cost  ttl 300

@@ -303,9 +303,9 @@ struct CommandTests {
             try await self.run("show round-trips", .machine, on: fixture)
                 == """
                 * -
-                1.0.4.0/23 site=sydney rtt=14.4 average=14.4 observed=17 file=-
-                1.0.4.0/23 site=tokyo rtt=13.1 average=13.0 observed=17 file=-
-                2001:db8::/32 site=tokyo rtt=11.9 average=12.0 observed=17 file=-
+                1.0.4.0/23 site=sydney rtt=14.2 average=14.4 observed=17 file=-
+                1.0.4.0/23 site=tokyo rtt=12.9 average=13.0 observed=17 file=-
+                2001:db8::/32 site=tokyo rtt=11.7 average=12.0 observed=17 file=-
                 .
 
                 """)
@@ -313,7 +313,7 @@ struct CommandTests {
             try await self.run("show round-trips 1.0.4.0/22 limit 1", on: fixture)
                 == """
                 prefix              site       rtt   average    observed      file
-                1.0.4.0/23          sydney    14.4      14.4    00:00:17         -
+                1.0.4.0/23          sydney    14.2      14.4    00:00:17         -
                 1 round trip
 
                 """)

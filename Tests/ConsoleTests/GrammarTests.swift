@@ -114,7 +114,7 @@ struct GrammarTests {
             ("observe 10.0.0.0/8 a -1", "'-1' is no milliseconds from 0 to 60000"),
             ("observe 10.0.0.0/8 a nan", "'nan' is no milliseconds from 0 to 60000"),
             ("observe 10.0.0.0/8 a 60000.1", "'60000.1' is no milliseconds from 0 to 60000"),
-            ("observe 10.0.0.1 a 1", "'10.0.0.1': the prefix length is missing"),
+            ("observe 10.0.0.1 a 1", "'10.0.0.1': '/length' is missing"),
             ("quit now", "unknown command: 'now' is too much, the command is complete without it"),
         ])
     func complains(line: String, words: String) throws {
@@ -175,7 +175,8 @@ struct GrammarTests {
         #expect(complete("sh") == ["show"])
         #expect(
             complete("show ") == [
-                "ip", "bgp", "sites", "feeds", "routes", "memory", "version", "configuration",
+                "ip", "bgp", "sites", "feeds", "routes", "round-trips", "memory", "version",
+                "configuration",
             ])
         #expect(complete("sh routes feed ") == ["ams", "sydney-core"])
         #expect(complete("sh routes feed s") == ["sydney-core"])
