@@ -10,6 +10,8 @@ public final class LookupTable: Sendable {
     private let image: Atomic<UInt>
     /// The same, retained: readers may outlive the writer. Readers don't touch it.
     private let latest: Mutex<TableImage>
+    /// Who is to hear of another image.
+    private let watchers = Mutex<[ChangeSignal]>([])
 
     init(first: TableImage, readers: Int) {
         self.epochs = EpochDomain(slotCount: readers)
@@ -23,6 +25,14 @@ public final class LookupTable: Sendable {
             UInt(bitPattern: Unmanaged.passUnretained(image).toOpaque()),
             ordering: .sequentiallyConsistent)
         self.latest.withLock { $0 = image }
+        self.watchers.withLock { for watcher in $0 { watcher.wake(.imageReplaced) } }
+    }
+
+    /// Wakes a signal whenever another image is published, until ``unwatch(_:)``.
+    package func watch(_ signal: ChangeSignal) { self.watchers.withLock { $0.append(signal) } }
+
+    package func unwatch(_ signal: ChangeSignal) {
+        self.watchers.withLock { $0.removeAll { $0 === signal } }
     }
 
     var published: Unmanaged<TableImage>? {

@@ -15,6 +15,8 @@ final class LookupTrie: @unchecked Sendable {
     /// Nodes handed out at one time or another.
     private(set) var nodeHighWater = 0
     private var freeNodes: [UInt32] = []
+    /// Who is to hear of changes to a lookup that readers have.
+    var marks = AttachedMarks()
     private var retiredNodes: [(epoch: UInt64, node: UInt32)] = []
     private var retiredStart = 0
 

@@ -58,6 +58,7 @@ struct TriePainter {
                 // Wholly inside: most of what a wide prefix paints.
                 let new = self.replaced(old)
                 if new == old { continue }
+                self.trie.marks.note(rootIndex: index)
                 entry.pointee.store(new, ordering: .releasing)
                 changed = (changed?.lowerBound ?? index)...index
                 continue
@@ -89,6 +90,8 @@ struct TriePainter {
         }
         let new = self.replaced(old)
         if new == old { return }
+        self.trie.marks.note(
+            rootIndex: Int(truncatingIfNeeded: slotFirst &>> UInt128(128 - LookupBase.rootBits)))
         if first <= slotFirst, slotLast <= last {
             entry.pointee.store(new, ordering: .releasing)
             return
