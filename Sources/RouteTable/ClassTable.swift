@@ -5,14 +5,17 @@ import Synchronization
 
 /// The classes of one generation: tuples of fixed width, each kept once, numbered from 0.
 ///
-/// A tuple: a byte a site (distance + 1, or 0) in whole eights, then the numbers of the pin list and of the place
-/// as `UInt32`. Another layer is some more bytes at the end. Class 0 is all zeros: nothing known.
+/// A tuple: a byte a site (distance + 1, or 0), where round trips are known a byte a site more
+/// (``RoundTripCode``), both in whole eights, then the numbers of the pin list and of the place as
+/// `UInt32`. Class 0 is all zeros: nothing known.
 ///
 /// Tuples are only added, in memory that doesn't move. A tuple is complete before its id reaches
 /// a reader through a releasing store of a lookup entry; so readers need no lock.
 /// Unchecked for that reason: all but `publishedCount` and `tuple(_:)` belong to the writer.
 final class ClassTable: @unchecked Sendable {
     let sites: Int
+    /// Bytes of round trips: 0 while there are none.
+    let roundTripSites: Int
     let stride: Int
     let capacity: Int
     private let memory: ReservedMemory
@@ -23,16 +26,19 @@ final class ClassTable: @unchecked Sendable {
     private var index: UnsafeMutablePointer<UInt32>
     private var indexMask: Int
 
-    var pinOffset: Int { self.sites }
-    var placeOffset: Int { self.sites + 4 }
+    var roundTripOffset: Int { self.sites }
+    var pinOffset: Int { self.sites + self.roundTripSites }
+    var placeOffset: Int { self.pinOffset + 4 }
 
     /// - Parameters:
     ///   - sites: Sites at least.
+    ///   - roundTripSites: Sites with round trips, at least.
     ///   - capacity: Classes at most; address space is reserved for as many.
-    init(sites: Int, capacity: Int) {
+    init(sites: Int, roundTripSites: Int, capacity: Int) {
         // Tuples are compared eight bytes at a time.
         self.sites = (max(sites, 1) + 7) / 8 * 8
-        self.stride = self.sites + 8
+        self.roundTripSites = (roundTripSites + 7) / 8 * 8
+        self.stride = self.sites + self.roundTripSites + 8
         self.capacity = capacity
         self.memory = ReservedMemory(bytes: (capacity + 1) * self.stride)
         self.base = self.memory.base
@@ -71,13 +77,13 @@ final class ClassTable: @unchecked Sendable {
         return id
     }
 
-    /// The id of a tuple with one site's byte replaced.
-    func intern(_ id: UInt32, replacing site: Int, by value: UInt8) -> UInt32 {
+    /// The id of a tuple with one byte replaced.
+    func intern(_ id: UInt32, replacing offset: Int, by value: UInt8) -> UInt32 {
         let old = self.tuple(id)
-        if old.load(fromByteOffset: site, as: UInt8.self) == value { return id }
+        if old.load(fromByteOffset: offset, as: UInt8.self) == value { return id }
         let scratch = self.scratch
         scratch.copyMemory(from: old, byteCount: self.stride)
-        scratch.storeBytes(of: value, toByteOffset: site, as: UInt8.self)
+        scratch.storeBytes(of: value, toByteOffset: offset, as: UInt8.self)
         return self.intern()
     }
 

@@ -29,7 +29,7 @@ struct DistanceSweep: ~Copyable {
         self.ends.initialize(repeating: .max, count: most)
         self.overlays = .allocate(capacity: most * self.width)
         self.overlays.initialize(repeating: 0, count: most * self.width)
-        self.upcoming = tree.firstPrefix(from: tree.root)
+        self.upcoming = tree.first
         self.findNextStart()
     }
 
@@ -65,7 +65,7 @@ struct DistanceSweep: ~Copyable {
             self.ends[self.depth] = self.tree.last(node)
             self.tree.distances.overlay(
                 node, on: below, into: self.overlays + self.depth * self.width)
-            self.upcoming = self.tree.firstPrefix(from: self.tree.next(after: node))
+            self.upcoming = self.tree.next(after: node)
         }
         self.findNextStart()
     }

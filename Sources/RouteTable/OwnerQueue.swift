@@ -11,8 +11,11 @@ enum OwnerWork: Sendable {
 
     /// Changes it counts for in the queue's bound.
     var weight: Int {
-        if case .command(.plain(.routes(let batch))) = self { return max(1, batch.count) }
-        return 1
+        switch self {
+        case .command(.plain(.routes(let batch))): max(1, batch.count)
+        case .command(.plain(.observe(let trips))): max(1, trips.count)
+        case .command, .query, .barrier: 1
+        }
     }
 }
 

@@ -44,6 +44,26 @@ public struct RIB: ~Copyable {
         self.engine.routes(after: cursor, feed: feed, within: block, limit: limit)
     }
 
+    /// A slice of the measured round trips in tree order, those of one prefix by site.
+    ///
+    /// - Parameters:
+    ///   - cursor: What the slice before gave; nil to begin.
+    ///   - block: Only prefixes within this one, itself included.
+    ///   - limit: Round trips at most.
+    /// - Returns: The round trips, and where to go on; nil at the end.
+    public func roundTrips(
+        after cursor: RoundTripCursor?, within block: IPPrefix? = nil, limit: Int
+    ) -> (roundTrips: [RoundTripReport], next: RoundTripCursor?) {
+        let slice = self.engine.roundTrips(after: cursor, within: block, limit: limit)
+        return (slice.reports, slice.next)
+    }
+
+    /// Whether a round trip of any site is known at exactly this prefix.
+    public func hasRoundTrip(at prefix: IPPrefix) -> Bool {
+        self.engine.roundTrips.tree(prefix.family)
+            .find(key: prefix.address.leftAligned, length: prefix.length) != 0
+    }
+
     /// All feeds, by their order in the configuration.
     public func feedSummaries() -> [FeedSummary] { self.engine.feedSummaries() }
 

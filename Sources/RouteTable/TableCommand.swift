@@ -27,6 +27,17 @@ public enum TableCommand: Sendable {
     /// All locations at once, in place of those before. Where ranges overlap, the one that
     /// begins later decides; of those that begin together the shorter; of equal ones the last.
     case setLocations([LocationRange])
+    /// Round trips that were just measured, each an observation of its own. Beyond
+    /// ``TableLimits/roundTripPrefixes`` they are refused and counted.
+    case observe([RoundTrip])
+    /// All round trips that files know, in place of those before. They hold where no observation
+    /// is remembered.
+    case setRoundTrips([RoundTrip])
+    /// Averages that were remembered elsewhere, for where nothing has been observed yet.
+    case restoreRoundTrips([RoundTripReport])
+    case setRoundTripRules(RoundTripRules)
+    /// Forgets what has not been observed for the rules' time.
+    case expireRoundTrips
 }
 
 /// Why a definition can't be carried out.
@@ -77,7 +88,12 @@ extension TableCommand {
             where range.first.family != range.last.family || range.last < range.first {
                 throw .badRange(index: index)
             }
-        case .removeFeed, .routes, .feedUp, .feedComplete, .feedDown, .feedFlush: break
+        case .observe(let trips), .setRoundTrips(let trips):
+            for trip in trips { try check(trip.site) }
+        case .restoreRoundTrips(let reports): for report in reports { try check(report.site) }
+        case .setRoundTripRules, .expireRoundTrips, .removeFeed, .routes, .feedUp, .feedComplete,
+            .feedDown, .feedFlush:
+            break
         }
     }
 }

@@ -48,41 +48,57 @@ extension TableEngine {
         }
     }
 
-    /// Writes a site's own value at a prefix, and paints where it holds.
+    /// Writes a site's own distance at a prefix, and paints where it holds.
     private func setDistance(
         _ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node, _ stored: UInt8
     ) {
-        let old = tree.distances.value(node, column)
-        guard old != stored else { return }
-        tree.distances.set(stored, node, column)
         let bit: UInt64 = 1 << UInt64(column)
-        if self.heldSites & bit != 0 {
+        let isShown = self.store(
+            stored, column, tree, node, offset: column < self.image.classes.sites ? column : nil,
+            isHeld: self.heldSites & bit != 0)
+        if !isShown { self.heldSites |= bit }
+    }
+
+    /// Writes a layer's own byte at a prefix, and paints where it holds.
+    ///
+    /// `offset` is the column's place in this image's classes, nil where they have none. Of a
+    /// column that is held readers see changes only with the next image.
+    ///
+    /// - Returns: Whether readers see it now. If not, the column has to be held, and the next
+    ///   image is asked for.
+    func store(
+        _ stored: UInt8, _ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node,
+        offset: Int?, isHeld: Bool
+    ) -> Bool {
+        let old = tree.distances.value(node, column)
+        guard old != stored else { return !isHeld }
+        tree.distances.set(stored, node, column)
+        guard !isHeld, let offset else {
             self.requestRebuild()
-            return
+            return false
         }
+        var value = stored
         if old == 0 || stored == 0 {
             let inherited = tree.inherited(node, site: column)
-            if (old == 0 ? inherited : old) == (stored == 0 ? inherited : stored) { return }
-            self.paint(column, tree, node, stored == 0 ? inherited : stored)
-        } else {
-            self.paint(column, tree, node, stored)
+            if stored == 0 { value = inherited }
+            if (old == 0 ? inherited : old) == value { return true }
         }
+        return self.paint(column, offset: offset, tree, node, value)
     }
 
     /// Gives all addresses under a prefix another value for a site, but for those under a longer
     /// prefix that the site has itself.
     private func paint(
-        _ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node, _ value: UInt8
-    ) {
+        _ column: Int, offset: Int, _ tree: PrefixTree, _ node: PrefixTree.Node, _ value: UInt8
+    ) -> Bool {
         let image = self.image
         let trie = tree.family == .ipv4 ? image.ipv4 : image.ipv6
-        guard self.hasRoomToPaint(column, tree, trie) else {
-            self.heldSites |= 1 << UInt64(column)
+        guard self.hasRoomToPaint(tree.family, trie) else {
             self.requestRebuild()
-            return
+            return false
         }
         var painter = TriePainter(
-            trie: trie, classes: image.classes, change: .site(column, stored: value),
+            trie: trie, classes: image.classes, change: .byte(offset: offset, stored: value),
             epochs: self.lookup.epochs)
         var position = tree.key(node)
         let last = tree.last(node)
@@ -96,23 +112,23 @@ extension TableEngine {
             let start = tree.key(below)
             if start > position { painter.paint(position, start - 1) }
             let end = tree.last(below)
-            if end == last { return }
+            if end == last { return true }
             position = end + 1
             below = tree.next(afterSubtreeOf: below)
         }
         painter.paint(position, last)
         if image.classes.count > 2 * self.classesAtRebuild + 65_536 { self.requestRebuild() }
+        return true
     }
 
     /// Whether whatever a paint can add fits this image; if not, the next one has the room.
-    private func hasRoomToPaint(
-        _ column: Int, _ tree: PrefixTree, _ trie: LookupTrie
-    ) -> Bool {
+    private func hasRoomToPaint(_ family: AddressFamily, _ trie: LookupTrie) -> Bool {
         let classes = self.image.classes
-        let pinDemand = (tree.family == .ipv4 ? self.pins.ipv4 : self.pins.ipv6).nodeDemand
-        let placeDemand =
-            (tree.family == .ipv4 ? self.locations.ipv4 : self.locations.ipv6).nodeDemand
-        return column < classes.sites && classes.count * 2 < classes.capacity
-            && (tree.nodeDemand + pinDemand + placeDemand) * 4 < trie.nodeCapacity * 3
+        let isIPv4 = family == .ipv4
+        let demand =
+            self.tree(family).nodeDemand + self.roundTrips.tree(family).nodeDemand
+            + (isIPv4 ? self.pins.ipv4 : self.pins.ipv6).nodeDemand
+            + (isIPv4 ? self.locations.ipv4 : self.locations.ipv6).nodeDemand
+        return classes.count * 2 < classes.capacity && demand * 4 < trie.nodeCapacity * 3
     }
 }

@@ -139,6 +139,7 @@ extension TableEngine {
 
     /// A slice of a few milliseconds.
     func stepJobs() {
+        if !self.roundTripJobs.isEmpty { self.stepRoundTrips() }
         guard !self.jobs.isEmpty else { return }
         self.step(jobAt: 0, slots: 8192)
     }

@@ -121,10 +121,9 @@ extension TableEngine {
     private func position(
         from tree: PrefixTree, _ node: PrefixTree.Node, within block: IPPrefix?
     ) -> (PrefixTree, PrefixTree.Node)? {
-        let node = tree.firstPrefix(from: node)
         if node != 0 { return (tree, node) }
         guard tree.family == .ipv4, block?.family != .ipv4 else { return nil }
-        let next = self.ipv6.firstPrefix(from: self.ipv6.root)
+        let next = self.ipv6.first
         return next == 0 ? nil : (self.ipv6, next)
     }
 
@@ -165,6 +164,7 @@ extension TableEngine {
             MemoryPart(name: "classes", bytes: image.classes.byteCount),
             MemoryPart(name: "pins", bytes: self.pins.byteCount),
             MemoryPart(name: "locations", bytes: self.locations.byteCount),
+            MemoryPart(name: "round trips", bytes: self.roundTrips.byteCount),
             MemoryPart(name: "retired", bytes: retired),
         ]
     }
@@ -174,6 +174,7 @@ extension TableEngine {
         counts.ipv4Prefixes = self.ipv4.count
         counts.ipv6Prefixes = self.ipv6.count
         counts.routes = self.feeds.reduce(0) { $0 + ($1?.total ?? 0) }
+        counts.roundTripPrefixes = self.roundTrips.count
         counts.classes = self.image.classes.count
         counts.attributeSets = self.attributes.count
         return counts

@@ -30,6 +30,13 @@ final class TableEngine {
     /// For each column who has a say in it, by the feeds' order.
     var contributors: [[Contributor]] = Array(repeating: [], count: SiteID.limit)
 
+    let roundTrips: RoundTripLayer
+    var roundTripJobs: [RoundTripJob] = []
+    /// What changes in the layer of round trips waits for the next image.
+    var holdsRoundTrips = false
+    /// Microseconds that a slice of work on it takes.
+    let roundTripSlice: UInt64
+    let roundTripGauge = RoundTripGauge()
     var pins = PinLayer.empty
     var locations = LocationLayer.empty
 
@@ -43,9 +50,13 @@ final class TableEngine {
     var jobs: [FeedJob] = []
     var tally = TableCounts()
 
-    init(limits: TableLimits, now: @escaping @Sendable () -> Int64) {
+    init(
+        limits: TableLimits, now: @escaping @Sendable () -> Int64, roundTripSlice: UInt64 = 1000
+    ) {
         self.limits = limits
         self.now = now
+        self.roundTrips = RoundTripLayer(capacity: limits.roundTripPrefixes)
+        self.roundTripSlice = roundTripSlice
         self.ipv4 = PrefixTree(family: .ipv4, capacity: limits.prefixes)
         self.ipv6 = PrefixTree(family: .ipv6, capacity: limits.prefixes)
         self.pages = RoutePages(capacity: 1 << 22)
@@ -53,7 +64,8 @@ final class TableEngine {
             generation: 1,
             ipv4: LookupTrie(nodeCapacity: TrieBuilder.capacity(forDemand: 0), large: false),
             ipv6: LookupTrie(nodeCapacity: TrieBuilder.capacity(forDemand: 0), large: false),
-            classes: ClassTable(sites: 0, capacity: 1 << 16), pins: .empty, locations: .empty)
+            classes: ClassTable(sites: 0, roundTripSites: 0, capacity: 1 << 16), pins: .empty,
+            locations: .empty)
         self.lookup = LookupTable(first: self.image, readers: limits.readers)
     }
 
@@ -89,6 +101,11 @@ final class TableEngine {
         case .feedComplete(let id): self.withFeed(id) { self.feedComplete($0) }
         case .feedDown(let id): self.withFeed(id) { self.feedDown($0) }
         case .feedFlush(let id): self.withFeed(id) { self.feedFlush($0) }
+        case .observe(let trips): self.takeRoundTrips(.observe(trips))
+        case .setRoundTrips(let trips): self.takeRoundTrips(.file(trips))
+        case .restoreRoundTrips(let reports): self.takeRoundTrips(.restore(reports))
+        case .setRoundTripRules(let rules): self.takeRoundTrips(.rules(rules))
+        case .expireRoundTrips: self.takeRoundTrips(.sweep(.expired(at: self.now())))
         case .setPins, .setLocations: preconditionFailure("these come prepared")
         }
     }
@@ -121,6 +138,7 @@ final class TableEngine {
 
     private func removeSite(_ site: SiteID) {
         self.definedSites &= ~(1 << UInt64(site.rawValue))
+        self.takeRoundTrips(.sweep(.site(site)))
         for feed in self.feeds.compactMap({ $0 }) where !feed.isRemoved {
             if feed.definition.site == site {
                 self.removeFeed(feed)
@@ -185,7 +203,7 @@ final class TableEngine {
     }
 
     var hasRetired: Bool { !self.retiredImages.isEmpty }
-    var hasJobs: Bool { !self.jobs.isEmpty }
+    var hasJobs: Bool { !self.jobs.isEmpty || !self.roundTripJobs.isEmpty }
     var hasWork: Bool { self.hasJobs || self.rebuildDue != nil }
 
     /// Microseconds that a due rebuild waits for others to share it, while there is other work.
@@ -216,23 +234,26 @@ final class TableEngine {
         self.ipv4.distances.shrink(to: columns)
         self.ipv6.distances.shrink(to: columns)
         let boundaries =
-            self.ipv4.count + self.ipv6.count + self.pins.boundaries + self.locations.boundaries
+            self.ipv4.count + self.ipv6.count + self.roundTrips.count + self.pins.boundaries
+            + self.locations.boundaries
         let classes = ClassTable(
-            sites: columns, capacity: 4 * boundaries + 2 * self.limits.classes + (1 << 16))
+            sites: columns, roundTripSites: self.roundTrips.columns,
+            capacity: 4 * boundaries + 2 * self.limits.classes + (1 << 16))
         let image = TableImage(
             generation: self.image.generation + 1,
             ipv4: TrieBuilder.build(
-                tree: self.ipv4, pins: self.pins.ipv4, locations: self.locations.ipv4,
-                classes: classes),
+                tree: self.ipv4, roundTrips: self.roundTrips.ipv4, pins: self.pins.ipv4,
+                locations: self.locations.ipv4, classes: classes),
             ipv6: TrieBuilder.build(
-                tree: self.ipv6, pins: self.pins.ipv6, locations: self.locations.ipv6,
-                classes: classes),
+                tree: self.ipv6, roundTrips: self.roundTrips.ipv6, pins: self.pins.ipv6,
+                locations: self.locations.ipv6, classes: classes),
             classes: classes, pins: self.pins, locations: self.locations)
         self.lookup.publish(image)
         self.retiredImages.append((self.lookup.epochs.current, self.image))
         self.image = image
         self.classesAtRebuild = classes.count
         self.heldSites = 0
+        self.holdsRoundTrips = false
         self.rebuildDue = nil
         self.endBatch()
         self.tally.rebuilds += 1

@@ -32,6 +32,9 @@ final class TableImage: Sendable {
             storedDistances: (0..<self.classes.sites).map {
                 tuple.load(fromByteOffset: $0, as: UInt8.self)
             },
+            roundTrips: (0..<self.classes.roundTripSites).map {
+                tuple.load(fromByteOffset: self.classes.roundTripOffset + $0, as: UInt8.self)
+            },
             pins: self.pins.lists[Int(pin)], place: self.locations.places[Int(place)])
     }
 }

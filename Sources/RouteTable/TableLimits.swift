@@ -13,6 +13,8 @@ public struct TableLimits: Hashable, Sendable {
     public var classes: Int
     /// Ranges of pins and of locations, each.
     public var ranges: Int
+    /// Prefixes with measured round trips, both families.
+    public var roundTripPrefixes: Int
     /// Changes that wait for the writer before ``TableOwner/submit(_:)`` answers false.
     public var queuedChanges: Int
     /// Threads that read at the same time.
@@ -20,12 +22,14 @@ public struct TableLimits: Hashable, Sendable {
 
     public init(
         prefixes: Int = 4_194_304, routesPerFeed: Int = 4_194_304, classes: Int = 2_097_152,
-        ranges: Int = 2_097_152, queuedChanges: Int = 262_144, readers: Int = 256
+        ranges: Int = 2_097_152, roundTripPrefixes: Int = 1_048_576,
+        queuedChanges: Int = 262_144, readers: Int = 256
     ) {
         self.prefixes = max(1, min(prefixes, 16_777_216))
         self.routesPerFeed = max(1, routesPerFeed)
         self.classes = max(2, min(classes, 16_777_216))
         self.ranges = max(1, min(ranges, 8_388_608))
+        self.roundTripPrefixes = max(1, min(roundTripPrefixes, 8_388_608))
         self.queuedChanges = max(1, queuedChanges)
         self.readers = max(1, min(readers, 4_096))
     }

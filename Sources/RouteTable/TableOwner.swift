@@ -13,13 +13,22 @@ public final class TableOwner: Sendable {
     public let lookup: LookupTable
     public let limits: TableLimits
     private let thread: OwnerThread
+    private let roundTripGauge: RoundTripGauge
 
     /// Starts the writer. `now` is the time in Unix seconds that routes are stamped with.
-    public init(
+    public convenience init(
         limits: TableLimits = TableLimits(),
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
     ) {
-        let engine = TableEngine(limits: limits, now: now)
+        self.init(limits: limits, roundTripSlice: 1000, now: now)
+    }
+
+    /// `roundTripSlice`: microseconds of work on round trips at a time.
+    package init(
+        limits: TableLimits, roundTripSlice: UInt64, now: @escaping @Sendable () -> Int64
+    ) {
+        let engine = TableEngine(limits: limits, now: now, roundTripSlice: roundTripSlice)
+        self.roundTripGauge = engine.roundTripGauge
         self.lookup = engine.lookup
         self.limits = limits
         self.thread = OwnerThread(
@@ -31,6 +40,12 @@ public final class TableOwner: Sendable {
 
     /// The system's clock in Unix seconds.
     public static func systemTime() -> Int64 { Int64(time(nil)) }
+
+    /// Whether as many prefixes have round trips as may: only those can be observed further. It
+    /// takes a moment until what was submitted counts.
+    public var roundTripsAreFull: Bool {
+        self.roundTripGauge.count >= self.limits.roundTripPrefixes
+    }
 
     /// Hands a command to the writer. Never blocks, never refuses for lack of room.
     ///

@@ -37,6 +37,10 @@ public struct TableCounts: Hashable, Sendable {
     public var refused: UInt64 = 0
     /// Commands refused by ``TableCommand/validate()``, or for a feed that isn't there.
     public var refusedCommands: UInt64 = 0
+    /// Prefixes with a measured round trip.
+    public var roundTripPrefixes = 0
+    /// Observations, and lines of files, refused by ``TableLimits/roundTripPrefixes``.
+    public var refusedObservations: UInt64 = 0
     /// Times that the lookup was built anew and swapped.
     public var rebuilds: UInt64 = 0
     /// The longest of these, in microseconds.

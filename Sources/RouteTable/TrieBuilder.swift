@@ -4,14 +4,17 @@
 /// Builds one family's lookup from all layers at once, in address order.
 struct TrieBuilder {
     static func build(
-        tree: PrefixTree, pins: RangeLayer, locations: RangeLayer, classes: ClassTable
+        tree: PrefixTree, roundTrips: PrefixTree, pins: RangeLayer, locations: RangeLayer,
+        classes: ClassTable
     ) -> LookupTrie {
-        let demand = tree.nodeDemand + pins.nodeDemand + locations.nodeDemand
+        let demand =
+            tree.nodeDemand + roundTrips.nodeDemand + pins.nodeDemand + locations.nodeDemand
         let trie = LookupTrie(
             nodeCapacity: capacity(forDemand: demand), large: tree.count > 50_000)
         var painter = TriePainter(
             trie: trie, classes: classes, change: .whole(0), epochs: nil)
         var distances = DistanceSweep(tree: tree, columns: classes.sites)
+        var roundTrips = DistanceSweep(tree: roundTrips, columns: classes.roundTripSites)
         var pins = RangeSweep(pins)
         var locations = RangeSweep(locations)
         /// The class so far, and from where it holds.
@@ -19,9 +22,10 @@ struct TrieBuilder {
         var position: UInt128 = 0
         while true {
             let next = least(
-                least(distances.nextStart, pins.nextStart), locations.nextStart)
+                least(distances.nextStart, roundTrips.nextStart),
+                least(pins.nextStart, locations.nextStart))
             if next != position {
-                let id = intern(distances, pins, locations, classes)
+                let id = intern(distances, roundTrips, pins, locations, classes)
                 if id != open.id {
                     if open.id != 0, position > open.start {
                         painter.change = .whole(open.id)
@@ -33,6 +37,7 @@ struct TrieBuilder {
                 position = next
             }
             if distances.nextStart == position { distances.advance() }
+            if roundTrips.nextStart == position { roundTrips.advance() }
             if pins.nextStart == position { pins.advance() }
             if locations.nextStart == position { locations.advance() }
         }
@@ -52,11 +57,13 @@ struct TrieBuilder {
     }
 
     private static func intern(
-        _ distances: borrowing DistanceSweep, _ pins: RangeSweep, _ locations: RangeSweep,
-        _ classes: ClassTable
+        _ distances: borrowing DistanceSweep, _ roundTrips: borrowing DistanceSweep,
+        _ pins: RangeSweep, _ locations: RangeSweep, _ classes: ClassTable
     ) -> UInt32 {
         let tuple = classes.scratch
         tuple.copyMemory(from: distances.current, byteCount: classes.sites)
+        (tuple + classes.roundTripOffset).copyMemory(
+            from: roundTrips.current, byteCount: classes.roundTripSites)
         tuple.storeBytes(of: pins.current, toByteOffset: classes.pinOffset, as: UInt32.self)
         tuple.storeBytes(
             of: locations.current, toByteOffset: classes.placeOffset, as: UInt32.self)

@@ -9,8 +9,8 @@ import Synchronization
 /// complete. Belongs to the writer's thread.
 struct TriePainter {
     enum Change {
-        /// One site's distance, whatever the other components are.
-        case site(Int, stored: UInt8)
+        /// One byte of the class, whatever the others are: a site's distance, or its round trip.
+        case byte(offset: Int, stored: UInt8)
         /// The class outright: the trie is being built.
         case whole(UInt32)
     }
@@ -36,10 +36,10 @@ struct TriePainter {
     private mutating func replaced(_ id: UInt32) -> UInt32 {
         switch self.change {
         case .whole(let new): return new
-        case .site(let site, let stored):
+        case .byte(let offset, let stored):
             if id != self.lastOld {
                 self.lastOld = id
-                self.lastNew = self.classes.intern(id, replacing: site, by: stored)
+                self.lastNew = self.classes.intern(id, replacing: offset, by: stored)
             }
             return self.lastNew
         }

@@ -24,12 +24,14 @@ struct ReferenceTable {
     var feeds: [FeedID: FeedState] = [:]
     var pins: [(IPPrefix, [SiteID])] = []
     var locations: [LocationRange] = []
+    var roundTrips = ReferenceRoundTrips()
     var now: Int64 = 0
 
     mutating func apply(_ command: TableCommand) {
         switch command {
         case .defineSite: break
         case .removeSite(let site):
+            self.roundTrips.forget(site)
             for (id, feed) in self.feeds {
                 if feed.definition.site == site {
                     self.feeds[id] = nil
@@ -64,6 +66,12 @@ struct ReferenceTable {
             self.feeds[id]?.isHidden = true
         case .setPins(let pins): self.pins = pins
         case .setLocations(let ranges): self.locations = ranges
+        case .observe(let trips):
+            for trip in trips { self.roundTrips.observe(trip, at: self.now) }
+        case .setRoundTrips(let trips): self.roundTrips.file(trips)
+        case .restoreRoundTrips: preconditionFailure("restored in tests of its own")
+        case .setRoundTripRules(let rules): self.roundTrips.rules = rules
+        case .expireRoundTrips: self.roundTrips.expire(at: self.now)
         }
     }
 
@@ -136,7 +144,9 @@ struct ReferenceTable {
             }
             place = (range.first, range.last, range.place)
         }
-        return ClassValues(distances: distances, pins: pin.sites, place: place?.place)
+        return ClassValues(
+            distances: distances, roundTrips: self.roundTrips.values(at: address),
+            pins: pin.sites, place: place?.place)
     }
 
     /// All addresses of a family where values may change, ascending, the first address included.
@@ -152,6 +162,7 @@ struct ReferenceTable {
         for feed in self.feeds.values {
             for prefix in feed.routes.keys { add(prefix.address, prefix.last) }
         }
+        for key in self.roundTrips.entries.keys { add(key.prefix.address, key.prefix.last) }
         for (prefix, _) in self.pins { add(prefix.address, prefix.last) }
         for range in self.locations { add(range.first, range.last) }
         return points.sorted().map { IPAddress(family: family, leftAligned: $0) }

@@ -16,11 +16,12 @@ final class TableUnderTest {
         let now = Atomic<Int64>(1_000_000)
     }
 
-    init(limits: TableLimits = TableLimits()) {
+    init(limits: TableLimits = TableLimits(), roundTripSlice: UInt64 = 1000) {
         let clock = Clock()
         self.clock = clock
         self.owner = TableOwner(
-            limits: limits, now: { clock.now.load(ordering: .sequentiallyConsistent) })
+            limits: limits, roundTripSlice: roundTripSlice,
+            now: { clock.now.load(ordering: .sequentiallyConsistent) })
         self.reference.now = 1_000_000
     }
 
