@@ -68,10 +68,15 @@ public final class ScopeKeeper: @unchecked Sendable {
         self.indexer = try ScopeIndexer(owner: owner, oracle: oracle, memoryLimit: memoryLimit)
     }
 
-    /// Starts the thread, once; false where the system refuses, or after ``stop()``.
-    public func start() -> Bool {
-        self.monitor.withLock {
-            guard self.state == .idle, startThread({ [self] in self.run() }) else { return false }
+    /// Starts the thread, once; not after ``stop()``.
+    ///
+    /// - Returns: Whether it was started.
+    /// - Throws: `TableResourceError` where the system refuses.
+    @discardableResult
+    public func start() throws -> Bool {
+        try self.monitor.withLock {
+            guard self.state == .idle else { return false }
+            try startThread { [self] in self.run() }
             self.state = .running
             return true
         }

@@ -14,8 +14,9 @@ import Addressing
 /// grow. Belongs to the writer's thread.
 final class AttributeStore {
     private static let headerBytes = 12
-    /// 28 bits of record numbers.
-    private static let limit = 1 << 28
+    /// Record numbers are below two to the power of this.
+    static let numberBits = 28
+    private static let limit = 1 << numberBits
 
     private let memory: ReservedMemory
     private let base: UnsafeMutableRawPointer
@@ -26,8 +27,8 @@ final class AttributeStore {
     private(set) var count = 0
     private(set) var freeBytes = 0
 
-    init() {
-        self.memory = ReservedMemory(bytes: Self.limit * 8)
+    init() throws(TableResourceError) {
+        self.memory = try ReservedMemory(bytes: Self.limit * 8)
         self.base = self.memory.base
     }
 

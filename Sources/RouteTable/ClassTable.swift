@@ -34,13 +34,14 @@ final class ClassTable: @unchecked Sendable {
     ///   - sites: Sites at least.
     ///   - roundTripSites: Sites with round trips, at least.
     ///   - capacity: Classes at most; address space is reserved for as many.
-    init(sites: Int, roundTripSites: Int, capacity: Int) {
+    /// - Throws: Where the system refuses the address space.
+    init(sites: Int, roundTripSites: Int, capacity: Int) throws(TableResourceError) {
         // Tuples are compared eight bytes at a time.
         self.sites = (max(sites, 1) + 7) / 8 * 8
         self.roundTripSites = (roundTripSites + 7) / 8 * 8
         self.stride = self.sites + self.roundTripSites + 8
         self.capacity = capacity
-        self.memory = ReservedMemory(bytes: (capacity + 1) * self.stride)
+        self.memory = try ReservedMemory(bytes: (capacity + 1) * self.stride)
         self.base = self.memory.base
         self.indexMask = 1023
         self.index = .allocate(capacity: 1024)

@@ -86,14 +86,16 @@ final class DistanceColumns {
     /// - Parameters:
     ///   - columns: How many there are to be.
     ///   - isEmpty: No node is in use, so that all columns can lie side by side.
-    func grow(to columns: Int, isEmpty: Bool) {
+    /// - Throws: Where the system refuses the space; the columns are then what they were.
+    func grow(to columns: Int, isEmpty: Bool) throws(TableResourceError) {
         precondition(columns <= Self.limit, "sites are numbered below the limit")
         guard columns > self.count else { return }
-        if isEmpty { self.shrink(to: 0) }
-        let first = self.count
+        let first = isEmpty ? 0 : self.count
         let width = columns - first
         let plane = Plane(
-            memory: ReservedMemory(bytes: self.nodeCapacity * width), first: first, width: width)
+            memory: try ReservedMemory(bytes: self.nodeCapacity * width), first: first,
+            width: width)
+        if isEmpty { self.shrink(to: 0) }
         self.planes.append(plane)
         for column in first..<columns {
             (self.bases + column).initialize(to: plane.base + (column - first))

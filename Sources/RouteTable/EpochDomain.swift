@@ -25,9 +25,9 @@ final class EpochDomain: @unchecked Sendable {
     private let slotCount: Int
     private let epoch = Atomic<UInt64>(1)
 
-    init(slotCount: Int) {
+    init(slotCount: Int) throws(TableResourceError) {
         self.slotCount = slotCount
-        self.memory = ReservedMemory(bytes: slotCount * Self.stride * 8)
+        self.memory = try ReservedMemory(bytes: slotCount * Self.stride * 8)
         self.slots = self.memory.base.assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 

@@ -20,6 +20,8 @@ final class Feed {
     var isRemoved = false
     /// A job walks its routes: each change of a route has to look at the distances again.
     var isWalked = false
+    /// A checkpoint's routes of it are on their way back.
+    var isRestoring = false
     var ipv4 = RoutePages.Directory()
     var ipv6 = RoutePages.Directory()
     var ipv4Count = 0
@@ -37,9 +39,5 @@ final class Feed {
     func isStale(_ slot: RouteSlot) -> Bool { self.isDown || slot.epoch != self.epoch }
 
     /// The columns it can have a say in, as bits.
-    var sites: UInt64 {
-        self.definition.throughSites.keys.reduce(1 << UInt64(self.definition.site.rawValue)) {
-            $0 | 1 << UInt64($1.rawValue)
-        }
-    }
+    var sites: UInt64 { self.definition.columns }
 }

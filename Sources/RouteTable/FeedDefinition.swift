@@ -25,4 +25,11 @@ public struct FeedDefinition: Hashable, Sendable {
         self.order = order
         self.throughSites = throughSites
     }
+
+    /// The columns it can have a say in, as bits.
+    var columns: UInt64 {
+        self.throughSites.keys.reduce(1 << UInt64(self.site.rawValue)) {
+            $0 | 1 << UInt64($1.rawValue)
+        }
+    }
 }

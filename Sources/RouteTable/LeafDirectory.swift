@@ -28,10 +28,11 @@ final class LeafDirectory<Bits: PrefixBits> {
     }
 
     /// - Parameter capacity: Leaves at most.
-    init(capacity: Int) {
+    /// - Throws: Where the system refuses the address space.
+    init(capacity: Int) throws(TableResourceError) {
         // A group that has been cut has at least half of what it can hold; one that lost leaves
         // is given back when it is empty, and leaves come before groups.
-        self.memory = ReservedMemory(bytes: (capacity + 2) * Self.stride)
+        self.memory = try ReservedMemory(bytes: (capacity + 2) * Self.stride)
         self.base = self.memory.base
         self.starts = .allocate(capacity: self.room)
         self.groups = .allocate(capacity: self.room)

@@ -13,8 +13,8 @@ public final class LookupTable: Sendable {
     /// Who is to hear of another image.
     private let watchers = Mutex<[ChangeSignal]>([])
 
-    init(first: TableImage, readers: Int) {
-        self.epochs = EpochDomain(slotCount: readers)
+    init(first: TableImage, readers: Int) throws(TableResourceError) {
+        self.epochs = try EpochDomain(slotCount: readers)
         self.latest = Mutex(first)
         self.image = Atomic(UInt(bitPattern: Unmanaged.passUnretained(first).toOpaque()))
     }
@@ -77,5 +77,12 @@ public struct TableReader: ~Copyable {
             preconditionFailure("an image is published from the table's first moment")
         }
         return try body(TableSnapshot(image: image))
+    }
+
+    /// Pins the table and gives the image itself; nil where there is none.
+    mutating func withImage<R>(_ body: (TableImage) throws -> R) rethrows -> R? {
+        self.table.epochs.pin(self.slot)
+        defer { self.table.epochs.unpin(self.slot) }
+        return try self.table.published.map { try body($0.takeUnretainedValue()) }
     }
 }

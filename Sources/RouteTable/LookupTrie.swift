@@ -23,11 +23,14 @@ final class LookupTrie: @unchecked Sendable {
     /// - Parameters:
     ///   - nodeCapacity: Nodes at most; address space is reserved for as many.
     ///   - large: Use huge pages.
-    init(nodeCapacity: Int, large: Bool) {
+    /// - Throws: Where the system refuses the address space.
+    init(nodeCapacity: Int, large: Bool) throws(TableResourceError) {
         self.nodeCapacity = min(nodeCapacity, 1 << 30)
-        self.rootMemory = ReservedMemory(bytes: 4 << LookupBase.rootBits, hugePages: large)
-        self.nodeMemory = ReservedMemory(bytes: self.nodeCapacity * 64, hugePages: large)
-        self.mixedMemory = ReservedMemory(bytes: 1 << LookupBase.rootBits / 8)
+        self.rootMemory = try ReservedMemory(
+            bytes: 4 << LookupBase.rootBits, hugePages: large)
+        self.nodeMemory = try ReservedMemory(
+            bytes: self.nodeCapacity * 64, hugePages: large)
+        self.mixedMemory = try ReservedMemory(bytes: 1 << LookupBase.rootBits / 8)
         self.base = LookupBase(
             root: self.rootMemory.base.assumingMemoryBound(to: Atomic<UInt32>.self),
             nodes: self.nodeMemory.base.assumingMemoryBound(to: Atomic<UInt32>.self),

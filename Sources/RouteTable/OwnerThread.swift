@@ -20,9 +20,8 @@ final class OwnerThread: @unchecked Sendable {
         self.queue = queue
     }
 
-    func start() {
-        let isStarted = startThread { [self] in self.run() }
-        precondition(isStarted, "the system starts one thread for the table")
+    func start() throws(TableResourceError) {
+        try startThread { [self] in self.run() }
     }
 
     private func run() {
@@ -41,7 +40,7 @@ final class OwnerThread: @unchecked Sendable {
             }
             if work.isEmpty { self.engine.endBatch() }
             self.engine.step(isIdle: work.isEmpty || !barriers.isEmpty)
-            if !barriers.isEmpty, !self.engine.hasWork {
+            if !barriers.isEmpty, self.engine.isSettled {
                 for barrier in barriers { barrier() }
                 barriers = []
             }

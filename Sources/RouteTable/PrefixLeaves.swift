@@ -56,11 +56,12 @@ final class PrefixLeaves<Bits: PrefixBits> {
     private var finger: UInt32
 
     /// - Parameter capacity: Prefixes at most; address space is reserved for as many.
-    init(capacity: Int) {
+    /// - Throws: Where the system refuses the address space.
+    init(capacity: Int) throws(TableResourceError) {
         self.capacity = capacity / (Self.mergeBound / 2) + 64
-        self.memory = ReservedMemory(bytes: (self.capacity + 1) * Self.stride)
+        self.memory = try ReservedMemory(bytes: (self.capacity + 1) * Self.stride)
         self.base = self.memory.base
-        self.directory = LeafDirectory(capacity: self.capacity)
+        self.directory = try LeafDirectory(capacity: self.capacity)
         self.first = 1
         self.finger = 1
         self.highWater = 1

@@ -38,16 +38,16 @@ package final class PrefixTree {
     /// By the numbers of prefixes.
     let distances: DistanceColumns
 
-    package init(family: AddressFamily, capacity: Int) {
+    package init(family: AddressFamily, capacity: Int) throws(TableResourceError) {
         self.family = family
         // Leaves keep 24 bits of a node's number.
         self.capacity = min(capacity, 0xff_fffe)
         self.isIPv6 = family == .ipv6
         self.stride = family == .ipv6 ? 20 : 8
-        self.memory = ReservedMemory(bytes: (self.capacity + 2) * self.stride)
+        self.memory = try ReservedMemory(bytes: (self.capacity + 2) * self.stride)
         self.base = self.memory.base
-        self.short = PrefixLeaves(capacity: family == .ipv4 ? self.capacity : 0)
-        self.long = PrefixLeaves(capacity: family == .ipv6 ? self.capacity : 0)
+        self.short = try PrefixLeaves(capacity: family == .ipv4 ? self.capacity : 0)
+        self.long = try PrefixLeaves(capacity: family == .ipv6 ? self.capacity : 0)
         self.distances = DistanceColumns(nodeCapacity: self.capacity + 2)
     }
 

@@ -19,7 +19,8 @@ final class ReservedMemory: @unchecked Sendable {
     /// - Parameters:
     ///   - bytes: The size, rounded up to whole pages.
     ///   - hugePages: Ask for pages of 2 MiB: fewer misses of the TLB for large tables.
-    init(bytes: Int, hugePages: Bool = false) {
+    /// - Throws: Where the system refuses the space: a limit of the process, or of the machine.
+    init(bytes: Int, hugePages: Bool = false) throws(TableResourceError) {
         let page = hugePages ? Self.hugePage : 4096
         self.byteCount = (max(bytes, 1) + page - 1) / page * page
         self.mappedBytes = self.byteCount + (hugePages ? page : 0)
@@ -28,13 +29,7 @@ final class ReservedMemory: @unchecked Sendable {
             let mapping = mmap(nil, self.mappedBytes, PROT_READ | PROT_WRITE, flags, -1, 0),
             mapping != UnsafeMutableRawPointer(bitPattern: -1)
         else {
-            // Not our own promise: a release has to say what the operator can change.
-            fatalError(
-                """
-                the system refuses \(self.mappedBytes >> 20) MiB of address space: \
-                \(String(cString: strerror(errno))); the table reserves far more than it uses, \
-                so lift `ulimit -v`, and let vm.overcommit_memory be 0 or 1
-                """)
+            throw .addressSpace(bytes: self.mappedBytes, code: errno)
         }
         self.mapping = mapping
         self.base = mapping.alignedUp(toMultipleOf: page)

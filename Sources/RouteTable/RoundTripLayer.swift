@@ -22,10 +22,10 @@ final class RoundTripLayer {
     /// Tells what the last reading of the files said from what those before did.
     private var filing: UInt32 = 0
 
-    init(capacity: Int) {
+    init(capacity: Int) throws(TableResourceError) {
         self.capacity = capacity
-        self.ipv4 = PrefixTree(family: .ipv4, capacity: capacity)
-        self.ipv6 = PrefixTree(family: .ipv6, capacity: capacity)
+        self.ipv4 = try PrefixTree(family: .ipv4, capacity: capacity)
+        self.ipv6 = try PrefixTree(family: .ipv6, capacity: capacity)
     }
 
     func tree(_ family: AddressFamily) -> PrefixTree {
@@ -115,9 +115,7 @@ final class RoundTripLayer {
         let tree = self.tree(trip.prefix.family)
         let key = trip.prefix.address.leftAligned
         let column = Int(trip.site.rawValue)
-        tree.distances.grow(to: column + 1, isEmpty: tree.count == 0)
-        let records = self.sites[column] ?? SiteRecords(nodeCapacity: self.capacity + 2)
-        self.sites[column] = records
+        guard let records = self.records(tree, column) else { return nil }
         var node = tree.find(key: key, length: trip.prefix.length)
         if node == 0 {
             guard self.count < self.capacity,
@@ -126,6 +124,19 @@ final class RoundTripLayer {
             node = new
         }
         return (records, tree, node)
+    }
+
+    /// Where a site's values stand; nil where the system refuses the space.
+    private func records(_ tree: PrefixTree, _ column: Int) -> SiteRecords? {
+        do {
+            try tree.distances.grow(to: column + 1, isEmpty: tree.count == 0)
+            let records =
+                try self.sites[column] ?? SiteRecords(nodeCapacity: self.capacity + 2)
+            self.sites[column] = records
+            return records
+        } catch {
+            return nil
+        }
     }
 
     // MARK: What is no longer said

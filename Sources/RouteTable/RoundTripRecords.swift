@@ -48,10 +48,10 @@ final class SiteRecords {
     private let filedMemory: ReservedMemory
 
     /// Nodes of each family are numbered below `nodeCapacity`.
-    init(nodeCapacity: Int) {
+    init(nodeCapacity: Int) throws(TableResourceError) {
         self.nodeCapacity = nodeCapacity
-        self.observedMemory = ReservedMemory(bytes: 2 * 8 * nodeCapacity)
-        self.filedMemory = ReservedMemory(bytes: 2 * 4 * nodeCapacity)
+        self.observedMemory = try ReservedMemory(bytes: 2 * 8 * nodeCapacity)
+        self.filedMemory = try ReservedMemory(bytes: 2 * 4 * nodeCapacity)
     }
 
     @inline(__always)

@@ -40,11 +40,11 @@ final class RoutePages {
     private var highWater = 0
     private var free: [UInt32] = []
 
-    init(capacity: Int) {
+    init(capacity: Int) throws(TableResourceError) {
         self.capacity = capacity
-        self.memory = ReservedMemory(bytes: capacity * Self.slotsPerPage * 8)
+        self.memory = try ReservedMemory(bytes: capacity * Self.slotsPerPage * 8)
         self.slots = self.memory.base.assumingMemoryBound(to: UInt64.self)
-        self.usedMemory = ReservedMemory(bytes: capacity)
+        self.usedMemory = try ReservedMemory(bytes: capacity)
         self.used = self.usedMemory.base.assumingMemoryBound(to: UInt8.self)
     }
 

@@ -27,8 +27,8 @@ private final class ThreadBody: Sendable {
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }
 
-/// Starts a thread that takes no signals and that nobody joins; false where the system refuses.
-package func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+/// Starts a thread that takes no signals and that nobody joins.
+package func startThread(_ body: @escaping @Sendable () -> Void) throws(TableResourceError) {
     let box = Unmanaged.passRetained(ThreadBody(body))
     var thread = pthread_t()
     let status = pthread_create(
@@ -43,8 +43,7 @@ package func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
         }, box.toOpaque())
     guard status == 0 else {
         box.release()
-        return false
+        throw .thread(code: status)
     }
     pthread_detach(thread)
-    return true
 }

@@ -22,7 +22,7 @@ final class TableEngine {
     let ipv4: PrefixTree
     let ipv6: PrefixTree
     let pages: RoutePages
-    let attributes = AttributeStore()
+    let attributes: AttributeStore
 
     var feeds: [Feed?] = Array(repeating: nil, count: FeedID.limit)
     /// Columns of sites that are defined, as bits.
@@ -46,27 +46,35 @@ final class TableEngine {
     var heldSites: UInt64 = 0
     /// Since when there is something that only another image will show.
     var rebuildDue: UInt64?
+    /// The last rebuild was refused by the system: what it was for is not shown yet.
+    var rebuildIsOwed = false
     var classesAtRebuild = 1
     var jobs: [FeedJob] = []
+    /// What the sites are called.
+    var siteNames: [SiteID: String] = [:]
+    /// A checkpoint's routes are on their way back: until they are there, all sites are held and
+    /// no image is built.
+    var isRestoring = false
     var tally = TableCounts()
 
     init(
         limits: TableLimits, now: @escaping @Sendable () -> Int64, roundTripSlice: UInt64 = 1000
-    ) {
+    ) throws(TableResourceError) {
         self.limits = limits
         self.now = now
-        self.roundTrips = RoundTripLayer(capacity: limits.roundTripPrefixes)
+        self.roundTrips = try RoundTripLayer(capacity: limits.roundTripPrefixes)
         self.roundTripSlice = roundTripSlice
-        self.ipv4 = PrefixTree(family: .ipv4, capacity: limits.prefixes)
-        self.ipv6 = PrefixTree(family: .ipv6, capacity: limits.prefixes)
-        self.pages = RoutePages(capacity: 1 << 22)
-        self.image = TableImage(
+        self.ipv4 = try PrefixTree(family: .ipv4, capacity: limits.prefixes)
+        self.ipv6 = try PrefixTree(family: .ipv6, capacity: limits.prefixes)
+        self.pages = try RoutePages(capacity: 1 << 22)
+        self.attributes = try AttributeStore()
+        self.image = try TableImage(
             generation: 1,
             ipv4: LookupTrie(nodeCapacity: TrieBuilder.capacity(forDemand: 0), large: false),
             ipv6: LookupTrie(nodeCapacity: TrieBuilder.capacity(forDemand: 0), large: false),
             classes: ClassTable(sites: 0, roundTripSites: 0, capacity: 1 << 16), pins: .empty,
             locations: .empty)
-        self.lookup = LookupTable(first: self.image, readers: limits.readers)
+        self.lookup = try LookupTable(first: self.image, readers: limits.readers)
     }
 
     func tree(_ family: AddressFamily) -> PrefixTree {
@@ -90,9 +98,10 @@ final class TableEngine {
 
     private func apply(_ command: TableCommand) {
         switch command {
-        case .defineSite(let site, name: _):
-            self.definedSites |= 1 << UInt64(site.rawValue)
-            self.fitColumns()
+        case .defineSite(let site, let name):
+            self.siteNames[site] = name
+            let bit: UInt64 = 1 << UInt64(site.rawValue)
+            self.withColumns(for: bit) { self.definedSites |= bit }
         case .removeSite(let site): self.removeSite(site)
         case .addFeed(let definition): self.addFeed(definition)
         case .removeFeed(let id): self.withFeed(id) { self.removeFeed($0) }
@@ -120,10 +129,17 @@ final class TableEngine {
         body(feed)
     }
 
-    /// Makes the distances wide enough for all sites in use.
-    private func fitColumns() {
-        for tree in [self.ipv4, self.ipv6] {
-            tree.distances.grow(to: self.neededColumns, isEmpty: tree.count == 0)
+    /// Goes on once the distances are wide enough for further sites; where the system refuses
+    /// the space, the command is refused.
+    private func withColumns(for sites: UInt64, _ body: () -> Void) {
+        let columns = max(self.neededColumns, 64 - sites.leadingZeroBitCount)
+        do {
+            for tree in [self.ipv4, self.ipv6] {
+                try tree.distances.grow(to: columns, isEmpty: tree.count == 0)
+            }
+            body()
+        } catch {
+            self.tally.refusedCommands += 1
         }
     }
 
@@ -138,6 +154,7 @@ final class TableEngine {
 
     private func removeSite(_ site: SiteID) {
         self.definedSites &= ~(1 << UInt64(site.rawValue))
+        self.siteNames[site] = nil
         self.takeRoundTrips(.sweep(.site(site)))
         for feed in self.feeds.compactMap({ $0 }) where !feed.isRemoved {
             if feed.definition.site == site {
@@ -151,6 +168,10 @@ final class TableEngine {
     }
 
     private func addFeed(_ definition: FeedDefinition) {
+        self.withColumns(for: definition.columns) { self.takeIn(definition) }
+    }
+
+    private func takeIn(_ definition: FeedDefinition) {
         let index = Int(definition.id.rawValue)
         if let known = self.feeds[index] {
             self.finishJobs(of: known)
@@ -185,7 +206,6 @@ final class TableEngine {
             }
         }
         self.contributors = lists
-        self.fitColumns()
     }
 
     // MARK: Between batches
@@ -204,7 +224,10 @@ final class TableEngine {
 
     var hasRetired: Bool { !self.retiredImages.isEmpty }
     var hasJobs: Bool { !self.jobs.isEmpty || !self.roundTripJobs.isEmpty }
-    var hasWork: Bool { self.hasJobs || self.rebuildDue != nil }
+    /// There is something to do that nothing has to come for.
+    var hasWork: Bool { self.hasJobs || self.rebuildDue != nil && !self.isRestoring }
+    /// All that was asked for is visible to readers.
+    var isSettled: Bool { !self.hasJobs && self.rebuildDue == nil }
 
     /// Microseconds that a due rebuild waits for others to share it, while there is other work.
     private static let rebuildPatience: UInt64 = 200_000
@@ -215,7 +238,7 @@ final class TableEngine {
     func step(isIdle: Bool) {
         if self.hasJobs {
             self.stepJobs()
-        } else if let due = self.rebuildDue,
+        } else if let due = self.rebuildDue, !self.isRestoring,
             isIdle || monotonicMicroseconds() - due > Self.rebuildPatience
         {
             self.rebuild()
@@ -226,8 +249,19 @@ final class TableEngine {
         if self.rebuildDue == nil { self.rebuildDue = monotonicMicroseconds() }
     }
 
-    /// Builds another image of all layers and publishes it in one step.
+    /// Builds another image of all layers and publishes it in one step. Where the system refuses
+    /// the memory the old one stays, and the sites held stay held: their next change asks again.
     func rebuild() {
+        do {
+            try self.buildAndPublish()
+        } catch {
+            self.tally.refusedRebuilds += 1
+            self.rebuildDue = nil
+            self.rebuildIsOwed = true
+        }
+    }
+
+    private func buildAndPublish() throws(TableResourceError) {
         let started = monotonicMicroseconds()
         let columns = self.neededColumns
         // Columns that fell out of use are zero by now.
@@ -236,28 +270,34 @@ final class TableEngine {
         let boundaries =
             self.ipv4.count + self.ipv6.count + self.roundTrips.count + self.pins.boundaries
             + self.locations.boundaries
-        let classes = ClassTable(
+        let classes = try ClassTable(
             sites: columns, roundTripSites: self.roundTrips.columns,
             capacity: 4 * boundaries + 2 * self.limits.classes + (1 << 16))
         let image = TableImage(
             generation: self.image.generation + 1,
-            ipv4: TrieBuilder.build(
+            ipv4: try TrieBuilder.build(
                 tree: self.ipv4, roundTrips: self.roundTrips.ipv4, pins: self.pins.ipv4,
                 locations: self.locations.ipv4, classes: classes),
-            ipv6: TrieBuilder.build(
+            ipv6: try TrieBuilder.build(
                 tree: self.ipv6, roundTrips: self.roundTrips.ipv6, pins: self.pins.ipv6,
                 locations: self.locations.ipv6, classes: classes),
             classes: classes, pins: self.pins, locations: self.locations)
-        self.lookup.publish(image)
-        self.retiredImages.append((self.lookup.epochs.current, self.image))
-        self.image = image
-        self.classesAtRebuild = classes.count
         self.heldSites = 0
         self.holdsRoundTrips = false
         self.rebuildDue = nil
-        self.endBatch()
+        self.rebuildIsOwed = false
+        self.publish(image)
         self.tally.rebuilds += 1
         self.tally.longestRebuildMicroseconds = max(
             self.tally.longestRebuildMicroseconds, monotonicMicroseconds() - started)
+    }
+
+    /// Shows readers another image.
+    func publish(_ image: TableImage) {
+        self.lookup.publish(image)
+        self.retiredImages.append((self.lookup.epochs.current, self.image))
+        self.image = image
+        self.classesAtRebuild = image.classes.count
+        self.endBatch()
     }
 }

@@ -16,24 +16,26 @@ public final class TableOwner: Sendable {
     private let roundTripGauge: RoundTripGauge
 
     /// Starts the writer. `now` is the time in Unix seconds that routes are stamped with.
+    ///
+    /// - Throws: Where the system refuses address space or the thread.
     public convenience init(
         limits: TableLimits = TableLimits(),
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
-    ) {
-        self.init(limits: limits, roundTripSlice: 1000, now: now)
+    ) throws(TableResourceError) {
+        try self.init(limits: limits, roundTripSlice: 1000, now: now)
     }
 
     /// `roundTripSlice`: microseconds of work on round trips at a time.
     package init(
         limits: TableLimits, roundTripSlice: UInt64, now: @escaping @Sendable () -> Int64
-    ) {
-        let engine = TableEngine(limits: limits, now: now, roundTripSlice: roundTripSlice)
+    ) throws(TableResourceError) {
+        let engine = try TableEngine(limits: limits, now: now, roundTripSlice: roundTripSlice)
         self.roundTripGauge = engine.roundTripGauge
         self.lookup = engine.lookup
         self.limits = limits
         self.thread = OwnerThread(
             engine: engine, queue: OwnerQueue(highMark: limits.queuedChanges))
-        self.thread.start()
+        try self.thread.start()
     }
 
     deinit { self.thread.shutdown() }
@@ -107,11 +109,16 @@ public final class TableOwner: Sendable {
     public func querySync<T: Sendable>(
         _ body: @escaping @Sendable (borrowing RIB) throws -> T
     ) throws -> T {
+        try self.withEngine { try body(RIB(engine: $0)) }
+    }
+
+    /// Runs `body` on the writer's thread, between two batches, and waits for it.
+    func withEngine<T: Sendable>(
+        _ body: @escaping @Sendable (TableEngine) throws -> T
+    ) throws -> T {
         precondition(!self.thread.isCurrent, "the writer doesn't wait for itself")
         let gate = Gate<T>()
-        self.thread.query { engine in
-            gate.open(Result { try body(RIB(engine: engine)) })
-        }
+        self.thread.query { engine in gate.open(Result { try body(engine) }) }
         return try gate.wait().get()
     }
 

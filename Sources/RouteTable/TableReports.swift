@@ -43,6 +43,8 @@ public struct TableCounts: Hashable, Sendable {
     public var refusedObservations: UInt64 = 0
     /// Times that the lookup was built anew and swapped.
     public var rebuilds: UInt64 = 0
-    /// The longest of these, in microseconds.
+    /// Times that the system refused the memory for that; the lookup stayed what it was.
+    public var refusedRebuilds: UInt64 = 0
+    /// The longest rebuild, in microseconds.
     public var longestRebuildMicroseconds: UInt64 = 0
 }

@@ -6,10 +6,10 @@ struct TrieBuilder {
     static func build(
         tree: PrefixTree, roundTrips: PrefixTree, pins: RangeLayer, locations: RangeLayer,
         classes: ClassTable
-    ) -> LookupTrie {
+    ) throws(TableResourceError) -> LookupTrie {
         let demand =
             tree.nodeDemand + roundTrips.nodeDemand + pins.nodeDemand + locations.nodeDemand
-        let trie = LookupTrie(
+        let trie = try LookupTrie(
             nodeCapacity: capacity(forDemand: demand), large: tree.count > 50_000)
         var painter = TriePainter(
             trie: trie, classes: classes, change: .whole(0), epochs: nil)

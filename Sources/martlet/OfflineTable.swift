@@ -63,7 +63,7 @@ final class OfflineTable: ConsoleBackend {
         }
         try plan.check(hasChosen: !chosen.isEmpty)
 
-        let owner = TableOwner()
+        let owner = try TableOwner()
         for site in plan.sites { owner.submit(.defineSite(site.id, name: site.name)) }
         for (index, feed) in plan.feeds.enumerated() {
             owner.submit(

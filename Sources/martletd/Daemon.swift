@@ -52,11 +52,12 @@ final class Daemon: Sendable {
     ///   - configuration: What to run.
     ///   - socketOwner: The user and group that the daemon will run as.
     /// - Throws: ``StartFailure`` where a file is bad; nothing has been bound then.
+    ///   `TableResourceError` where the system has no room for the table.
     init(configuration: Configuration, socketOwner: (user: uid_t, group: gid_t)?) throws {
         let plan = Self.plan(configuration, after: Assignment(), socketOwner: socketOwner)
         let logger = Logger(label: "martletd")
         self.logger = logger
-        self.owner = TableOwner()
+        self.owner = try TableOwner()
         self.oracle = Oracle(
             lookup: self.owner.lookup, world: World(sites: plan.sites, policies: plan.policies))
         self.scopes = try ScopeKeeper(owner: self.owner, oracle: self.oracle)
@@ -170,8 +171,10 @@ final class Daemon: Sendable {
     /// Serves until SIGTERM or SIGINT, then closes sessions with Cease and ends.
     func run() async throws {
         self.files.start()
-        if !self.scopes.start() {
-            self.logger.warning("no thread for the scopes of answers: they are narrower")
+        do {
+            try self.scopes.start()
+        } catch {
+            self.logger.warning("the scopes of answers are narrower: \(error)")
         }
         var services: [any Service] = [
             FileFeedService(daemon: self), ReadinessService(daemon: self),

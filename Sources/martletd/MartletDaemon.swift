@@ -6,6 +6,7 @@ import CBSD
 import Configuration
 import Glibc
 import Logging
+import RouteTable
 
 /// The process's entry.
 ///
@@ -70,6 +71,9 @@ struct MartletDaemon: AsyncParsableCommand {
         } catch let error as StartFailure {
             for line in error.lines { StandardError.print("martletd: \(line)") }
             throw ExitCode(error.status)
+        } catch let error as TableResourceError {
+            StandardError.print("martletd: \(error)")
+            throw ExitCode(StartFailure.systemError)
         } catch let error as PidFile.Failure {
             StandardError.print("martletd: \(error)")
             if case .system = error { throw ExitCode(StartFailure.systemError) }

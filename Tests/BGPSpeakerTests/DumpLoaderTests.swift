@@ -37,7 +37,7 @@ struct DumpLoaderTests {
 
     @Test("one pass feeds several feeds, each from its peer")
     func severalFeeds() throws {
-        let table = LoaderTable(feeds: 3)
+        let table = try LoaderTable(feeds: 3)
         defer { table.owner.shutdown() }
         let loader = DumpLoader(
             path: try Files.write(self.dump(), "rib"),
@@ -55,7 +55,7 @@ struct DumpLoaderTests {
 
     @Test("a selector that fits several peers, or none, is an error that lists them")
     func selectors() throws {
-        let table = LoaderTable(feeds: 1)
+        let table = try LoaderTable(feeds: 1)
         defer { table.owner.shutdown() }
         let path = try Files.write(
             Files.peerIndex([self.one, self.two, self.six])
@@ -93,7 +93,7 @@ struct DumpLoaderTests {
 
     @Test("of several paths (ADD-PATH) the shortest counts, of equal ones the first")
     func addPath() throws {
-        let table = LoaderTable(feeds: 1)
+        let table = try LoaderTable(feeds: 1)
         defer { table.owner.shutdown() }
         let path = try Files.write(
             Files.peerIndex([self.one])
@@ -111,7 +111,7 @@ struct DumpLoaderTests {
 
     @Test("multicast routes and routes with bad attributes are left out")
     func leftOut() throws {
-        let table = LoaderTable(feeds: 1)
+        let table = try LoaderTable(feeds: 1)
         defer { table.owner.shutdown() }
         let path = try Files.write(
             Files.peerIndex([self.one])
@@ -126,7 +126,7 @@ struct DumpLoaderTests {
 
     @Test("messages are played to the end: announced, replaced, withdrawn, sessions lost")
     func messages() throws {
-        let table = LoaderTable(feeds: 2)
+        let table = try LoaderTable(feeds: 2)
         defer { table.owner.shutdown() }
         let path = try Files.write(
             Files.stateChange(self.one, 5, 6)
@@ -152,7 +152,7 @@ struct DumpLoaderTests {
 
     @Test("messages with path identifiers leave the shortest path that is left")
     func addPathMessages() throws {
-        let table = LoaderTable(feeds: 1)
+        let table = try LoaderTable(feeds: 1)
         defer { table.owner.shutdown() }
         func prefix(_ id: UInt8, _ text: String) -> [UInt8] { [0, 0, 0, id] + Files.prefix(text) }
         let start =
@@ -178,7 +178,7 @@ struct DumpLoaderTests {
 
     @Test("a file read again replaces what it said before")
     func reload() throws {
-        let table = LoaderTable(feeds: 1)
+        let table = try LoaderTable(feeds: 1)
         defer { table.owner.shutdown() }
         for (prefixes, expected) in [
             (["10.0.0.0/8", "11.0.0.0/8"], ["10.0.0.0/8 64501", "11.0.0.0/8 64501"]),
@@ -197,7 +197,7 @@ struct DumpLoaderTests {
 
     @Test("a damaged file never replaces a good one; where wanted its good part counts")
     func damage() throws {
-        let table = LoaderTable(feeds: 2)
+        let table = try LoaderTable(feeds: 2)
         defer { table.owner.shutdown() }
         let feeds = self.feeds(self.address(self.one), self.address(self.two))
         let good = self.dump()
@@ -232,7 +232,7 @@ struct DumpLoaderTests {
 
     @Test("records that contradict themselves or each other are named")
     func contradictions() throws {
-        let table = LoaderTable(feeds: 1)
+        let table = try LoaderTable(feeds: 1)
         defer { table.owner.shutdown() }
         func error(_ bytes: [UInt8]) throws -> MRTError? {
             let loader = DumpLoader(
@@ -262,7 +262,7 @@ struct DumpLoaderTests {
 
     @Test("more routes than a batch holds, with few and with many different attributes")
     func manyRoutes() throws {
-        let table = LoaderTable(feeds: 1)
+        let table = try LoaderTable(feeds: 1)
         defer { table.owner.shutdown() }
         var bytes = Files.peerIndex([self.one])
         for index in 0..<20_000 {
@@ -287,7 +287,7 @@ struct DumpLoaderTests {
 struct RealDumpLoaderTests {
     @Test("rrc00's six full peers come in with the routes that are known of them")
     func rrc00() throws {
-        let table = LoaderTable(feeds: 6)
+        let table = try LoaderTable(feeds: 6)
         defer { table.owner.shutdown() }
         let peers = [
             ("206.251.0.85", 76_575), ("204.152.166.29", 76_435), ("195.211.222.11", 71_665),
@@ -320,7 +320,7 @@ struct RealDumpLoaderTests {
 
     @Test("an old table, and a session's whole transfer, come in by message and by record")
     func otherForms() throws {
-        let table = LoaderTable(feeds: 2)
+        let table = try LoaderTable(feeds: 2)
         defer { table.owner.shutdown() }
         let old = try DumpLoader(
             path: LoaderFiles.path("mrt/rib/bview.20020722.2337.gz"),

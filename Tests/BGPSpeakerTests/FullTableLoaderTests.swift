@@ -52,7 +52,7 @@ struct FullTableLoaderTests {
         let start = (clock: ContinuousClock.now, cpu: Self.usage().seconds)
         try loader.check()
         let checked = (clock: ContinuousClock.now, cpu: Self.usage().seconds)
-        let owner = TableOwner()
+        let owner = try TableOwner()
         defer { owner.shutdown() }
         for (index, peer) in peers.enumerated() {
             let site = SiteID(rawValue: UInt8(index))

@@ -119,9 +119,10 @@ enum LoaderFiles {
 
 /// A table with some sites, and one feed of each.
 struct LoaderTable {
-    let owner = TableOwner(now: { 0 })
+    let owner: TableOwner
 
-    init(feeds: Int) {
+    init(feeds: Int) throws {
+        self.owner = try TableOwner(now: { 0 })
         for index in 0..<feeds {
             let site = SiteID(rawValue: UInt8(index))
             self.owner.submit(.defineSite(site, name: "site\(index)"))

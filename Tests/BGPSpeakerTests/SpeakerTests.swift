@@ -120,7 +120,7 @@ struct SpeakerTests {
 
     @Test("lets a peer wait that calls between bind and run")
     func early() async throws {
-        let owner = TableOwner()
+        let owner = try TableOwner()
         let speaker = BGPSpeaker(
             settings: SpeakerSettings(listen: try Self.listen(), peers: [try Self.peer()]),
             group: MultiThreadedEventLoopGroup.singleton, owner: owner,

@@ -24,7 +24,7 @@ final class Station: Sendable {
     init(
         _ settings: SpeakerSettings, limits: TableLimits = TableLimits(), log: Logger? = nil
     ) async throws {
-        self.owner = TableOwner(limits: limits)
+        self.owner = try TableOwner(limits: limits)
         self.owner.submit(.defineSite(SiteID(0), name: "here"))
         for peer in settings.peers {
             self.owner.submit(

@@ -21,7 +21,7 @@ struct RouteMapLoaderTests {
 
     @Test("later files win over earlier ones, prefix by prefix")
     func later() throws {
-        let table = LoaderTable(feeds: 5)
+        let table = try LoaderTable(feeds: 5)
         defer { table.owner.shutdown() }
         let pins = try RouteMapLoader.load(
             paths: [
@@ -73,7 +73,7 @@ struct RouteMapLoaderTests {
 struct LocationLoaderTests {
     @Test("ranges get the centres of their countries")
     func places() throws {
-        let table = LoaderTable(feeds: 1)
+        let table = try LoaderTable(feeds: 1)
         defer { table.owner.shutdown() }
         let four = try LoaderFiles.write(
             Array("16777216,16777471,AU\n16777472,16778239,EU\n16778240,16778241,??\n".utf8), "4")

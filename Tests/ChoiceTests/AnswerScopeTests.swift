@@ -34,7 +34,7 @@ final class ScopesUnderTest {
             if index != 3 { sites[index].addresses.append(IPAddress(ipv6High: 1, low: 1)) }
         }
         let all = sites.map(\.id)
-        self.fixture = Fixture(
+        self.fixture = try Fixture(
             sites,
             policies: [
                 Policy(sites: all, tieBreaks: [.order]),
@@ -208,7 +208,7 @@ struct AnswerScopeTests {
 
     @Test("narrows where the table has changed, and stays wide elsewhere")
     func narrowsLocally() async throws {
-        let fixture = Fixture(OracleTests.sites(2))
+        let fixture = try Fixture(OracleTests.sites(2))
         defer { fixture.owner.shutdown() }
         await fixture.complete(0, 1)
         var routes: [(site: UInt8, prefix: String, hops: Int?)] = [(0, "0.0.0.0/0", 1)]
@@ -241,7 +241,7 @@ struct AnswerScopeTests {
     @Test("stays wide through changes of sites that the question doesn't list")
     func carriesOver() async throws {
         let sites = OracleTests.sites(3)
-        let fixture = Fixture(
+        let fixture = try Fixture(
             sites, policies: [Policy(sites: sites.map(\.id)), Policy(sites: [sites[0].id])])
         defer { fixture.owner.shutdown() }
         await fixture.complete(0, 1, 2)
@@ -267,7 +267,7 @@ struct AnswerScopeTests {
 
     @Test("is that of the class where indexes would need more memory than they may")
     func memoryLimit() async throws {
-        let fixture = Fixture(OracleTests.sites(2))
+        let fixture = try Fixture(OracleTests.sites(2))
         defer { fixture.owner.shutdown() }
         await fixture.complete(0, 1)
         var routes: [(site: UInt8, prefix: String, hops: Int?)] = [(0, "0.0.0.0/0", 3)]
@@ -287,15 +287,15 @@ struct AnswerScopeTests {
 
     @Test("is followed by a thread, which ends when it is told to")
     func thread() async throws {
-        let fixture = Fixture(OracleTests.sites(2))
+        let fixture = try Fixture(OracleTests.sites(2))
         defer { fixture.owner.shutdown() }
         await fixture.complete(0, 1)
         try await fixture.announce([(0, "0.0.0.0/0", 1), (1, "10.0.0.0/8", 2)])
         let keeper = try ScopeKeeper(
             owner: fixture.owner, oracle: fixture.oracle,
             pace: ScopeKeeper.Pace(refreshShare: 1, urgentShare: 1, refreshInterval: 0))
-        #expect(keeper.start())
-        #expect(!keeper.start(), "once")
+        #expect(try keeper.start())
+        #expect(try !keeper.start(), "once")
         var reader = try fixture.oracle.makeReader()
         for change in 0..<4 {
             try await Self.wait(for: 0) { try Self.scope(&reader, "10.0.0.1") }
@@ -311,7 +311,7 @@ struct AnswerScopeTests {
         }
         keeper.stop()
         keeper.stop()
-        #expect(!keeper.start())
+        #expect(try !keeper.start())
         #expect(try Self.scope(&reader, "10.0.0.1") == 8, "by class again")
     }
 

@@ -8,10 +8,11 @@ import Testing
 
 /// A table that is filled by hand, and an oracle over it.
 struct Fixture {
-    let owner = TableOwner()
+    let owner: TableOwner
     let oracle: Oracle
 
-    init(_ sites: [Site], policies: [Policy] = []) {
+    init(_ sites: [Site], policies: [Policy] = []) throws {
+        self.owner = try TableOwner()
         self.oracle = Oracle(
             lookup: self.owner.lookup, world: World(sites: sites, policies: policies))
         for site in sites {
@@ -73,7 +74,7 @@ struct OracleTests {
 
     @Test("orders sites by the table's distances, and follows what changes")
     func follows() async throws {
-        let fixture = Fixture(Self.sites(2))
+        let fixture = try Fixture(Self.sites(2))
         defer { fixture.owner.shutdown() }
         try await fixture.announce([
             (0, "10.0.0.0/8", 1), (1, "10.0.0.0/8", 2), (1, "10.1.0.0/16", 1),
@@ -109,7 +110,7 @@ struct OracleTests {
             Policy(sites: Array(all.prefix(2)), tieBreaks: [.order], weightLengthIPv4: 28),
             Policy(sites: [all[4], all[3]], measure: .hops, slack: 9, weightLengthIPv4: 16),
         ]
-        let fixture = Fixture(sites, policies: policies)
+        let fixture = try Fixture(sites, policies: policies)
         defer { fixture.owner.shutdown() }
         var routes: [(site: UInt8, prefix: String, hops: Int?)] = []
         for _ in 0..<300 {
@@ -145,7 +146,7 @@ struct OracleTests {
 
     @Test("narrows the scope to what was hashed, where a hash decides a place that is used")
     func scope() async throws {
-        let fixture = Fixture(Self.sites(3))
+        let fixture = try Fixture(Self.sites(3))
         defer { fixture.owner.shutdown() }
         try await fixture.announce([
             (0, "0.0.0.0/0", 1), (1, "0.0.0.0/0", 2), (2, "0.0.0.0/0", 2),
@@ -162,7 +163,7 @@ struct OracleTests {
 
     @Test("gives nothing for a policy that isn't there")
     func unknownPolicy() throws {
-        let fixture = Fixture(Self.sites(1))
+        let fixture = try Fixture(Self.sites(1))
         defer { fixture.owner.shutdown() }
         var reader = try fixture.oracle.makeReader()
         for policy in [1, -1, .max, .min] {
@@ -182,7 +183,7 @@ struct OracleTests {
                 sites: index % 3 == 0 ? [sites[1].id, sites[0].id] : [sites[index & 1].id],
                 tieBreaks: [])
         }
-        let fixture = Fixture(sites, policies: policies)
+        let fixture = try Fixture(sites, policies: policies)
         defer { fixture.owner.shutdown() }
         var reader = try fixture.oracle.makeReader()
         for _ in 0..<2 {
@@ -195,7 +196,7 @@ struct OracleTests {
 
     @Test("shows a batch one world, and the next batch the next")
     func batches() throws {
-        let fixture = Fixture(Self.sites(1))
+        let fixture = try Fixture(Self.sites(1))
         defer { fixture.owner.shutdown() }
         var reader = try fixture.oracle.makeReader()
         let oracle = fixture.oracle

@@ -73,7 +73,7 @@ struct RealTableTests {
         let full = table.peers.indices.filter { table.routes[$0].count > 50_000 }
         try #require(full.count == 6)
 
-        let owner = TableOwner()
+        let owner = try TableOwner()
         defer { owner.shutdown() }
         for site in 0..<6 {
             let id = SiteID(rawValue: UInt8(site))

@@ -26,7 +26,7 @@ final class Fixture: ConsoleBackend {
     static let edge = FeedID(1)
 
     init() async throws {
-        self.owner = TableOwner(now: { Fixture.startTime })
+        self.owner = try TableOwner(now: { Fixture.startTime })
         let australia = Place(latitude: -25, longitude: 133, name: "AU")
         let japan = Place(latitude: 36, longitude: 138, name: "JP")
         let sites = [

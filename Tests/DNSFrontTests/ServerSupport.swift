@@ -15,7 +15,7 @@ func withServer(
     zones: [Zone] = [exampleZone()], change: (inout DNSSettings) -> Void = { _ in },
     _ body: @escaping @Sendable (DNSServer, [DNSEndpoint]) async throws -> Void
 ) async throws {
-    let owner = TableOwner()
+    let owner = try TableOwner()
     defer { owner.shutdown() }
     let world = exampleWorld()
     for site in world.sites { owner.submit(.defineSite(site.id, name: site.name)) }

@@ -173,7 +173,7 @@ struct ServerTests {
 
     @Test("doesn't run without its ports")
     func notBound() async throws {
-        let owner = TableOwner()
+        let owner = try TableOwner()
         defer { owner.shutdown() }
         let server = DNSServer(
             oracle: Oracle(lookup: owner.lookup, world: exampleWorld()), zones: ZoneStore(),

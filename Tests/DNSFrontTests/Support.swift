@@ -109,7 +109,7 @@ final class Bench {
     private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_535, alignment: 8)
 
     init(_ zones: [Zone] = [exampleZone()], world: World = exampleWorld()) throws {
-        self.owner = TableOwner()
+        self.owner = try TableOwner()
         for site in world.sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
         self.oracle = Oracle(lookup: self.owner.lookup, world: world)
         try self.store.replace(zones)

@@ -79,7 +79,7 @@ struct ConcurrentReaderTests {
     /// freed too early or cached over a change of generation shows.
     @Test("see for each address only what one of its prefixes had")
     func allowedValues() throws {
-        let owner = TableOwner()
+        let owner = try TableOwner()
         Self.addFeeds(4, to: owner)
         let prefixes = Self.prefixes
         // For each probe the numbers of the prefixes that cover it.
@@ -142,7 +142,7 @@ struct ConcurrentReaderTests {
 
     @Test("see a whole feed come and go in one step, beside updates of another")
     func oneStep() throws {
-        let owner = TableOwner()
+        let owner = try TableOwner()
         Self.addFeeds(2, to: owner)
         let prefixes = Self.prefixes
         self.beside(
@@ -193,7 +193,7 @@ struct ConcurrentReaderTests {
 
     @Test("come and go themselves")
     func readersComeAndGo() throws {
-        let owner = TableOwner(limits: TableLimits(readers: 4))
+        let owner = try TableOwner(limits: TableLimits(readers: 4))
         Self.addFeeds(1, to: owner)
         self.beside(
             owner, threads: 2,

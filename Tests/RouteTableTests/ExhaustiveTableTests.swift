@@ -46,7 +46,7 @@ struct ExhaustiveTableTests {
     /// Walks all subsets of `sites` × the prefixes down to `depth` in Gray's order, in all
     /// plantings at once.
     private func walk(_ plantings: [Planting], sites: Int, depth: Int) throws {
-        let owner = TableOwner()
+        let owner = try TableOwner()
         for site in 0..<sites {
             let feed = FeedID(UInt16(site))
             owner.submit(

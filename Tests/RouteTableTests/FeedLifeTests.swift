@@ -29,7 +29,7 @@ struct FeedLifeTests {
 
     @Test("begins out of sight, until its first transfer is complete")
     func firstTransfer() throws {
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         table.apply(.addFeed(self.feed(0, site: 0)))
         table.apply(.feedUp(FeedID(0)))
         table.change(FeedID(0), announce: [(self.block, self.path(2))])
@@ -50,7 +50,7 @@ struct FeedLifeTests {
 
     @Test("keeps its routes as stale through a loss, and loses those not confirmed")
     func restart() throws {
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         table.apply(.addFeed(self.feed(0, site: 0)))
         table.change(
             FeedID(0), announce: [(self.block, self.path(2)), (self.longer, self.path(4))])
@@ -74,7 +74,7 @@ struct FeedLifeTests {
 
     @Test("stale, loses to a fresh one of its site, and wins again when both are stale")
     func staleness() throws {
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         table.apply(.addFeed(self.feed(0, site: 0, order: 0)))
         table.apply(.addFeed(self.feed(1, site: 0, order: 1)))
         for (id, hops) in [(0, 2), (1, 5)] as [(UInt16, Int)] {
@@ -94,7 +94,7 @@ struct FeedLifeTests {
 
     @Test("with an equal path, decides by its order and not by its arrival")
     func order() throws {
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         table.apply(.addFeed(self.feed(0, site: 0, order: 2)))
         table.apply(.addFeed(self.feed(1, site: 0, order: 1)))
         for id in [0, 1] as [UInt16] {
@@ -111,7 +111,7 @@ struct FeedLifeTests {
 
     @Test("survives more sessions than there are epoch numbers")
     func manySessions() throws {
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         table.apply(.addFeed(self.feed(0, site: 0)))
         let prefixes = (0..<70).map {
             IPPrefix(masking: IPAddress(ipv4: UInt32($0) << 24), length: 8)
@@ -133,7 +133,7 @@ struct FeedLifeTests {
 
     @Test("ends with its site, and gives its number to another")
     func removal() throws {
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         table.apply(.defineSite(SiteID(40), name: "far"))
         table.apply(.addFeed(self.feed(0, site: 40)))
         table.apply(.addFeed(self.feed(1, site: 1)))
@@ -154,7 +154,7 @@ struct FeedLifeTests {
 
     @Test("read through sites, gives each the hops after its number")
     func throughSites() throws {
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         table.apply(
             .addFeed(
                 FeedDefinition(
@@ -176,7 +176,7 @@ struct FeedLifeTests {
 
     @Test("shows the longest prefix of any site, and each site's own path")
     func paths() throws {
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         for (id, prefix) in [(0, self.block), (1, self.longer)] as [(UInt16, IPPrefix)] {
             table.apply(.addFeed(self.feed(id, site: UInt8(id))))
             table.change(FeedID(id), announce: [(prefix, self.path(3))])

@@ -126,7 +126,7 @@ struct RandomTableTests {
     @Test("answers as the reference does after each of them", arguments: Self.seeds)
     func eachStep(seed: UInt64) throws {
         var random = SplitMix(seed: seed)
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         let sites = [2, 9, 3, 64][Int(seed % 4)]
         for id in 0..<5 {
             table.apply(.addFeed(Self.definition(id, &random, sites: min(sites, 4))))
@@ -142,7 +142,7 @@ struct RandomTableTests {
     @Test("answers as the reference does at rest", arguments: Self.seeds)
     func atRest(seed: UInt64) throws {
         var random = SplitMix(seed: seed + 100)
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         for id in 0..<6 {
             table.apply(.addFeed(Self.definition(id, &random, sites: 4)))
             table.apply(.feedComplete(FeedID(UInt16(id))))

@@ -65,7 +65,7 @@ struct RoundTripRandomTests {
     func eachStep(seed: UInt64) throws {
         var random = SplitMix(seed: seed + 4000)
         let sites = [2, 9, 3, 64][Int(seed % 4)]
-        let table = TableUnderTest(roundTripSlice: seed % 2 == 0 ? 0 : 1000)
+        let table = try TableUnderTest(roundTripSlice: seed % 2 == 0 ? 0 : 1000)
         for id in 0..<3 {
             table.apply(.addFeed(RandomTableTests.definition(id, &random, sites: min(sites, 4))))
             table.apply(.feedComplete(FeedID(UInt16(id))))
@@ -81,7 +81,7 @@ struct RoundTripRandomTests {
     @Test("mean what the reference says at rest", arguments: Self.seeds)
     func atRest(seed: UInt64) throws {
         var random = SplitMix(seed: seed + 5000)
-        let table = TableUnderTest(roundTripSlice: 0)
+        let table = try TableUnderTest(roundTripSlice: 0)
         for id in 0..<3 {
             table.apply(.addFeed(RandomTableTests.definition(id, &random, sites: 4)))
             table.apply(.feedComplete(FeedID(UInt16(id))))
@@ -137,7 +137,11 @@ struct RoundTripRandomTests {
 
 @Suite("Round trips")
 struct RoundTripTests {
-    let table = TableUnderTest(limits: TableLimits(roundTripPrefixes: 3))
+    let table: TableUnderTest
+
+    init() throws {
+        self.table = try TableUnderTest(limits: TableLimits(roundTripPrefixes: 3))
+    }
 
     private func trip(_ prefix: String, _ site: UInt8, _ milliseconds: Double) throws -> RoundTrip {
         RoundTrip(
@@ -250,7 +254,7 @@ struct RoundTripTests {
     func restoring() throws {
         self.table.apply(.observe([try self.trip("10.0.0.0/8", 0, 10)]))
         self.table.owner.flushAndWait()
-        let other = TableUnderTest()
+        let other = try TableUnderTest()
         let known = try RoundTripRandomTests.list(self.table, nil, 9)
         other.owner.submit(.observe([try self.trip("11.0.0.0/8", 0, 10)]))
         other.owner.submit(

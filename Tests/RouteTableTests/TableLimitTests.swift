@@ -12,22 +12,69 @@ struct TableLimitTests {
         RouteAttributes(asPath: ASPath([ASNumber](repeating: 64_500, count: hops)))
     }
 
-    @Test("that the system sets to address space end the process with a sentence about them")
+    @Test("that the system sets to address space refuse the table in words")
     func addressSpace() async throws {
-        let result = await #expect(
-            processExitsWith: .failure, observing: [\.standardErrorContent]
-        ) {
-            var limit = rlimit(rlim_cur: 2 << 30, rlim_max: 2 << 30)
-            setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
-            _ = TableOwner()
+        await #expect(processExitsWith: .exitCode(7)) {
+            Self.limitAddressSpace(to: 2 << 30)
+            do throws(TableResourceError) {
+                _ = try TableOwner()
+            } catch .addressSpace(let bytes, let code) {
+                let words = "\(TableResourceError.addressSpace(bytes: bytes, code: code))"
+                let isTold = words.contains("ulimit -v") && words.contains("\(bytes >> 20) MiB")
+                exit(isTold && code == ENOMEM ? 7 : 1)
+            }
         }
-        let words = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
-        #expect(words.contains("ulimit -v"), "\(words)")
+    }
+
+    @Test("that the system sets later refuse a site's column and a rebuild, and the table goes on")
+    func addressSpaceLater() async throws {
+        await #expect(processExitsWith: .exitCode(7)) {
+            let owner = try TableOwner()
+            let prefix = IPPrefix(masking: IPAddress(ipv4: 0x0a00_0000), length: 8)
+            func announce(_ site: UInt8, hops: Int) {
+                owner.submit(.defineSite(SiteID(site), name: "\(site)"))
+                owner.submit(
+                    .addFeed(
+                        FeedDefinition(
+                            id: FeedID(UInt16(site)), name: "", site: SiteID(site), order: 0)))
+                var batch = RouteBatch(feed: FeedID(UInt16(site)))
+                batch.announce(prefix, attributes: batch.intern(Self.path(hops)))
+                owner.submit(.routes(batch))
+                owner.submit(.feedComplete(FeedID(UInt16(site))))
+            }
+            announce(0, hops: 3)
+            owner.flushAndWait()
+            // No more than is mapped now.
+            Self.limitAddressSpace(to: 1)
+            announce(63, hops: 2)
+            owner.submit(.setPins([(prefix, [SiteID(0)])]))
+            owner.flushAndWait()
+            Self.limitAddressSpace(to: .max)
+            let refused = try owner.querySync { $0.counts() }
+            // The site, its feed, and the feed's two commands.
+            try #require(refused.refusedCommands == 4)
+            try #require(refused.refusedRebuilds == 1)
+            var reader = try owner.lookup.makeReader()
+            let address = prefix.address
+            let before = reader.withSnapshot { $0.values(ofClass: $0.classID(of: address)) }
+            try #require(before.distance(of: SiteID(0)) == 3 && before.pins.isEmpty)
+
+            announce(63, hops: 2)
+            owner.flushAndWait()
+            let after = reader.withSnapshot { $0.values(ofClass: $0.classID(of: address)) }
+            try #require(after.distance(of: SiteID(63)) == 2 && after.pins == [SiteID(0)])
+            exit(7)
+        }
+    }
+
+    static func limitAddressSpace(to bytes: rlim_t) {
+        var limit = rlimit(rlim_cur: bytes, rlim_max: .max)
+        setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
     }
 
     @Test("refuse the sixty-fifth site in words, and the table goes on")
     func sites() throws {
-        let owner = TableOwner()
+        let owner = try TableOwner()
         let command = TableCommand.defineSite(SiteID(64), name: "one too many")
         #expect(throws: TableDefinitionError.siteOutOfRange(SiteID(64), limit: 64)) {
             try owner.submitChecked(command)
@@ -55,7 +102,7 @@ struct TableLimitTests {
 
     @Test("let 64 sites and 256 feeds in, and refuse the next feed")
     func full() throws {
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         let prefix = IPPrefix(masking: IPAddress(ipv4: 0x0a00_0000), length: 8)
         for id in 0..<256 {
             let feed = FeedDefinition(
@@ -74,7 +121,7 @@ struct TableLimitTests {
 
     @Test("on sites' numbers fit the width to those in use")
     func width() throws {
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         let prefix = IPPrefix(masking: IPAddress(ipv4: 0x0a00_0000), length: 8)
         for (id, site) in [0, 7, 8, 15, 31, 32, 63].enumerated() {
             let feed = FeedID(UInt16(id))
@@ -94,7 +141,7 @@ struct TableLimitTests {
 
     @Test("refuse ranges that go backwards")
     func ranges() throws {
-        let owner = TableOwner(limits: TableLimits(ranges: 2))
+        let owner = try TableOwner(limits: TableLimits(ranges: 2))
         let place = Place(latitude: 0, longitude: 0, name: "AU")
         let backwards = LocationRange(
             first: IPAddress(ipv4: 2), last: IPAddress(ipv4: 1), place: place)
@@ -120,7 +167,7 @@ struct TableLimitTests {
         ], 0..<4 as Range<UInt64>)
     func refusals(limits: TableLimits, seed: UInt64) throws {
         var random = SplitMix(seed: seed)
-        let table = TableUnderTest(limits: limits)
+        let table = try TableUnderTest(limits: limits)
         for id in 0..<3 {
             table.apply(
                 .addFeed(
@@ -156,7 +203,7 @@ struct TableLimitTests {
 
     @Test("on readers are an error, and a reader's end makes room")
     func readers() throws {
-        let owner = TableOwner(limits: TableLimits(readers: 2))
+        let owner = try TableOwner(limits: TableLimits(readers: 2))
         let first = try owner.lookup.makeReader()
         do {
             let second = try owner.lookup.makeReader()
@@ -170,7 +217,7 @@ struct TableLimitTests {
     @Test("keep dead classes from piling up")
     func classes() throws {
         var random = SplitMix(seed: 5)
-        let table = TableUnderTest()
+        let table = try TableUnderTest()
         for id in 0..<4 {
             table.apply(
                 .addFeed(

@@ -21,8 +21,8 @@ struct TableOwnerTests {
         return .routes(batch)
     }
 
-    private static func owner(queue: Int) -> TableOwner {
-        let owner = TableOwner(limits: TableLimits(queuedChanges: queue))
+    private static func owner(queue: Int) throws -> TableOwner {
+        let owner = try TableOwner(limits: TableLimits(queuedChanges: queue))
         owner.submit(
             .addFeed(FeedDefinition(id: FeedID(0), name: "", site: SiteID(0), order: 0)))
         return owner
@@ -30,7 +30,7 @@ struct TableOwnerTests {
 
     @Test("tells producers to stop above the high mark, and to go on below the low one")
     func pressure() async throws {
-        let owner = Self.owner(queue: 100)
+        let owner = try Self.owner(queue: 100)
         await owner.flush()
         let (gate, hold) = AsyncStream<Void>.makeStream()
         // The writer is held up until the queue has been seen full.
@@ -63,7 +63,7 @@ struct TableOwnerTests {
 
     @Test("blocks those who wait for room, and takes all they have")
     func waiting() throws {
-        let owner = Self.owner(queue: 10)
+        let owner = try Self.owner(queue: 10)
         for _ in 0..<200 { owner.submitAndWait(Self.batch(20)) }
         owner.flushAndWait()
         #expect(try owner.querySync { $0.counts() }.updates == 4000)
@@ -71,7 +71,7 @@ struct TableOwnerTests {
 
     @Test("answers queries after all that was submitted before, and passes errors on")
     func queries() async throws {
-        let owner = Self.owner(queue: 1000)
+        let owner = try Self.owner(queue: 1000)
         for round in 1...20 {
             owner.submit(Self.batch(10))
             let updates = try await owner.query { $0.counts().updates }
@@ -85,7 +85,7 @@ struct TableOwnerTests {
 
     @Test("keeps answering after its end, and takes nothing more in")
     func shutdown() async throws {
-        let owner = Self.owner(queue: 1000)
+        let owner = try Self.owner(queue: 1000)
         owner.submit(Self.batch(10))
         await owner.flush()
         owner.shutdown()
@@ -102,7 +102,7 @@ struct TableOwnerTests {
 
     @Test("leaves the table as it stands to readers that outlive it")
     func readersOutliveIt() async throws {
-        var owner: TableOwner? = Self.owner(queue: 1000)
+        var owner: TableOwner? = try Self.owner(queue: 1000)
         let lookup = try #require(owner?.lookup)
         owner?.submit(Self.batch(10))
         owner?.submit(.feedComplete(FeedID(0)))
@@ -119,7 +119,7 @@ struct TableOwnerTests {
 
     @Test("may be ended from its own thread")
     func shutdownInside() async throws {
-        let owner = Self.owner(queue: 1000)
+        let owner = try Self.owner(queue: 1000)
         _ = try await owner.query { _ in owner.shutdown() }
         await owner.flush()
         #expect(try await owner.query { $0.counts().updates } == 0)
@@ -127,7 +127,7 @@ struct TableOwnerTests {
 
     @Test("counts bytes by part, and gives back what was retired")
     func memory() async throws {
-        let owner = Self.owner(queue: 100_000)
+        let owner = try Self.owner(queue: 100_000)
         owner.submit(Self.batch(5000))
         owner.submit(.feedComplete(FeedID(0)))
         await owner.flush()

@@ -16,10 +16,10 @@ final class TableUnderTest {
         let now = Atomic<Int64>(1_000_000)
     }
 
-    init(limits: TableLimits = TableLimits(), roundTripSlice: UInt64 = 1000) {
+    init(limits: TableLimits = TableLimits(), roundTripSlice: UInt64 = 1000) throws {
         let clock = Clock()
         self.clock = clock
-        self.owner = TableOwner(
+        self.owner = try TableOwner(
             limits: limits, roundTripSlice: roundTripSlice,
             now: { clock.now.load(ordering: .sequentiallyConsistent) })
         self.reference.now = 1_000_000
@@ -55,8 +55,11 @@ final class TableUnderTest {
 
     /// Compares every elementary interval and every scope in it, and further addresses, with the
     /// reference. The first difference is recorded, with the context: then the answer is false.
-    func check(_ context: String, probes: [IPAddress] = []) throws -> Bool {
-        self.owner.flushAndWait()
+    /// It waits until all is visible, unless told not to.
+    func check(
+        _ context: String, probes: [IPAddress] = [], waits: Bool = true
+    ) throws -> Bool {
+        if waits { self.owner.flushAndWait() }
         var reader = try self.owner.lookup.makeReader()
         for family in AddressFamily.allCases {
             let starts = self.reference.boundaries(family)

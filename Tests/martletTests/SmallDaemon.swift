@@ -12,13 +12,14 @@ import Testing
 
 /// A console server with two sites and no routes but pins, for the client to talk to.
 struct SmallDaemon: ConsoleBackend {
-    let owner = TableOwner()
+    let owner: TableOwner
     let oracle: Oracle
     let router = RouterReport(asNumber: 65000, identifier: IPAddress(ipv4: 1))
     let version = VersionReport(version: "1.2.3", started: 0)
     let names = ["www.example.com"]
 
     init() async throws {
+        self.owner = try TableOwner()
         let sites = [
             Site(id: SiteID(0), name: "sydney", asNumber: 64600),
             Site(id: SiteID(1), name: "tokyo", asNumber: 64601),

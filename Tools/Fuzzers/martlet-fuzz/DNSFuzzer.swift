@@ -44,13 +44,14 @@ private final class DNSBench: @unchecked Sendable {
     // Sendable: libFuzzer calls from one thread only.
     static let shared = try? DNSBench()
 
-    private let owner = TableOwner()
+    private let owner: TableOwner
     private let readiness = DNSReadiness(isReady: true)
     private var reader: OracleReader
     private var responder: Responder
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_535, alignment: 16)
 
     init() throws {
+        self.owner = try TableOwner()
         let sites = [
             Site(
                 id: SiteID(rawValue: 0), name: "near", asNumber: 64600,
