@@ -30,11 +30,29 @@ final class LookupTrie: @unchecked Sendable {
             bytes: 4 << LookupBase.rootBits, hugePages: large)
         self.nodeMemory = try ReservedMemory(
             bytes: self.nodeCapacity * 64, hugePages: large)
-        self.mixedMemory = try ReservedMemory(bytes: 1 << LookupBase.rootBits / 8)
+        // The count of changes stands in a page of its own, behind the bits.
+        self.mixedMemory = try ReservedMemory(bytes: Self.mixedBytes + 64)
         self.base = LookupBase(
             root: self.rootMemory.base.assumingMemoryBound(to: Atomic<UInt32>.self),
             nodes: self.nodeMemory.base.assumingMemoryBound(to: Atomic<UInt32>.self),
-            mixed: self.mixedMemory.base.assumingMemoryBound(to: Atomic<UInt64>.self))
+            mixed: self.mixedMemory.base.assumingMemoryBound(to: Atomic<UInt64>.self),
+            changes: (self.mixedMemory.base + Self.mixedBytes)
+                .assumingMemoryBound(to: Atomic<UInt64>.self))
+    }
+
+    /// Before and after entries and bits are stored.
+    @inline(__always)
+    func beginChange() {
+        let changes = self.base.changes
+        let count = changes.pointee.load(ordering: .relaxed)
+        changes.pointee.store(count | 1, ordering: .relaxed)
+    }
+
+    @inline(__always)
+    func endChange() {
+        let changes = self.base.changes
+        let count = changes.pointee.load(ordering: .relaxed)
+        changes.pointee.store(count &+ 1, ordering: .releasing)
     }
 
     /// A node that no reader sees; nil when the reserved space is used up.
@@ -44,6 +62,9 @@ final class LookupTrie: @unchecked Sendable {
         self.nodeHighWater += 1
         return UInt32(truncatingIfNeeded: self.nodeHighWater - 1)
     }
+
+    /// Nodes that can be handed out now.
+    var nodesLeft: Int { self.freeNodes.count + self.nodeCapacity - self.nodeHighWater }
 
     /// Takes a node out of use: for good after its epoch, or at once where there are no readers.
     func retireNode(_ node: UInt32, epoch: UInt64?) {
@@ -71,8 +92,8 @@ final class LookupTrie: @unchecked Sendable {
     }
 
     /// Bytes that were written at one time or another: root, nodes and bits.
-    var byteCount: Int { (4 << LookupBase.rootBits) + self.nodeHighWater * 64 + self.mixedBytes }
-    private var mixedBytes: Int { 1 << LookupBase.rootBits / 8 }
+    var byteCount: Int { (4 << LookupBase.rootBits) + self.nodeHighWater * 64 + Self.mixedBytes }
+    private static var mixedBytes: Int { 1 << LookupBase.rootBits / 8 }
 
     var retiredBytes: Int { (self.retiredNodes.count - self.retiredStart) * 64 }
 
