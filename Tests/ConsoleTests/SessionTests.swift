@@ -63,6 +63,7 @@ struct SessionTests {
         #expect(self.handle(&session, "show configuration").hasPrefix("401"))
         #expect(self.handle(&session, "checkpoint").hasPrefix("401"))
         #expect(self.handle(&session, "show checkpoint") == "showCheckpoint")
+        #expect(self.handle(&session, "observe ::/0 a 1").hasPrefix("401"))
         #expect(self.handle(&session, "enable") == "ask")
         #expect(self.handle(&session, "jasmine") == "refuse, ask")
         #expect(self.handle(&session, "rose") == "prompt")

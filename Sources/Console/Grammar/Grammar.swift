@@ -28,6 +28,12 @@ package struct Grammar: Sendable {
         Rule(
             "show routes [feed FEED] [longer-than PREFIX] [limit COUNT]", .showRoutes,
             "Routes in tree order, one a line", json: true),
+        Rule(
+            "show round-trips [limit COUNT]", .showRoundTrips, "Measured round trips, one a line",
+            json: true),
+        Rule(
+            "show round-trips PREFIX [limit COUNT]", .showRoundTrips,
+            "Those of a prefix and what it holds", json: true),
         Rule("show memory", .showMemory, "Bytes by what holds them, and counts", json: true),
         Rule(
             "show checkpoint", .showCheckpoint, "The table's file: how it was read and written",
@@ -40,6 +46,8 @@ package struct Grammar: Sendable {
         Rule(
             "checkpoint", .checkpoint, "Write the table to its file now", access: .enabled,
             json: true),
+        Rule(
+            "observe PREFIX SITE MS", .observe, "Note a measured round trip", access: .enabled),
         Rule("reload", .reload, "Read the configuration again", access: .enabled),
         Rule("enable", .enable, "Allow commands that change something"),
         Rule("enable SECRET", .enable, "The same in one line", isHidden: true),

@@ -78,9 +78,9 @@ package struct Rule: Sendable {
 package enum Verb: Hashable, Sendable, CaseIterable {
     case nearest, rank, explain
     case showBGP, showBGPIPv4, showBGPIPv6, showBGPSummary
-    case showSites, showFeeds, showRoutes, showMemory, showCheckpoint
+    case showSites, showFeeds, showRoutes, showRoundTrips, showMemory, showCheckpoint
     case showVersion, showConfiguration
-    case ready, reload, checkpoint
+    case observe, ready, reload, checkpoint
     case enable, disable, password
     case machine, framed, complete
     case help, quit, terminalLength
