@@ -28,7 +28,7 @@ public enum TableCommand: Sendable {
     /// begins later decides; of those that begin together the shorter; of equal ones the last.
     case setLocations([LocationRange])
     /// Round trips that were just measured, each an observation of its own. Beyond
-    /// ``TableLimits/roundTripPrefixes`` they are refused and counted.
+    /// ``TableLimits/roundTripPrefixes`` or ``TableLimits/classes`` they are refused and counted.
     case observe([RoundTrip])
     /// All round trips that files know, in place of those before. They hold where no observation
     /// is remembered.

@@ -39,7 +39,8 @@ public struct TableCounts: Hashable, Sendable {
     public var refusedCommands: UInt64 = 0
     /// Prefixes with a measured round trip.
     public var roundTripPrefixes = 0
-    /// Observations, and lines of files, refused by ``TableLimits/roundTripPrefixes``.
+    /// Observations, and lines of files, refused by ``TableLimits/roundTripPrefixes`` or
+    /// ``TableLimits/classes``.
     public var refusedObservations: UInt64 = 0
     /// Times that the lookup was built anew and swapped.
     public var rebuilds: UInt64 = 0
