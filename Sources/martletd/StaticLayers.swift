@@ -13,7 +13,7 @@ import RouteTable
 struct StaticLayers: Sendable {
     /// Nil where a reload leaves the layer as it is.
     var pins: [(IPPrefix, [SiteID])]?
-    var locations: [LocationRange]?
+    var locations: LocationSet?
     var warnings: [String] = []
     var stamps: [String: FileStamp] = [:]
 

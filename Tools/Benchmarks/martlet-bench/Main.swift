@@ -40,11 +40,11 @@ enum Main {
         if !locations.isEmpty {
             let before = Clock.now()
             let loaded = try LocationLoader.load(paths: Array(locations))
-            owner.submitAndWait(.setLocations(loaded.ranges))
+            owner.submitAndWait(.setLocations(loaded.places))
             owner.flushAndWait()
             let took = Clock.now().seconds(since: before)
             print(
-                "\(loaded.ranges.count) locations in \(took.wall) s; "
+                "\(loaded.places.count) locations in \(took.wall) s; "
                     + "\(try owner.querySync { $0.counts() }.classes) classes, "
                     + "resident \(Clock.residentMiB) MiB")
         }
