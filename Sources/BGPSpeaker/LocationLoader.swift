@@ -31,6 +31,7 @@ public enum LocationLoader {
     /// - Parameters:
     ///   - paths: Files of ranges, as `LocationRanges` reads them.
     ///   - database: A MaxMind database, which counts where the ranges say nothing.
+    /// - Returns: What all of them say together.
     /// - Throws: `InputFileError`, `BadLines` or `LocationDatabaseError`, of the first file that
     ///   is bad.
     public static func load(paths: [String], database: String? = nil) throws -> Locations {

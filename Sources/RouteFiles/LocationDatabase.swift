@@ -109,10 +109,9 @@ public final class LocationDatabase {
             var open: (first: UInt128, last: UInt128, location: Location)?
             func close() {
                 guard let range = open else { return }
-                let last = range.last & ~(UInt128.max &>> UInt128(family.width))
                 body(
                     IPAddress(family: family, leftAligned: range.first),
-                    IPAddress(family: family, leftAligned: family == .ipv6 ? range.last : last),
+                    IPAddress(family: family, leftAligned: range.last),
                     range.location)
                 open = nil
                 count += 1

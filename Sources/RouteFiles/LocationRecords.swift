@@ -29,8 +29,10 @@ struct LocationRecords {
     }
 
     private static func read(_ entry: MMDB_entry_s) -> LocationDatabase.Location? {
-        let country = self.countryPaths.lazy.compactMap { $0.text(entry).flatMap { CountryCode($0) } }
-            .first
+        let country = self.countryPaths.lazy.compactMap {
+            $0.text(entry).flatMap { CountryCode($0) }
+        }
+        .first
         var coordinates: LocationDatabase.Coordinates?
         if let latitude = self.latitudePaths.lazy.compactMap({ $0.number(entry) }).first,
             let longitude = self.longitudePaths.lazy.compactMap({ $0.number(entry) }).first,

@@ -13,7 +13,7 @@ struct SearchTree {
     private let path: String
     private let nodeCount: UInt64
     private let isIPv6: Bool
-    /// Where IPv4 begins, if that is a node: its number and depth.
+    /// Where IPv4 begins; a number that no node has where that isn't a node.
     private var ipv4Node: UInt64 = 0
     /// A record that stands for the whole of IPv4 in a database of IPv6.
     private var ipv4Record: MMDB_entry_s?
@@ -21,6 +21,7 @@ struct SearchTree {
     /// - Parameters:
     ///   - database: Stays where it is as long as this is used.
     ///   - path: For errors.
+    /// - Throws: Where the way to IPv4 leads nowhere.
     init(
         _ database: UnsafePointer<MMDB_s>, path: String
     ) throws(LocationDatabaseError) {
@@ -35,9 +36,9 @@ struct SearchTree {
             case MMDB_RECORD_TYPE_SEARCH_NODE: self.ipv4Node = node.left_record
             case MMDB_RECORD_TYPE_DATA:
                 self.ipv4Record = node.left_record_entry
+                self.ipv4Node = .max
                 return
             default:
-                // There is no IPv4: no node has this number.
                 self.ipv4Node = .max
                 return
             }

@@ -34,7 +34,7 @@ extension LocationSet {
         switch family {
         case .ipv4:
             ends = self.ipv4.map {
-                (UInt128($0.first) &<< 96, UInt128($0.last) &<< 96 | (1 &<< 96) &- 1)
+                (UInt128($0.first) &<< 96, UInt128($0.last) &<< 96 | (UInt128.max &>> 32))
             }
         case .ipv6: ends = self.ipv6.map { ($0.first, $0.last) }
         }
@@ -56,7 +56,7 @@ extension LocationSet {
         var start = first.leftAligned
         let end = RangeLayer.ends(IPPrefix(host: last)).last
         func address(_ bits: UInt128) -> IPAddress {
-            IPAddress(family: family, leftAligned: bits & ~(UInt128.max &>> UInt128(family.width)))
+            IPAddress(family: family, leftAligned: bits)
         }
         var position = known.position(of: start)
         while position < known.blocks.count, known.blocks[position].first <= end {
