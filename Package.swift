@@ -19,6 +19,9 @@ let package = Package(
     products: [
         .executable(name: "martletd", targets: ["martletd"]),
         .executable(name: "martlet", targets: ["martlet"]),
+        // For packages of their own: Tools/Benchmarks.
+        .library(
+            name: "MartletRooms", targets: ["Addressing", "RouteTable", "RouteFiles", "Choice"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -175,14 +178,4 @@ if Context.environment["MARTLET_FUZZ"] != nil {
     for target in package.targets where target.swiftSettings != nil {
         target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer,address"]))
     }
-}
-
-// The measurement of a ranking (Tools/Benchmarks), built only when asked for.
-if Context.environment["MARTLET_BENCH"] != nil {
-    package.targets.append(
-        .executableTarget(
-            name: "martlet-bench",
-            dependencies: ["Addressing", "RouteTable", "RouteFiles", "Choice", "BGPSpeaker"],
-            path: "Tools/Benchmarks/martlet-bench",
-            swiftSettings: package.targets.first { $0.name == "Addressing" }?.swiftSettings))
 }

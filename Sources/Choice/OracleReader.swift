@@ -93,8 +93,17 @@ public struct OracleBatch: ~Copyable {
         policy: Int, family: AddressFamily?, client: IPAddress, places: Int = SiteOrder.capacity,
         into order: inout SiteOrder
     ) -> ClientMatch {
-        let match = self.snapshot.pointee.lookup(client)
-        var found = ClientMatch(classID: match.classID, scope: UInt8(match.scope))
+        self.order(
+            policy: policy, family: family, client: client, match: self.match(of: client),
+            places: places, into: &order)
+    }
+
+    /// The same for a client that was looked up in this batch.
+    public mutating func order(
+        policy: Int, family: AddressFamily?, client: IPAddress, match: ClientMatch,
+        places: Int = SiteOrder.capacity, into order: inout SiteOrder
+    ) -> ClientMatch {
+        var found = match
         let key = ArrangementCache.key(
             classID: found.classID, policy: policy, family: family?.rawValue ?? 0)
         let record =
@@ -118,11 +127,37 @@ public struct OracleBatch: ~Copyable {
         return found
     }
 
+    /// The client's class, and the scope for which it holds.
+    @inline(__always)
+    public func match(of client: IPAddress) -> ClientMatch {
+        let match = self.snapshot.pointee.lookup(client)
+        return ClientMatch(classID: match.classID, scope: UInt8(match.scope))
+    }
+
+    /// Whether a hash of the client's address decides one of the first `places` for its class.
+    public mutating func isHashed(
+        _ match: ClientMatch, policy: Int, family: AddressFamily?, places: Int
+    ) -> Bool {
+        let key = ArrangementCache.key(
+            classID: match.classID, policy: policy, family: family?.rawValue ?? 0)
+        let record =
+            self.state.pointee.cache.find(key)
+            ?? self.arrange(policy: policy, family: family, classID: match.classID, key: key)
+        return record.rangeCount > 0 && record.range(0).start < places
+    }
+
     /// The whole ranking with its reasons, and the scope for which all of it holds.
     public mutating func ranking(
         policy: Int, family: AddressFamily?, client: IPAddress
     ) -> (ranking: Ranking, scope: Int) {
-        let match = self.snapshot.pointee.lookup(client)
+        self.ranking(
+            policy: policy, family: family, client: client, match: self.match(of: client))
+    }
+
+    /// The same for a client that was looked up in this batch.
+    public mutating func ranking(
+        policy: Int, family: AddressFamily?, client: IPAddress, match: ClientMatch
+    ) -> (ranking: Ranking, scope: Int) {
         let ranking = self.world.ranking(
             policy: policy, family: family, client: client,
             values: self.snapshot.pointee.values(ofClass: match.classID))

@@ -14,8 +14,9 @@ import Addressing
 /// grow. Belongs to the writer's thread.
 final class AttributeStore {
     private static let headerBytes = 12
-    /// 28 bits of record numbers.
-    private static let limit = 1 << 28
+    /// Record numbers are below two to the power of this.
+    static let numberBits = 28
+    private static let limit = 1 << numberBits
 
     private let memory: ReservedMemory
     private let base: UnsafeMutableRawPointer

@@ -20,6 +20,8 @@ final class Feed {
     var isRemoved = false
     /// A job walks its routes: each change of a route has to look at the distances again.
     var isWalked = false
+    /// A checkpoint's routes of it are on their way back.
+    var isRestoring = false
     var ipv4 = RoutePages.Directory()
     var ipv6 = RoutePages.Directory()
     var ipv4Count = 0

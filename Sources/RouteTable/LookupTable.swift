@@ -68,4 +68,11 @@ public struct TableReader: ~Copyable {
         }
         return try body(TableSnapshot(image: image))
     }
+
+    /// Pins the table and gives the image itself; nil where there is none.
+    mutating func withImage<R>(_ body: (TableImage) throws -> R) rethrows -> R? {
+        self.table.epochs.pin(self.slot)
+        defer { self.table.epochs.unpin(self.slot) }
+        return try self.table.published.map { try body($0.takeUnretainedValue()) }
+    }
 }

@@ -40,7 +40,7 @@ final class OwnerThread: @unchecked Sendable {
             }
             if work.isEmpty { self.engine.endBatch() }
             self.engine.step(isIdle: work.isEmpty || !barriers.isEmpty)
-            if !barriers.isEmpty, !self.engine.hasWork {
+            if !barriers.isEmpty, self.engine.isSettled {
                 for barrier in barriers { barrier() }
                 barriers = []
             }

@@ -33,7 +33,7 @@ extension TableEngine {
         feed.isDown = false
         feed.isComplete = false
         // With nothing to hold on to it is a first transfer again.
-        if feed.total == 0 { feed.isHidden = true }
+        if feed.total == 0, !feed.isRestoring { feed.isHidden = true }
         if turnsStale { self.lookAgain(feed) }
     }
 
@@ -42,6 +42,7 @@ extension TableEngine {
         self.finishJobs(of: feed)
         feed.isUp = true
         feed.isComplete = true
+        feed.isRestoring = false
         let isFirst = feed.isHidden
         feed.isHidden = false
         guard feed.total > 0, isFirst || feed.stale > 0 else { return }
@@ -64,6 +65,7 @@ extension TableEngine {
         self.beginEpoch(feed)
         let counted = !feed.isHidden
         feed.isHidden = true
+        feed.isRestoring = false
         guard feed.total > 0 else { return }
         self.start(
             FeedJob(

@@ -27,7 +27,7 @@ extension TableEngine {
         for id in ids where id != 0 { self.attributes.release(id) }
     }
 
-    private func refuse(_ feed: Feed) {
+    func refuse(_ feed: Feed) {
         feed.refused += 1
         self.tally.refused += 1
     }
@@ -98,7 +98,9 @@ extension TableEngine {
     /// More classes than the limit, and not because of dead ones.
     private var classesAreFull: Bool {
         guard self.image.classes.count >= self.limits.classes else { return false }
-        if self.classesAtRebuild < self.limits.classes / 4 * 3, self.jobs.isEmpty {
+        if self.classesAtRebuild < self.limits.classes / 4 * 3, self.jobs.isEmpty,
+            !self.isRestoring
+        {
             self.rebuild()
         }
         return self.image.classes.count >= self.limits.classes

@@ -50,6 +50,11 @@ final class TableEngine {
     var rebuildIsOwed = false
     var classesAtRebuild = 1
     var jobs: [FeedJob] = []
+    /// What the sites are called.
+    var siteNames: [SiteID: String] = [:]
+    /// A checkpoint's routes are on their way back: until they are there, all sites are held and
+    /// no image is built.
+    var isRestoring = false
     var tally = TableCounts()
 
     init(
@@ -93,7 +98,8 @@ final class TableEngine {
 
     private func apply(_ command: TableCommand) {
         switch command {
-        case .defineSite(let site, name: _):
+        case .defineSite(let site, let name):
+            self.siteNames[site] = name
             let bit: UInt64 = 1 << UInt64(site.rawValue)
             self.withColumns(for: bit) { self.definedSites |= bit }
         case .removeSite(let site): self.removeSite(site)
@@ -148,6 +154,7 @@ final class TableEngine {
 
     private func removeSite(_ site: SiteID) {
         self.definedSites &= ~(1 << UInt64(site.rawValue))
+        self.siteNames[site] = nil
         self.takeRoundTrips(.sweep(.site(site)))
         for feed in self.feeds.compactMap({ $0 }) where !feed.isRemoved {
             if feed.definition.site == site {
@@ -217,7 +224,10 @@ final class TableEngine {
 
     var hasRetired: Bool { !self.retiredImages.isEmpty }
     var hasJobs: Bool { !self.jobs.isEmpty || !self.roundTripJobs.isEmpty }
-    var hasWork: Bool { self.hasJobs || self.rebuildDue != nil }
+    /// There is something to do that nothing has to come for.
+    var hasWork: Bool { self.hasJobs || self.rebuildDue != nil && !self.isRestoring }
+    /// All that was asked for is visible to readers.
+    var isSettled: Bool { !self.hasJobs && self.rebuildDue == nil }
 
     /// Microseconds that a due rebuild waits for others to share it, while there is other work.
     private static let rebuildPatience: UInt64 = 200_000
@@ -228,7 +238,7 @@ final class TableEngine {
     func step(isIdle: Bool) {
         if self.hasJobs {
             self.stepJobs()
-        } else if let due = self.rebuildDue,
+        } else if let due = self.rebuildDue, !self.isRestoring,
             isIdle || monotonicMicroseconds() - due > Self.rebuildPatience
         {
             self.rebuild()
@@ -272,17 +282,22 @@ final class TableEngine {
                 tree: self.ipv6, roundTrips: self.roundTrips.ipv6, pins: self.pins.ipv6,
                 locations: self.locations.ipv6, classes: classes),
             classes: classes, pins: self.pins, locations: self.locations)
-        self.lookup.publish(image)
-        self.retiredImages.append((self.lookup.epochs.current, self.image))
-        self.image = image
-        self.classesAtRebuild = classes.count
         self.heldSites = 0
         self.holdsRoundTrips = false
         self.rebuildDue = nil
         self.rebuildIsOwed = false
-        self.endBatch()
+        self.publish(image)
         self.tally.rebuilds += 1
         self.tally.longestRebuildMicroseconds = max(
             self.tally.longestRebuildMicroseconds, monotonicMicroseconds() - started)
+    }
+
+    /// Shows readers another image.
+    func publish(_ image: TableImage) {
+        self.lookup.publish(image)
+        self.retiredImages.append((self.lookup.epochs.current, self.image))
+        self.image = image
+        self.classesAtRebuild = image.classes.count
+        self.endBatch()
     }
 }

@@ -109,11 +109,16 @@ public final class TableOwner: Sendable {
     public func querySync<T: Sendable>(
         _ body: @escaping @Sendable (borrowing RIB) throws -> T
     ) throws -> T {
+        try self.withEngine { try body(RIB(engine: $0)) }
+    }
+
+    /// Runs `body` on the writer's thread, between two batches, and waits for it.
+    func withEngine<T: Sendable>(
+        _ body: @escaping @Sendable (TableEngine) throws -> T
+    ) throws -> T {
         precondition(!self.thread.isCurrent, "the writer doesn't wait for itself")
         let gate = Gate<T>()
-        self.thread.query { engine in
-            gate.open(Result { try body(RIB(engine: engine)) })
-        }
+        self.thread.query { engine in gate.open(Result { try body(engine) }) }
         return try gate.wait().get()
     }
 

@@ -3,6 +3,7 @@
 
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 /// A client of the line protocol that knows nothing of it: octets out, text in.
@@ -22,6 +23,8 @@ final class LineClient: Sendable {
 
     let channel: any Channel
     private let stream: AsyncStream<[UInt8]>
+    /// What has arrived and was not asked for yet.
+    private let kept = Mutex<[UInt8]>([])
 
     init(to address: SocketAddress) async throws {
         let (stream, sink) = AsyncStream<[UInt8]>.makeStream()
@@ -43,24 +46,38 @@ final class LineClient: Sendable {
     func closeOutput() async throws { try await self.channel.close(mode: .output).get() }
     func close() { self.channel.close(promise: nil) }
 
-    /// What arrives until it ends in `end`, or the connection ends.
+    /// What arrives up to the first `end`, or until the connection ends.
     func text(upTo end: String) async -> String {
         String(decoding: await self.bytes(upTo: Array(end.utf8)), as: UTF8.self)
     }
 
     func bytes(upTo end: [UInt8]) async -> [UInt8] {
-        var bytes: [UInt8] = []
-        for await piece in self.stream {
+        var bytes = self.takeKept()
+        var pieces = self.stream.makeAsyncIterator()
+        var searched = 0
+        while true {
+            if let found = bytes[searched...].firstRange(of: end) {
+                let rest = Array(bytes[found.upperBound...])
+                self.kept.withLock { $0 = rest }
+                return Array(bytes[..<found.upperBound])
+            }
+            searched = max(0, bytes.count - end.count)
+            guard let piece = await pieces.next() else { return bytes }
             bytes += piece
-            if bytes.suffix(end.count).elementsEqual(end) { break }
         }
-        return bytes
     }
 
     /// All that arrives until the connection ends.
     func rest() async -> [UInt8] {
-        var bytes: [UInt8] = []
+        var bytes = self.takeKept()
         for await piece in self.stream { bytes += piece }
         return bytes
+    }
+
+    private func takeKept() -> [UInt8] {
+        self.kept.withLock { kept in
+            defer { kept = [] }
+            return kept
+        }
     }
 }

@@ -103,6 +103,7 @@ struct ScaleTests {
         let started = Self.cpuSeconds()
         for feed in 0..<8 {
             let begun = Self.cpuSeconds()
+            owner.submit(.defineSite(SiteID(UInt8(feed)), name: "site \(feed)"))
             owner.submit(
                 .addFeed(
                     FeedDefinition(
@@ -156,6 +157,8 @@ struct ScaleTests {
             }
         }
 
+        try Self.checkpoint(owner)
+
         // Churn: withdrawn and announced again, with other lengths.
         let churn = 1_000_000
         let begun = Self.cpuSeconds()
@@ -181,5 +184,38 @@ struct ScaleTests {
         owner.flushAndWait()
         print("a feed's loss: \(Date().timeIntervalSince(loss)) s")
         print(try owner.querySync { $0.counts() })
+    }
+
+    /// Writes the table, and restores it into another.
+    static func checkpoint(_ owner: TableOwner) throws {
+        let collected = Collected()
+        var begun = self.cpuSeconds()
+        let counts = try owner.writeCheckpoint(time: 0) {
+            collected.bytes.append(contentsOf: $0)
+        }
+        print(
+            "checkpoint: \(collected.bytes.count) bytes in \(self.cpuSeconds() - begun) s CPU,",
+            counts)
+        let again = try TableOwner()
+        for feed in 0..<8 {
+            again.submit(.defineSite(SiteID(UInt8(feed)), name: "site \(feed)"))
+            again.submit(
+                .addFeed(
+                    FeedDefinition(
+                        id: FeedID(UInt16(feed)), name: "\(feed)", site: SiteID(UInt8(feed)),
+                        order: feed)))
+        }
+        begun = self.cpuSeconds()
+        let checkpoint = try Checkpoint(bytes: collected.bytes)
+        let verified = self.cpuSeconds()
+        let restore = try again.beginRestore(checkpoint)
+        let answering = self.cpuSeconds()
+        try restore.run()
+        again.flushAndWait()
+        print(
+            "verified in \(verified - begun) s CPU, answering in \(answering - begun),",
+            "whole in \(self.cpuSeconds() - begun)")
+        #expect(restore.isAnswering)
+        #expect(try again.querySync { $0.counts() }.routes == counts.routes)
     }
 }

@@ -55,8 +55,11 @@ final class TableUnderTest {
 
     /// Compares every elementary interval and every scope in it, and further addresses, with the
     /// reference. The first difference is recorded, with the context: then the answer is false.
-    func check(_ context: String, probes: [IPAddress] = []) throws -> Bool {
-        self.owner.flushAndWait()
+    /// It waits until all is visible, unless told not to.
+    func check(
+        _ context: String, probes: [IPAddress] = [], waits: Bool = true
+    ) throws -> Bool {
+        if waits { self.owner.flushAndWait() }
         var reader = try self.owner.lookup.makeReader()
         for family in AddressFamily.allCases {
             let starts = self.reference.boundaries(family)

@@ -13,17 +13,19 @@ import Synchronization
 package final class Answerer: @unchecked Sendable {
     private struct State: ~Copyable {
         var reader: OracleReader
-        var cache = NearestCache()
+        var writer: NearestWriter
     }
 
     private let lock = Mutex(())
     private let state: UnsafeMutablePointer<State>
 
-    /// Throws where the table has no place for another reader.
-    package init(_ oracle: Oracle) throws {
+    /// Throws where the table has no place for another reader. It keeps up to `maximumKept`
+    /// replies to `nearest` ready.
+    package init(_ oracle: Oracle, maximumKept: Int = 1 << 18) throws {
         let reader = try oracle.makeReader()
         self.state = .allocate(capacity: 1)
-        self.state.initialize(to: State(reader: reader))
+        self.state.initialize(
+            to: State(reader: reader, writer: NearestWriter(maximumKept: maximumKept)))
     }
 
     deinit {
@@ -32,20 +34,20 @@ package final class Answerer: @unchecked Sendable {
     }
 
     package func withBatch<R: Sendable>(
-        _ body: (inout OracleBatch, inout NearestCache) throws -> R
+        _ body: (inout OracleBatch, inout NearestWriter) throws -> R
     ) rethrows -> R {
         try self.lock.withLock { _ in
-            try Self.run(&self.state.pointee.reader, &self.state.pointee.cache, body)
+            try Self.run(&self.state.pointee.reader, &self.state.pointee.writer, body)
         }
     }
 
     private static func run<R>(
-        _ reader: inout OracleReader, _ cache: inout NearestCache,
-        _ body: (inout OracleBatch, inout NearestCache) throws -> R
+        _ reader: inout OracleReader, _ writer: inout NearestWriter,
+        _ body: (inout OracleBatch, inout NearestWriter) throws -> R
     ) rethrows -> R {
         try reader.withBatch { batch in
-            cache.adopt(world: batch.world.generation, classes: batch.classGeneration)
-            return try body(&batch, &cache)
+            writer.adopt(world: batch.world.generation, classes: batch.classGeneration)
+            return try body(&batch, &writer)
         }
     }
 }

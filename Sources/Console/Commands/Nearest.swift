@@ -3,7 +3,6 @@
 
 package import Addressing
 package import Choice
-import NIOCore
 import RouteTable
 
 /// The answer to `nearest`.
@@ -51,42 +50,21 @@ extension OracleBatch {
     /// The first site for a client; nil where none may be answered.
     package mutating func nearest(policy: Int, client: IPAddress) -> Nearest? {
         var order = SiteOrder()
-        let match = self.order(
-            policy: policy, family: nil, client: client, places: 1, into: &order)
-        guard let first = order.first, let site = self.world.site(first) else { return nil }
-        let (ranking, _) = self.ranking(policy: policy, family: nil, client: client)
-        guard let entry = ranking.entries.first(where: { $0.site == first }) else { return nil }
-        return Nearest(entry: entry, site: site, scope: Int(match.scope), client: client)
+        let match = self.match(of: client)
+        let found = self.order(
+            policy: policy, family: nil, client: client, match: match, places: 1, into: &order)
+        guard let first = order.first else { return nil }
+        return self.nearest(first, policy: policy, client: client, match: found)
     }
 
-    /// Appends the reply to `nearest` for programs. Where it was made ready before, this
-    /// allocates nothing.
-    mutating func writeNearest(
-        policy: Int, client: IPAddress, cache: inout NearestCache, to output: inout ByteBuffer
-    ) {
-        var order = SiteOrder()
-        let match = self.order(
-            policy: policy, family: nil, client: client, places: 1, into: &order)
-        guard let first = order.first else {
-            output.writeString(
-                "- \(Nearest.nobody.code.rawValue) \(Nearest.nobody.sentence)\n")
-            return
-        }
-        // The address shown depends on the client's family: so does what is kept.
-        let kept = client.family == .ipv4 ? policy : policy | 0x8000
-        if cache.write(
-            policy: kept, classID: match.classID, site: first, scope: match.scope, to: &output)
-        {
-            return
-        }
-        guard let nearest = self.nearest(policy: policy, client: client) else {
-            output.writeString(
-                "- \(Nearest.nobody.code.rawValue) \(Nearest.nobody.sentence)\n")
-            return
-        }
-        let (head, tail) = ("+ \(nearest.head)", "\(nearest.tail)\n")
-        cache.keep(
-            policy: kept, classID: match.classID, site: first, head: head, tail: tail)
-        output.writeString("\(head)\(nearest.scope)\(tail)")
+    /// What is said of a client's first site, which was found in this batch.
+    mutating func nearest(
+        _ first: SiteID, policy: Int, client: IPAddress, match: ClientMatch
+    ) -> Nearest? {
+        guard let site = self.world.site(first) else { return nil }
+        let (ranking, _) = self.ranking(
+            policy: policy, family: nil, client: client, match: match)
+        guard let entry = ranking.entries.first(where: { $0.site == first }) else { return nil }
+        return Nearest(entry: entry, site: site, scope: Int(match.scope), client: client)
     }
 }

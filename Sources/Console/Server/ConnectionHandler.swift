@@ -154,13 +154,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
         while self.canGoOn(context) {
             let step = self.burstOfQuestions()
             switch step {
-            case .line: self.takeLine(context)
-            case .tooLong: self.takeTooLong(context)
-            case .needsMore:
+            case .line?: self.takeLine(context)
+            case .tooLong?: self.takeTooLong(context)
+            case .needsMore?:
                 self.sendAnswers()
                 guard self.inputHasEnded else { return }
                 self.end(context)
                 return
+            case nil: break
             }
             self.sendAnswers()
             if self.output.readableBytes >= Self.burst { self.flush(context) }
@@ -177,42 +178,41 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if self.busy == nil, !self.isDelayed, !self.decoder.hasPartialLine { self.close(context) }
     }
 
-    /// Answers `nearest` after `nearest` for programs, until another line comes, the input is
-    /// used up, or enough has been written.
-    private func burstOfQuestions() -> LineDecoder.Step {
-        let step = self.decoder.step(&self.input)
-        guard step == .line, self.presentation.face == .machine,
-            self.session.isReadyForQuestions, self.interpreter.backend.readiness() == .ready,
-            QuickQuestion(self.decoder.line.span) != nil
-        else { return step }
-        return self.answerer.withBatch { batch, cache in
-            var step = step
-            while step == .line, let question = QuickQuestion(self.decoder.line.span) {
-                self.answer(question, &batch, &cache)
-                // The line that was answered must not be seen again.
-                step = self.decoder.step(&self.input)
-                if self.output.readableBytes >= Self.burst { break }
+    /// Answers `nearest` after `nearest` for programs, until another line comes or the input is
+    /// used up; nil where so much has been written that it wants to be sent first.
+    private func burstOfQuestions() -> LineDecoder.Step? {
+        guard self.presentation.face == .machine, self.session.isReadyForQuestions,
+            self.interpreter.backend.readiness() == .ready
+        else { return self.decoder.step(&self.input) }
+        let backend = self.interpreter.backend
+        let step = self.answerer.withBatch { batch, writer in
+            defer {
+                self.counters.countCommands(writer.count)
+                if writer.count > 0 { writer.empty(into: &self.output) }
             }
-            return step
+            return Self.answer(
+                &self.input, &self.decoder, longest: self.settings.maximumLine, &batch, &writer
+            ) { backend.policy(named: $0) }
         }
+        return step
     }
 
-    private func answer(
-        _ question: QuickQuestion, _ batch: inout OracleBatch, _ cache: inout NearestCache
-    ) {
-        self.counters.countCommand()
-        var policy: Int? = 0
-        if let name = question.name {
-            policy = cache.policy(named: self.decoder.line.span.extracting(name)) {
-                self.interpreter.backend.policy(named: $0)
+    /// The same over what it is given: a class's properties are checked at each access.
+    private static func answer(
+        _ input: inout ByteBuffer, _ decoder: inout LineDecoder, longest: Int,
+        _ batch: inout OracleBatch, _ writer: inout NearestWriter, _ find: (String) -> Int?
+    ) -> LineDecoder.Step? {
+        while !writer.isFull {
+            if decoder.isAtLineStart {
+                writer.answer(&input, longest: longest, &batch, find)
+            }
+            if writer.isFull { break }
+            let step = decoder.step(&input)
+            guard step == .line, writer.answer(line: decoder.line.span, &batch, find) else {
+                return step
             }
         }
-        guard let policy else {
-            let name = question.name.map { String(decoding: self.decoder.line[$0], as: UTF8.self) }
-            return self.write(.failure(Interpreter.unknown(name: name ?? "")))
-        }
-        batch.writeNearest(
-            policy: policy, client: question.client, cache: &cache, to: &self.output)
+        return nil
     }
 
     // MARK: What a line asks for
@@ -355,7 +355,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func flush(_ context: ChannelHandlerContext) {
         guard self.output.readableBytes > 0 else { return }
         let output = self.output
-        self.output = context.channel.allocator.buffer(capacity: min(output.readableBytes, 4096))
+        self.output = ByteBuffer()
         context.writeAndFlush(self.wrapOutboundOut(output), promise: nil)
     }
 

@@ -16,7 +16,10 @@ public final class ConsoleCounters: Sendable {
     public var refusedConnections: UInt64 { self.refusedCount.load(ordering: .relaxed) }
     public var wrongPasswords: UInt64 { self.wrongPasswordCount.load(ordering: .relaxed) }
 
-    func countCommand() { self.commandCount.wrappingAdd(1, ordering: .relaxed) }
+    func countCommand() { self.countCommands(1) }
+    func countCommands(_ count: Int) {
+        self.commandCount.wrappingAdd(UInt64(count), ordering: .relaxed)
+    }
     func countConnection() { self.connectionCount.wrappingAdd(1, ordering: .relaxed) }
     func countRefusal() { self.refusedCount.wrappingAdd(1, ordering: .relaxed) }
     func countWrongPassword() { self.wrongPasswordCount.wrappingAdd(1, ordering: .relaxed) }

@@ -59,6 +59,11 @@ package struct LineDecoder: Sendable {
     /// Whether a line has been begun and not ended.
     package var hasPartialLine: Bool { !self.isDelivered && (!self.line.isEmpty || self.isTooLong) }
 
+    /// Whether the next octet begins a line, whatever came before.
+    package var isAtLineStart: Bool {
+        self.state == .data && (self.isDelivered || (self.line.isEmpty && !self.isTooLong))
+    }
+
     /// Takes octets from `input` up to the end of a line, or all of them.
     package mutating func step(_ input: inout ByteBuffer) -> Step {
         if self.isDelivered {

@@ -1,0 +1,98 @@
+# Martlet: a BGP-fed route server and proximity oracle
+# SPDX-License-Identifier: Apache-2.0
+"""Changes to the table with a reader running, rebuilds, wide prefixes, and memory."""
+from parts.programs import Missing, Program, say
+from parts.results import median, table, target
+
+TITLE = "Updates, rebuilds, memory"
+
+
+def measure(programs, options):
+    folder = programs.prepared(options.work, options.keys)
+    names = ["sim8", "harsh8"] + ([] if options.quick else ["single", "sim32", "harsh32", "harsh64"])
+    changes, single = (200_000, 100_000) if options.quick else (1_000_000, 500_000)
+    result = {}
+    try:
+        peer = Program("rte_fib", programs.dpdk(folder))
+    except Missing as error:
+        say(str(error))
+        peer = None
+    peers = []
+    for name in names:
+        program = Program(name, programs.table(name, folder))
+        say(f"{name} is loaded")
+        runs = []
+        rounds = options.rounds if name in ("sim8", "harsh8") else min(3, options.rounds)
+        memory = program.ask("memory")
+        for number in range(rounds):
+            say(f"updates of {name}, round {number + 1} of {rounds}")
+            runs.append({
+                "reader": program.ask(f"updates {changes} 64 reader"),
+                "alone": program.ask(f"updates {changes} 64 alone"),
+                "latency": program.ask(f"latency {single} reader"),
+                "wide": program.ask("wide 2"),
+                "rebuild": program.ask("rebuild"),
+            })
+            if peer and name == "sim8":
+                peers.append({f: peer.ask(f"updates {f} prefix")["ns"] for f in "46"})
+        result[name] = {"load": program.ready, "memory": memory, "runs": runs,
+                        "after": program.ask("memory")}
+        program.close()
+    if peer:
+        peer.close()
+    return {"rounds": options.rounds, "tables": result, "rte_fib": peers}
+
+
+# What the bytes a route count: the table itself. Paths and the routes' links to them are apart.
+TABLE = ("rib", "distances", "index", "lookup", "classes", "pins", "locations", "round trips")
+
+
+def bytes_of(memory, parts=None):
+    return sum(value for key, value in memory.items()
+               if key.startswith("part ") and (parts is None or key[5:] in parts))
+
+
+def report(result):
+    targets, rows, memory_rows = [], [], []
+    for name, found in result["tables"].items():
+        def of(kind, key, runs=found["runs"]):
+            return median([run[kind][key] for run in runs])
+        memory = found["memory"]
+        a_route = bytes_of(memory, TABLE) / memory["routes"]
+        rows.append([
+            name, found["load"]["load_cpu_seconds"], of("rebuild", "cpu_seconds") * 1e3,
+            of("alone", "per_cpu_second"), of("reader", "per_cpu_second"),
+            of("reader", "reader_slowdown"), of("latency", "p50_us"), of("latency", "p99_us"),
+            of("latency", "p999_us"), of("latency", "max_us"), of("wide", "cpu_ms")])
+        memory_rows.append([
+            name, memory["routes"], memory["classes"], a_route,
+            *(memory.get(f"part {part}", 0) / 2**20
+              for part in ("rib", "distances", "index", "lookup", "classes", "routes", "paths")),
+            bytes_of(memory) / 2**20, memory["resident_growth"] / 2**20])
+        if name in ("sim8", "harsh8"):
+            wanted = 0.5e6 if name == "sim8" else 0.35e6
+            kind = "simulated" if name == "sim8" else "harsh"
+            targets += [
+                target(f"updates a second of the writer's CPU, 8 sites, reader running, {kind}",
+                       f"≥ {wanted / 1e6:g} M/s", wanted, of("reader", "per_cpu_second"), at_least=True),
+                target(f"p99.9 of an update, /12 and longer, {kind}", "≤ 50 µs", 50,
+                       of("latency", "p999_us")),
+                target(f"reader beside a writer at full speed, {kind}", "≤ 1.2 × slower", 1.2,
+                       of("reader", "reader_slowdown"))]
+        if name == "sim8":
+            targets.append(target("table (RIB, index, lookup), bytes a route, 8 sites, without countries",
+                                  "≤ 12", 12, a_route))
+    text = ("Seconds and microseconds of the writer's CPU time. An update is an announcement or a "
+            "withdrawal of one prefix at one site; for throughput they come 64 to a batch, for latency "
+            "one to a batch, timed with all that the writer does for a batch. `wide`: the most that "
+            "0.0.0.0/0 or ::/0 cost, coming or going.\n\n")
+    text += table(["table", "load, s", "rebuild, ms", "updates/s alone", "updates/s, reader", "reader slower",
+                   "p50, µs", "p99, µs", "p99.9, µs", "max, µs", "wide, ms"], rows)
+    if result["rte_fib"]:
+        four, six = (1e9 / median([peer[family] for peer in result["rte_fib"]]) for family in "46")
+        text += (f"\nrte_fib, one table, no reader: {four:,.0f} updates a second, rte_fib6 {six:,.0f}.\n")
+    text += ("\nMemory in MiB by part; bytes a route count the table without `routes` (each feed's link "
+             "from prefix to path) and `paths`. `resident` is what the kernel gave for the load.\n\n")
+    text += table(["table", "routes", "classes", "bytes a route", "rib", "distances", "index", "lookup",
+                   "classes MiB", "routes MiB", "paths", "sum", "resident"], memory_rows)
+    return targets, text
