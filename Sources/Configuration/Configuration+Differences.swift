@@ -24,6 +24,12 @@ extension Configuration {
                 "location ranges: \(Self.list(old.locationRanges)) -> "
                     + Self.list(self.locationRanges))
         }
+        if self.locationDatabase != old.locationDatabase {
+            words.append(
+                "location database: \(old.locationDatabase ?? "none") -> "
+                    + (self.locationDatabase ?? "none"))
+        }
+        if self.limits != old.limits { words.append("limits: changed, from the next start on") }
         words += self.zoneDifferences(from: old)
         if self.choice != old.choice { words.append("choice: changed") }
         if self.dns != old.dns { words.append("dns: changed, from the next start on") }

@@ -43,6 +43,11 @@ extension Configuration {
             lines.append(Self.count(self.locationRanges.count, "file") + " of locations")
             lines += self.locationRanges.map { "  \($0)" }
         }
+        if let database = self.locationDatabase {
+            lines.append("a database of locations")
+            lines.append("  \(database)")
+        }
+        lines += self.limitLines
         lines.append(Self.count(self.zones.count, "zone"))
         for zone in self.zones {
             lines.append(
@@ -95,9 +100,12 @@ extension Configuration {
                 }
             }
         }
-        if self.locationRanges.isEmpty, unplaced.count < self.sites.count {
+        if self.locationRanges.isEmpty, self.locationDatabase == nil,
+            unplaced.count < self.sites.count
+        {
             warnings.append(
-                "kilometres count nothing: without location ranges no client has a location")
+                "kilometres count nothing: without location ranges or a database no client has "
+                    + "a location")
         }
         let open = self.listen.console.contains { !$0.endpoint.address.isLoopback }
         if open, self.console.passwordFile == nil {

@@ -28,7 +28,7 @@ struct ConfigurationReader {
 
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "zones", "choice",
-        "dns", "log", "ready",
+        "dns", "log", "ready", "limits",
     ]
 
     mutating func read(_ root: Value) {
@@ -44,6 +44,7 @@ struct ConfigurationReader {
         }
         if let value = top["location"] { self.readLocation(value) }
         if let value = top["zones"] { self.readZones(value) }
+        if let value = top["limits"] { self.readLimits(value) }
         if let value = top["dns"] { self.readDNS(value) }
         if let log = top["log"]?.mapping(allowed: ["level"]), let level = log["level"] {
             level.choice(of: Configuration.LogLevel.self).map { self.result.logLevel = $0 }
@@ -156,7 +157,7 @@ struct ConfigurationReader {
     private mutating func readLocation(_ value: Value) {
         guard let location = value.mapping(allowed: ["ranges", "database"]) else { return }
         if let database = location["database"] {
-            database.complain("database is not supported by this version: use ranges")
+            self.result.locationDatabase = self.file(database)
         }
         if let ranges = location["ranges"] {
             self.result.locationRanges = ranges.elements("each of ranges").compactMap {

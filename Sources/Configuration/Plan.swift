@@ -43,6 +43,9 @@ public struct Plan: Sendable {
     public var maps: [String]
     public var sitesByNumber: [ASNumber: SiteID]
     public var locationRanges: [String]
+    public var locationDatabase: String?
+    /// What the table may hold, from the start on.
+    public var limits: TableLimits
     public var console: ConsoleSettings
     public var dns: DNSSettings
     public var logLevel: Configuration.LogLevel
@@ -95,7 +98,8 @@ extension Configuration {
             maps: self.maps,
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
-            locationRanges: self.locationRanges,
+            locationRanges: self.locationRanges, locationDatabase: self.locationDatabase,
+            limits: self.limits,
             console: self.consoleSettings(usualSocket: usualSocket), dns: self.dnsSettings,
             logLevel: self.logLevel, readyWait: self.readyWait)
     }

@@ -32,9 +32,8 @@ struct StaticLayers: Sendable {
                 layers.warnings += loaded.warnings
             }
             if locations {
-                layers.note(plan.locationRanges)
-                let loaded = try LocationLoader.load(paths: plan.locationRanges)
-                layers.locations = loaded.ranges
+                layers.note(plan.locationFiles)
+                layers.locations = try plan.readLocations().places
             }
         } catch {
             throw StartFailure(
@@ -52,7 +51,7 @@ struct StaticLayers: Sendable {
         if let pins = self.pins, !pins.isEmpty {
             logger.info("read the route maps", metadata: ["prefixes": "\(pins.count)"])
         }
-        if let locations = self.locations, !locations.isEmpty {
+        if let locations = self.locations, locations.count > 0 {
             logger.info("read the locations", metadata: ["ranges": "\(locations.count)"])
         }
     }

@@ -14,7 +14,7 @@ extension BadInputTests {
             Reading.sites + "colour: blue\n",
             [
                 "2:1: unknown key 'colour' in the file (allowed: router, listen, "
-                    + "console, sites, feeds, maps, location, zones, choice, dns, log, ready)"
+                    + "console, sites, feeds, maps, location, zones, choice, dns, log, ready, limits)"
             ]),
         BadInput(
             "an unknown key of a site",
