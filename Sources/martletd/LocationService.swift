@@ -3,8 +3,10 @@
 
 import Configuration
 import Logging
+import NIOPosix
 import RouteTable
 import ServiceLifecycle
+import Synchronization
 
 /// Reads the location files again when they change. A bad one leaves the locations as they are.
 struct LocationService: Service {
