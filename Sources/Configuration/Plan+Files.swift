@@ -5,7 +5,7 @@ public import BGPSpeaker
 import Choice
 import DNSFront
 import RouteFiles
-import RouteTable
+public import RouteTable
 
 extension Plan.Dump {
     /// Reads the file for its feeds.
@@ -51,6 +51,14 @@ extension Plan {
         self.locationRanges + (self.locationDatabase.map { [$0] } ?? [])
     }
 
+    /// Reads the files of round trips, whole: all of them or an error.
+    ///
+    /// - Throws: `InputFileError` or `BadLines`, of the first file that is bad.
+    public func readRoundTrips() throws -> [RoundTrip] {
+        try RoundTripLoader.load(
+            paths: self.roundTripFiles, sites: self.sites.map { ($0.id, $0.name) })
+    }
+
     /// What reading all files that the plan names would complain of.
     public struct Findings: Sendable {
         /// Odd, but usable: a line each.
@@ -75,6 +83,7 @@ extension Plan {
         if let database = self.locationDatabase {
             attempt { try self.checkCount(LocationLoader.load(paths: [], database: database)) }
         }
+        attempt { _ = try self.readRoundTrips() }
         for dump in self.dumps { attempt { try dump.loader.check() } }
         return findings
     }

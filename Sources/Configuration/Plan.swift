@@ -46,6 +46,8 @@ public struct Plan: Sendable {
     public var locationDatabase: String?
     /// What the table may hold, from the start on.
     public var limits: TableLimits
+    public var roundTripFiles: [String]
+    public var roundTripRules: RoundTripRules
     public var console: ConsoleSettings
     public var dns: DNSSettings
     public var logLevel: Configuration.LogLevel
@@ -99,7 +101,9 @@ extension Configuration {
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
             locationRanges: self.locationRanges, locationDatabase: self.locationDatabase,
-            limits: self.limits,
+            limits: self.limits, roundTripFiles: self.roundTrips.files,
+            roundTripRules: RoundTripRules(
+                weight: self.roundTrips.weight, expiry: self.roundTrips.expiry.components.seconds),
             console: self.consoleSettings(usualSocket: usualSocket), dns: self.dnsSettings,
             logLevel: self.logLevel, readyWait: self.readyWait)
     }

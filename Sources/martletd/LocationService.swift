@@ -70,7 +70,7 @@ extension Daemon {
         let plan = self.running.withLock { $0.plan }
         do {
             let layers = try await self.files.runIfActive {
-                try StaticLayers.read(plan, pins: false, locations: true)
+                try StaticLayers.read(plan, pins: false, locations: true, roundTrips: false)
             }
             layers.submit(to: self.owner)
             self.running.withLock { $0.stamps.merge(layers.stamps) { $1 } }
