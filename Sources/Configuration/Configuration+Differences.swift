@@ -24,6 +24,12 @@ extension Configuration {
                 "location ranges: \(Self.list(old.locationRanges)) -> "
                     + Self.list(self.locationRanges))
         }
+        if self.locationDatabase != old.locationDatabase {
+            words.append(
+                "location database: \(old.locationDatabase ?? "none") -> "
+                    + (self.locationDatabase ?? "none"))
+        }
+        if self.limits != old.limits { words.append("limits: changed, from the next start on") }
         if self.roundTrips.files != old.roundTrips.files {
             words.append(
                 "round trips: \(Self.list(old.roundTrips.files)) -> "

@@ -43,12 +43,17 @@ extension Configuration {
             lines.append(Self.count(self.locationRanges.count, "file") + " of locations")
             lines += self.locationRanges.map { "  \($0)" }
         }
+        if let database = self.locationDatabase {
+            lines.append("a database of locations")
+            lines.append("  \(database)")
+        }
         if let checkpoint = self.checkpoint {
             lines.append(
                 "checkpoint \(checkpoint.file), written at the end"
                     + (checkpoint.every == .zero
                         ? "" : " and every \(Value.words(checkpoint.every))"))
         }
+        lines += self.limitLines
         if self.roundTrips != RoundTripOptions() {
             lines.append(
                 Self.count(self.roundTrips.files.count, "file") + " of round trips, "
@@ -107,9 +112,12 @@ extension Configuration {
                 }
             }
         }
-        if self.locationRanges.isEmpty, unplaced.count < self.sites.count {
+        if self.locationRanges.isEmpty, self.locationDatabase == nil,
+            unplaced.count < self.sites.count
+        {
             warnings.append(
-                "kilometres count nothing: without location ranges no client has a location")
+                "kilometres count nothing: without location ranges or a database no client has "
+                    + "a location")
         }
         let open = self.listen.console.contains { !$0.endpoint.address.isLoopback }
         if open, self.console.passwordFile == nil {

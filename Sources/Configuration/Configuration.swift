@@ -5,6 +5,7 @@ public import Addressing
 public import BGPSession
 public import BGPWire
 public import Choice
+public import RouteTable
 
 /// What the file says, checked, with all defaults filled in.
 ///
@@ -22,6 +23,10 @@ public struct Configuration: Hashable, Sendable {
     public var maps: [String] = []
     /// Files of address ranges and countries.
     public var locationRanges: [String] = []
+    /// A MaxMind database, which counts where the ranges say nothing.
+    public var locationDatabase: String?
+    /// What the table may hold.
+    public var limits = TableLimits()
     public var roundTrips = RoundTripOptions()
     public var zones: [ZoneEntry] = []
     /// How sites are chosen where a name doesn't say.

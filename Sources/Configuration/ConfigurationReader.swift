@@ -30,7 +30,7 @@ struct ConfigurationReader {
 
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
-        "zones", "choice", "dns", "log", "ready", "checkpoint",
+        "zones", "choice", "dns", "log", "ready", "checkpoint", "limits",
     ]
 
     mutating func read(_ root: Value) {
@@ -47,6 +47,7 @@ struct ConfigurationReader {
         if let value = top["location"] { self.readLocation(value) }
         if let value = top["round-trips"] { self.readRoundTrips(value) }
         if let value = top["zones"] { self.readZones(value) }
+        if let value = top["limits"] { self.readLimits(value) }
         if let value = top["dns"] { self.readDNS(value) }
         if let value = top["checkpoint"] { self.readCheckpoint(value) }
         if let log = top["log"]?.mapping(allowed: ["level"]), let level = log["level"] {
@@ -172,7 +173,7 @@ struct ConfigurationReader {
     private mutating func readLocation(_ value: Value) {
         guard let location = value.mapping(allowed: ["ranges", "database"]) else { return }
         if let database = location["database"] {
-            database.complain("database is not supported by this version: use ranges")
+            self.result.locationDatabase = self.file(database)
         }
         if let ranges = location["ranges"] {
             self.result.locationRanges = ranges.elements("each of ranges").compactMap {

@@ -15,7 +15,7 @@ extension BadInputTests {
             [
                 "2:1: unknown key 'colour' in the file (allowed: router, listen, "
                     + "console, sites, feeds, maps, location, round-trips, zones, choice, dns, log, "
-                    + "ready, checkpoint)"
+                    + "ready, checkpoint, limits)"
             ]),
         BadInput(
             "round trips that can't be",

@@ -65,7 +65,7 @@ struct ReferenceTable {
             self.feeds[id]?.routes = [:]
             self.feeds[id]?.isHidden = true
         case .setPins(let pins): self.pins = pins
-        case .setLocations(let ranges): self.locations = ranges
+        case .setLocations(let ranges): self.locations = ranges.ranges
         case .observe(let trips):
             for trip in trips { self.roundTrips.observe(trip, at: self.now) }
         case .setRoundTrips(let trips): self.roundTrips.file(trips)
