@@ -39,19 +39,17 @@ struct LookupBase {
     func classID(high: UInt64, low: UInt64) -> UInt32 {
         var entry = self.root[Int(truncatingIfNeeded: high &>> 44)].load(ordering: .acquiring)
         if entry < Self.nodeFlag { return entry }
-        var word = high
-        var shift: UInt64 = 40
+        // Bits 20 to 83: sixteen levels below the root, more than IPv4 has. (A first step without
+        // a branch was slower: a right guess lets the next address begin early.)
+        var word = high &<< 20 | low &>> 44
+        var levels = 16
         while true {
-            let slot = Int(truncatingIfNeeded: entry & ~Self.nodeFlag) &<< 4
-            entry = self.nodes[slot | Int(truncatingIfNeeded: (word &>> shift) & 15)]
+            let node = Int(truncatingIfNeeded: entry & ~Self.nodeFlag) &<< 4
+            entry = self.nodes[node | Int(truncatingIfNeeded: word &>> 60)]
                 .load(ordering: .acquiring)
             if entry < Self.nodeFlag { return entry }
-            if shift == 0 {
-                word = low
-                shift = 60
-            } else {
-                shift &-= 4
-            }
+            levels &-= 1
+            word = levels == 0 ? low &<< 20 : word &<< 4
         }
     }
 

@@ -43,14 +43,14 @@ public struct TableSnapshot: ~Copyable {
     /// snapshot too: an id looked up later may be at or above a count read earlier.
     public var classCount: Int { self.image._withUnsafeGuaranteedRef { $0.classes.publishedCount } }
 
-    @inlinable
+    @inlinable @inline(__always)
     public func lookup(_ address: IPAddress) -> LookupMatch {
         address.family == .ipv4
             ? self.ipv4.lookup(high: address.high, low: 0)
             : self.ipv6.lookup(high: address.high, low: address.low)
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     public func classID(of address: IPAddress) -> UInt32 {
         address.family == .ipv4
             ? self.ipv4.classID(high: address.high, low: 0)

@@ -5,6 +5,7 @@ import Addressing
 import CBenchmark
 import Choice
 import Glibc
+import RouteFiles
 import RouteTable
 
 /// A sample in Martlet's own table: one feed a site, as numbers go.
@@ -22,13 +23,9 @@ final class LoadedTable {
         self.sample = sample
         let clock = self.clock
         self.owner = try TableOwner(now: { clock.tick() })
+        Self.define(sample.sites, in: self.owner)
         for site in 0..<sample.sites {
-            let id = SiteID(rawValue: UInt8(site))
-            self.owner.submitAndWait(.defineSite(id, name: "site\(site)"))
-            let feed = FeedDefinition(
-                id: FeedID(rawValue: UInt16(site)), name: "feed\(site)", site: id, order: site)
-            self.owner.submitAndWait(.addFeed(feed))
-            self.owner.submitAndWait(.feedUp(feed.id))
+            self.owner.submitAndWait(.feedUp(FeedID(rawValue: UInt16(site))))
         }
         self.owner.flushAndWait()
         let resident = ProcessMemory.resident
@@ -58,6 +55,38 @@ final class LoadedTable {
     }
 
     deinit { self.owner.shutdown() }
+
+    /// Sites, and a feed for each.
+    static func define(_ sites: Int, in owner: TableOwner) {
+        for site in 0..<sites {
+            let id = SiteID(rawValue: UInt8(site))
+            owner.submitAndWait(.defineSite(id, name: "site\(site)"))
+            owner.submitAndWait(
+                .addFeed(
+                    FeedDefinition(
+                        id: FeedID(rawValue: UInt16(site)), name: "feed\(site)", site: id,
+                        order: site)))
+        }
+    }
+
+    /// Gives every address the centre of its country.
+    ///
+    /// - Returns: How many ranges there are.
+    func setLocations(_ paths: [String]) throws -> Int {
+        var ranges: [LocationRange] = []
+        for path in paths {
+            for range in try LocationRanges(path: path).ranges {
+                guard let centre = CountryCentres.place(range.country) else { continue }
+                let place = Place(
+                    latitude: centre.latitude, longitude: centre.longitude,
+                    name: range.country.description)
+                ranges.append(LocationRange(first: range.first, last: range.last, place: place))
+            }
+        }
+        self.owner.submitAndWait(.setLocations(ranges))
+        self.owner.flushAndWait()
+        return ranges.count
+    }
 
     /// A batch of changes of one site's feed; nil withdraws.
     func batch(_ changes: some Sequence<(row: Int, stored: UInt8)>, site: Int) -> RouteBatch {

@@ -20,7 +20,8 @@ enum Main {
                    check 4|6 random|prefix|zipf     the sum of all results
                    updates CHANGES BATCH reader|alone
                    latency CHANGES reader|alone
-                   wide ROUNDS | rebuild | memory
+                   wide ROUNDS | rebuild | memory | checkpoint
+                   locations FILE ...    ranges with countries, as geoip files have them
         churn    changes TABLE many times over, compares it with a reference, and its memory
 
         TABLE: single sim1 sim8 sim32 harsh1 harsh8 harsh32 harsh64. DATA: a folder of routing data.

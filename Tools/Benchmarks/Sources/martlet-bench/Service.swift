@@ -62,6 +62,15 @@ struct Service: ~Copyable {
         case "wide": return try self.updates(reader: false).wide(rounds: try number(1))
         case "rebuild": return try self.updates(reader: false).rebuild()
         case "memory": return try self.memory()
+        case "checkpoint":
+            let pass = CheckpointPass(table: self.table, path: "\(self.folder)/checkpoint")
+            return try pass.run(self.keys(["", "4", "prefix"]))
+        case "locations":
+            let before = Clock.process()
+            var report = Report()
+            report.add("ranges", try self.table.setLocations(Array(words.dropFirst())))
+            report.add("cpu_seconds", Clock.process() - before)
+            return report
         default: throw UsageError("there is no command \(words[0])")
         }
     }
