@@ -50,18 +50,19 @@ struct CheckpointImage {
                 $0 + ($1 == 0 ? 0 : lookupNodes(forLength: 128 - $1.trailingZeroBitCount))
             }
         let trie = try LookupTrie(
-            nodeCapacity: TrieBuilder.capacity(forDemand: demand),
+            nodeCapacity: ShadowBuild.capacity(forDemand: demand),
             large: family.starts.count > 50_000)
         var painter = TriePainter(trie: trie, classes: classes, change: .whole(0), epochs: nil)
-        var pins = RangeSweep(pinLayer)
-        var locations = RangeSweep(locationLayer)
+        var pins = RangeSweep(pinLayer, at: 0)
+        var locations = RangeSweep(locationLayer, at: 0)
         var index = 0
         var position: UInt128 = 0
         var open: (start: UInt128, id: UInt32) = (0, 0)
         func paint(to last: UInt128) {
             guard open.id != 0 else { return }
             painter.change = .whole(open.id)
-            painter.paint(open.start, last)
+            var slice = WorkSlice(units: .max)
+            _ = painter.paint(open.start, last, &slice)
         }
         tuples.withUnsafeBytes { tuples in
             while true {
@@ -80,7 +81,9 @@ struct CheckpointImage {
                     of: pins.current, toByteOffset: classes.pinOffset, as: UInt32.self)
                 scratch.storeBytes(
                     of: locations.current, toByteOffset: classes.placeOffset, as: UInt32.self)
-                let id = classes.intern()
+                guard let id = classes.intern() else {
+                    preconditionFailure("there is room for a class at each boundary")
+                }
                 if id != open.id {
                     if position > open.start { paint(to: position - 1) }
                     open = (position, id)

@@ -22,9 +22,7 @@ final class ClassTable: @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
     private(set) var count = 0
     private let sharedCount = Atomic<Int>(0)
-    /// Open addressing, id + 1, at most half full.
-    private var index: UnsafeMutablePointer<UInt32>
-    private var indexMask: Int
+    private var index: ClassIndex
 
     var roundTripOffset: Int { self.sites }
     var pinOffset: Int { self.sites + self.roundTripSites }
@@ -43,13 +41,11 @@ final class ClassTable: @unchecked Sendable {
         self.capacity = capacity
         self.memory = try ReservedMemory(bytes: (capacity + 1) * self.stride)
         self.base = self.memory.base
-        self.indexMask = 1023
-        self.index = .allocate(capacity: 1024)
-        self.index.initialize(repeating: 0, count: 1024)
+        self.index = try ClassIndex()
         _ = self.intern()
     }
 
-    deinit { self.index.deallocate() }
+    var mappings: [ReservedMemory] { [self.memory] }
 
     var publishedCount: Int { self.sharedCount.load(ordering: .acquiring) }
 
@@ -60,45 +56,33 @@ final class ClassTable: @unchecked Sendable {
     /// Where the next tuple is put together before ``intern()``; starts as what it was left.
     var scratch: UnsafeMutableRawPointer { self.base + self.count * self.stride }
 
-    /// The id of the tuple in ``scratch``, which is taken in if it is new.
-    func intern() -> UInt32 {
+    /// The id of the tuple in ``scratch``, which is taken in if it is new; nil where no more fit.
+    func intern() -> UInt32? {
         let tuple = self.scratch
-        var slot = Self.hash(tuple, self.stride) & self.indexMask
-        while self.index[slot] != 0 {
-            let id = self.index[slot] - 1
-            if Self.equal(tuple, self.base + Int(id) * self.stride, self.stride) { return id }
-            slot = (slot + 1) & self.indexMask
+        let hash = Self.hash(tuple, self.stride)
+        let known = self.index.find(hash) {
+            Self.equal(tuple, self.base + Int($0) * self.stride, self.stride)
         }
-        precondition(self.count < self.capacity, "the capacity follows the table's limits")
+        if let known { return known }
         let id = UInt32(truncatingIfNeeded: self.count)
-        self.index[slot] = id + 1
+        guard self.count < self.capacity,
+            self.index.insert(
+                id, hash, { Self.hash(self.base + Int($0) * self.stride, self.stride) })
+        else { return nil }
         self.count += 1
         self.sharedCount.store(self.count, ordering: .releasing)
-        if self.count * 2 > self.indexMask { self.growIndex() }
         return id
     }
 
-    /// The id of a tuple with one byte replaced.
-    func intern(_ id: UInt32, replacing offset: Int, by value: UInt8) -> UInt32 {
+    /// The id of a tuple with one byte replaced; nil where no more fit.
+    @inline(__always)
+    func intern(_ id: UInt32, replacing offset: Int, by value: UInt8) -> UInt32? {
         let old = self.tuple(id)
         if old.load(fromByteOffset: offset, as: UInt8.self) == value { return id }
         let scratch = self.scratch
         scratch.copyMemory(from: old, byteCount: self.stride)
         scratch.storeBytes(of: value, toByteOffset: offset, as: UInt8.self)
         return self.intern()
-    }
-
-    private func growIndex() {
-        let size = (self.indexMask + 1) * 2
-        self.index.deallocate()
-        self.index = .allocate(capacity: size)
-        self.index.initialize(repeating: 0, count: size)
-        self.indexMask = size - 1
-        for id in 0..<self.count {
-            var slot = Self.hash(self.base + id * self.stride, self.stride) & self.indexMask
-            while self.index[slot] != 0 { slot = (slot + 1) & self.indexMask }
-            self.index[slot] = UInt32(truncatingIfNeeded: id + 1)
-        }
     }
 
     @inline(__always)
@@ -131,5 +115,5 @@ final class ClassTable: @unchecked Sendable {
     }
 
     /// Bytes touched.
-    var byteCount: Int { (self.count + 1) * self.stride + (self.indexMask + 1) * 4 }
+    var byteCount: Int { (self.count + 1) * self.stride + self.index.byteCount }
 }

@@ -95,7 +95,7 @@ final class DistanceColumns {
         let plane = Plane(
             memory: try ReservedMemory(bytes: self.nodeCapacity * width), first: first,
             width: width)
-        if isEmpty { self.shrink(to: 0) }
+        if isEmpty { _ = self.shrink(to: 0) }
         self.planes.append(plane)
         for column in first..<columns {
             (self.bases + column).initialize(to: plane.base + (column - first))
@@ -104,11 +104,16 @@ final class DistanceColumns {
         self.count = columns
     }
 
-    /// Gives back planes in which no column below a number lies; those beyond must be zero.
-    func shrink(to columns: Int) {
+    /// Takes out planes in which no column below a number lies; those beyond must be zero.
+    ///
+    /// - Returns: Their memory.
+    func shrink(to columns: Int) -> [ReservedMemory] {
+        var gone: [ReservedMemory] = []
         while let last = self.planes.last, last.first >= columns {
             self.planes.removeLast()
             self.count = last.first
+            gone.append(last.memory)
         }
+        return gone
     }
 }

@@ -3,8 +3,10 @@
 
 import Addressing
 
-/// A walk over the distances of one family in address order: where the overlay of all covering
-/// prefixes changes, and what it is from there on.
+/// A walk over the distances of one family in address order, from any address on: where the
+/// overlay of all covering prefixes changes, and what it is from there on.
+///
+/// Good for as long as the tree doesn't change.
 struct DistanceSweep: ~Copyable {
     private let tree: PrefixTree
     /// Bytes of an overlay: at least the columns there are, and those asked for.
@@ -20,8 +22,9 @@ struct DistanceSweep: ~Copyable {
 
     /// - Parameters:
     ///   - tree: Whose distances.
+    ///   - address: Where the walk begins, left-aligned in 128 bits.
     ///   - columns: Columns that ``current`` has at least.
-    init(tree: PrefixTree, columns: Int) {
+    init(tree: PrefixTree, at address: UInt128, columns: Int) {
         self.tree = tree
         self.width = max(columns, tree.distances.count)
         let most = tree.family.width + 2
@@ -29,7 +32,10 @@ struct DistanceSweep: ~Copyable {
         self.ends.initialize(repeating: .max, count: most)
         self.overlays = .allocate(capacity: most * self.width)
         self.overlays.initialize(repeating: 0, count: most * self.width)
-        self.upcoming = tree.first
+        self.upcoming = tree.firstPrefix(after: address)
+        var covering: [PrefixTree.Node] = []
+        tree.forEachPrefix(covering: address) { covering.append($0) }
+        for node in covering { self.enter(node) }
         self.findNextStart()
     }
 
@@ -53,6 +59,14 @@ struct DistanceSweep: ~Copyable {
         }
     }
 
+    private mutating func enter(_ node: PrefixTree.Node) {
+        let below = self.overlays + self.depth * self.width
+        self.depth += 1
+        self.ends[self.depth] = self.tree.last(node)
+        self.tree.distances.overlay(
+            node, on: below, into: self.overlays + self.depth * self.width)
+    }
+
     /// Goes to ``nextStart``.
     mutating func advance() {
         guard let start = self.nextStart else { return }
@@ -60,24 +74,37 @@ struct DistanceSweep: ~Copyable {
             while self.ends[self.depth] < start { self.depth -= 1 }
         } else {
             let node = self.upcoming
-            let below = self.overlays + self.depth * self.width
-            self.depth += 1
-            self.ends[self.depth] = self.tree.last(node)
-            self.tree.distances.overlay(
-                node, on: below, into: self.overlays + self.depth * self.width)
+            self.enter(node)
             self.upcoming = self.tree.next(after: node)
         }
         self.findNextStart()
     }
 }
 
+extension PrefixTree {
+    /// The first prefix that begins after an address, or 0.
+    func firstPrefix(after address: UInt128) -> Node {
+        let step: UInt128 = self.family == .ipv4 ? 1 << 96 : 1
+        let (next, overflow) = (address & ~(step - 1)).addingReportingOverflow(step)
+        if overflow { return 0 }
+        return self.first(notBefore: next, length: 0)
+    }
+}
+
 /// A walk over a ``RangeLayer``, as ``DistanceSweep`` walks the distances.
 struct RangeSweep {
     private let layer: RangeLayer
-    private var position = 0
-    private(set) var current: UInt32 = 0
+    private var position: Int
+    private(set) var current: UInt32
 
-    init(_ layer: RangeLayer) { self.layer = layer }
+    /// - Parameters:
+    ///   - layer: Whose values.
+    ///   - address: Where the walk begins.
+    init(_ layer: RangeLayer, at address: UInt128) {
+        self.layer = layer
+        self.position = layer.position(after: address)
+        self.current = self.position == 0 ? 0 : layer.values[self.position - 1]
+    }
 
     var nextStart: UInt128? {
         self.position < self.layer.starts.count ? self.layer.starts[self.position] : nil
@@ -86,5 +113,18 @@ struct RangeSweep {
     mutating func advance() {
         self.current = self.layer.values[self.position]
         self.position += 1
+    }
+}
+
+extension RangeLayer {
+    /// How many values begin at or before an address.
+    func position(after address: UInt128) -> Int {
+        var low = 0
+        var high = self.starts.count
+        while low < high {
+            let middle = (low + high) / 2
+            if self.starts[middle] <= address { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

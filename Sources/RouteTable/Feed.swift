@@ -18,8 +18,8 @@ final class Feed {
     var isHidden = true
     /// Taken out of the configuration; its routes are on their way out.
     var isRemoved = false
-    /// A job walks its routes: each change of a route has to look at the distances again.
-    var isWalked = false
+    /// A walk over its routes, in slices.
+    var job: FeedJob?
     /// A checkpoint's routes of it are on their way back.
     var isRestoring = false
     var ipv4 = RoutePages.Directory()
@@ -40,4 +40,31 @@ final class Feed {
 
     /// The columns it can have a say in, as bits.
     var sites: UInt64 { self.definition.columns }
+
+    /// The same, and those that a walk looks at: it had a say in them before.
+    var changingSites: UInt64 { self.sites | (self.job?.sites ?? 0) }
+
+    /// Its routes but for those that a walk will take out.
+    var kept: Int { self.total - (self.job?.leaving ?? 0) }
+
+    /// Whether a walk will take a route out.
+    @inline(__always)
+    func isLeaving(_ slot: RouteSlot) -> Bool {
+        guard let first = self.job?.keptSince else { return false }
+        return (self.epoch &- slot.epoch) & 15 > (self.epoch &- first) & 15
+    }
+
+    /// A route of another epoch was announced again.
+    @inline(__always)
+    func noteRefreshed(_ old: RouteSlot) {
+        self.fresh += 1
+        if self.isLeaving(old) { self.job?.leaving -= 1 }
+    }
+
+    /// A route left.
+    @inline(__always)
+    func noteDropped(_ slot: RouteSlot) {
+        if slot.epoch == self.epoch { self.fresh -= 1 }
+        if self.isLeaving(slot) { self.job?.leaving -= 1 }
+    }
 }

@@ -6,24 +6,46 @@ import Synchronization
 /// What readers see of the table: any number of threads, no lock, no wait.
 public final class LookupTable: Sendable {
     let epochs: EpochDomain
-    /// The published ``TableImage``, retained by the writer until no reader can hold it.
+    /// The published ``TableImage``, retained below until no reader can hold it.
     private let image: Atomic<UInt>
-    /// The same, retained: readers may outlive the writer. Readers don't touch it.
-    private let latest: Mutex<TableImage>
+    /// Here, not with the writer: readers may outlive it. They don't touch it.
+    private let images: Mutex<Images>
+
+    private struct Images {
+        var latest: TableImage
+        /// Those before, and the epoch in which each was replaced.
+        var retired: [(epoch: UInt64, image: TableImage)] = []
+    }
 
     init(first: TableImage, readers: Int) throws(TableResourceError) {
         self.epochs = try EpochDomain(slotCount: readers)
-        self.latest = Mutex(first)
+        self.images = Mutex(Images(latest: first))
         self.image = Atomic(UInt(bitPattern: Unmanaged.passUnretained(first).toOpaque()))
     }
 
-    /// Publishes another image. The caller keeps both alive, the one before until it is reclaimed.
+    /// Publishes another image. The one before stays until ``reclaim(before:)`` takes it.
     func publish(_ image: TableImage) {
-        self.image.store(
-            UInt(bitPattern: Unmanaged.passUnretained(image).toOpaque()),
-            ordering: .sequentiallyConsistent)
-        self.latest.withLock { $0 = image }
+        self.images.withLock {
+            self.image.store(
+                UInt(bitPattern: Unmanaged.passUnretained(image).toOpaque()),
+                ordering: .sequentiallyConsistent)
+            $0.retired.append((self.epochs.current, $0.latest))
+            $0.latest = image
+        }
     }
+
+    /// Takes the images out that were replaced before an epoch.
+    func reclaim(before epoch: UInt64) -> [TableImage] {
+        self.images.withLock { images in
+            let gone = images.retired.filter { $0.epoch < epoch }.map(\.image)
+            if !gone.isEmpty { images.retired.removeAll { $0.epoch < epoch } }
+            return gone
+        }
+    }
+
+    /// Images that readers may still see, but for the published one.
+    var retired: [TableImage] { self.images.withLock { $0.retired.map(\.image) } }
+    var hasRetired: Bool { self.images.withLock { !$0.retired.isEmpty } }
 
     var published: Unmanaged<TableImage>? {
         UnsafeRawPointer(bitPattern: self.image.load(ordering: .acquiring))

@@ -35,6 +35,8 @@ final class LookupTrie: @unchecked Sendable {
             mixed: self.mixedMemory.base.assumingMemoryBound(to: Atomic<UInt64>.self))
     }
 
+    var mappings: [ReservedMemory] { [self.rootMemory, self.nodeMemory, self.mixedMemory] }
+
     /// A node that no reader sees; nil when the reserved space is used up.
     func allocateNode() -> UInt32? {
         if let node = self.freeNodes.popLast() { return node }
@@ -42,6 +44,9 @@ final class LookupTrie: @unchecked Sendable {
         self.nodeHighWater += 1
         return UInt32(truncatingIfNeeded: self.nodeHighWater - 1)
     }
+
+    /// Nodes that can be handed out now.
+    var nodesLeft: Int { self.freeNodes.count + self.nodeCapacity - self.nodeHighWater }
 
     /// Takes a node out of use: for good after its epoch, or at once where there are no readers.
     func retireNode(_ node: UInt32, epoch: UInt64?) {

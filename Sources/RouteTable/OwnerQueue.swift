@@ -27,6 +27,11 @@ enum PreparedCommand: Sendable {
     /// Counted, and nothing else.
     case refused
 
+    var kind: StepKind {
+        if case .plain(.routes) = self { return .batch }
+        return .command
+    }
+
     init(_ command: TableCommand, limits: TableLimits) {
         do throws(TableDefinitionError) {
             try command.validate()
@@ -136,6 +141,9 @@ final class OwnerQueue: @unchecked Sendable {
             return waiters
         }
     }
+
+    /// Changes that wait.
+    var currentWeight: Int { self.monitor.withLock { self.weight } }
 
     /// Takes nothing more in.
     ///

@@ -29,17 +29,22 @@ final class OwnerThread: @unchecked Sendable {
         var barriers: [@Sendable () -> Void] = []
         while let work = self.queue.take(self.patience) {
             for item in work {
+                self.engine.noteQueue(weight: self.queue.currentWeight)
                 switch item {
-                case .command(let command): self.engine.apply(command)
-                case .query(let body): body(self.engine)
+                case .command(let command):
+                    self.engine.measured(command.kind) { self.engine.apply(command) }
+                case .query(let body): self.engine.measured(.query) { body(self.engine) }
                 case .barrier(let body): barriers.append(body)
                 }
                 self.engine.endBatch()
                 for waiter in self.queue.finish(weight: item.weight) { waiter() }
-                if self.engine.hasJobs { self.engine.stepJobs() }
+                self.engine.step(isIdle: false, isAwaited: false)
             }
-            if work.isEmpty { self.engine.endBatch() }
-            self.engine.step(isIdle: work.isEmpty || !barriers.isEmpty)
+            if work.isEmpty {
+                self.engine.noteQueue(weight: self.queue.currentWeight)
+                self.engine.endBatch()
+            }
+            self.engine.step(isIdle: work.isEmpty, isAwaited: !barriers.isEmpty)
             if !barriers.isEmpty, self.engine.isSettled {
                 for barrier in barriers { barrier() }
                 barriers = []
@@ -59,7 +64,8 @@ final class OwnerThread: @unchecked Sendable {
     /// Memory that readers still see is looked at again soon; else only work wakes the thread.
     private var patience: OwnerQueue.Patience {
         if self.engine.hasWork { return .none }
-        return self.engine.hasRetired ? .milliseconds(5) : .endless
+        if self.engine.hasRetired || self.engine.wantsReclaim { return .milliseconds(5) }
+        return self.engine.waitsForMemory ? .milliseconds(100) : .endless
     }
 
     /// Runs a query on the thread, or here once the thread has ended.

@@ -36,5 +36,10 @@ final class ReservedMemory: @unchecked Sendable {
         if hugePages { madvise(self.base, self.byteCount, MADV_HUGEPAGE) }
     }
 
+    /// Gives whole pages back to the system, which read as zero then.
+    func discard(from offset: Int, bytes: Int) {
+        madvise(self.base + offset, bytes, MADV_DONTNEED)
+    }
+
     deinit { munmap(self.mapping, self.mappedBytes) }
 }

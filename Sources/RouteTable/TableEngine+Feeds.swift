@@ -3,43 +3,20 @@
 
 import Addressing
 
-/// A walk over all routes of a feed, in slices.
-struct FeedJob {
-    let feed: Feed
-    /// Columns whose changes readers see only after the walk, all at once.
-    var sites: UInt64
-    /// Takes the routes of other epochs out.
-    var sweeps: Bool
-    /// Looks at the distances of all the feed's prefixes again, not only where a route leaves.
-    var recomputesAll: Bool
-    /// The next node to look at, first in IPv4, then in IPv6.
-    var isInIPv6 = false
-    var position: Int32 = 0
-
-    init(feed: Feed, sites: UInt64, sweeps: Bool, recomputesAll: Bool) {
-        self.feed = feed
-        self.sites = sites
-        self.sweeps = sweeps
-        self.recomputesAll = recomputesAll
-    }
-}
-
 extension TableEngine {
     func feedUp(_ feed: Feed) {
-        self.finishJobs(of: feed)
         let turnsStale = !feed.isDown && feed.fresh > 0
         self.beginEpoch(feed)
         feed.isUp = true
         feed.isDown = false
         feed.isComplete = false
         // With nothing to hold on to it is a first transfer again.
-        if feed.total == 0, !feed.isRestoring { feed.isHidden = true }
+        if feed.kept == 0, !feed.isRestoring { feed.isHidden = true }
         if turnsStale { self.lookAgain(feed) }
     }
 
     func feedComplete(_ feed: Feed) {
         guard !feed.isDown else { return }
-        self.finishJobs(of: feed)
         feed.isUp = true
         feed.isComplete = true
         feed.isRestoring = false
@@ -48,11 +25,11 @@ extension TableEngine {
         guard feed.total > 0, isFirst || feed.stale > 0 else { return }
         self.start(
             FeedJob(
-                feed: feed, sites: feed.sites, sweeps: feed.stale > 0, recomputesAll: isFirst))
+                sites: feed.sites, recomputesAll: isFirst,
+                keptSince: feed.stale > 0 ? feed.epoch : nil), on: feed)
     }
 
     func feedDown(_ feed: Feed) {
-        self.finishJobs(of: feed)
         let turnsStale = !feed.isDown && feed.fresh > 0
         feed.isUp = false
         feed.isDown = true
@@ -61,24 +38,19 @@ extension TableEngine {
     }
 
     func feedFlush(_ feed: Feed) {
-        self.finishJobs(of: feed)
         self.beginEpoch(feed)
         let counted = !feed.isHidden
         feed.isHidden = true
         feed.isRestoring = false
         guard feed.total > 0 else { return }
         self.start(
-            FeedJob(
-                feed: feed, sites: counted ? feed.sites : 0, sweeps: true, recomputesAll: false))
+            FeedJob(sites: counted ? feed.sites : 0, keptSince: feed.epoch), on: feed)
     }
 
+    /// Takes a feed out at once; its routes leave by its job.
     func removeFeed(_ feed: Feed) {
         self.feedFlush(feed)
         feed.isRemoved = true
-        if feed.total == 0 { self.forget(feed) }
-    }
-
-    private func forget(_ feed: Feed) {
         self.feeds[Int(feed.definition.id.rawValue)] = nil
         self.listContributors()
     }
@@ -94,101 +66,105 @@ extension TableEngine {
             left &= left &- 1
         }
         guard shared != 0 else { return }
-        self.start(FeedJob(feed: feed, sites: shared, sweeps: false, recomputesAll: true))
+        self.start(FeedJob(sites: shared, recomputesAll: true), on: feed)
     }
 
     /// All that is held from before becomes stale, without a look at it.
     private func beginEpoch(_ feed: Feed) {
-        if feed.total == feed.fresh, feed.total == 0 { feed.epochsSinceSweep = 0 }
-        if feed.epochsSinceSweep >= 14 { self.joinOldEpochs(feed) }
+        if feed.total == 0, !feed.isRestoring { feed.epochsSinceSweep = 0 }
+        // Nothing is of this epoch: it may as well begin now.
+        guard feed.fresh > 0 else { return }
+        if feed.epochsSinceSweep >= 6, !(feed.job?.joinsEpochs ?? false) {
+            self.start(FeedJob(sites: 0, joinsEpochs: true), on: feed)
+        }
+        // Numbers come round again: a feed that began eight epochs, with routes in each, beside
+        // one walk has to wait for it.
+        while feed.epochsSinceSweep >= 14 {
+            if feed.job == nil { self.start(FeedJob(sites: 0, joinsEpochs: true), on: feed) }
+            var slice = WorkSlice(units: .max)
+            self.step(feed, &slice)
+        }
         feed.epoch = (feed.epoch + 1) & 15
         feed.epochsSinceSweep += 1
+        feed.job?.epochsBegun += 1
         feed.fresh = 0
-    }
-
-    /// Before epochs' numbers come round again: all older ones become the one before.
-    private func joinOldEpochs(_ feed: Feed) {
-        let before = (feed.epoch + 15) & 15
-        for tree in [self.ipv4, self.ipv6] {
-            let directory = tree.family == .ipv4 ? feed.ipv4 : feed.ipv6
-            for page in 0..<directory.pageCount where directory.hasPage(page) {
-                for offset in 0..<RoutePages.slotsPerPage {
-                    let node = Int32(page * RoutePages.slotsPerPage + offset)
-                    let slot = self.pages.load(directory, node)
-                    if !slot.isEmpty, slot.epoch != feed.epoch {
-                        self.pages.replace(directory, node, by: slot.with(epoch: before))
-                    }
-                }
-            }
-        }
-        feed.epochsSinceSweep = 1
     }
 
     // MARK: Jobs
 
-    func start(_ job: FeedJob) {
-        job.feed.isWalked = true
+    /// Has a feed's routes walked; joins the walk that is under way.
+    ///
+    /// Where the feed is large, an image that is being built is given up: to paint all its
+    /// changes there takes longer than to begin again, after the walk.
+    func start(_ job: FeedJob, on feed: Feed) {
+        var job = job
+        if job.keptSince != nil { job.leaving = feed.total - feed.fresh }
+        if let old = feed.job {
+            job = old.joined(with: job)
+        } else {
+            self.jobs.append(feed)
+        }
+        feed.job = job
         self.heldSites |= job.sites
-        self.jobs.append(job)
-    }
-
-    /// Does what is left of a feed's walk: something else is about to happen to it.
-    func finishJobs(of feed: Feed) {
-        while let index = self.jobs.firstIndex(where: { $0.feed === feed }) {
-            self.step(jobAt: index, slots: .max)
+        if self.shadow != nil, job.sites != 0, !self.isRebuildLate,
+            feed.total * 4 > self.ipv4.count + self.ipv6.count
+        {
+            self.abandonShadow()
         }
     }
 
-    /// A slice of a few milliseconds.
-    func stepJobs() {
-        if !self.roundTripJobs.isEmpty { self.stepRoundTrips() }
-        guard !self.jobs.isEmpty else { return }
-        self.step(jobAt: 0, slots: 8192)
+    /// Goes on with the walks until the slice ends.
+    func stepJobs(_ slice: inout WorkSlice) {
+        while !slice.isSpent, let feed = self.jobs.first { self.step(feed, &slice) }
     }
 
-    private func step(jobAt index: Int, slots: Int) {
-        var job = self.jobs[index]
-        let isDone = self.walk(&job, slots: slots)
-        guard isDone else {
-            self.jobs[index] = job
+    private func step(_ feed: Feed, _ slice: inout WorkSlice) {
+        self.walk(feed, &slice)
+        guard let job = feed.job, job.isDone else { return }
+        feed.job = nil
+        self.jobs.removeAll { $0 === feed }
+        if job.joinsEpochs || job.keptSince != nil {
+            feed.epochsSinceSweep = min(feed.epochsSinceSweep, job.epochsBegun + 1)
+        }
+        self.releaseHeld()
+    }
+
+    /// Looks at the feed's routes, a page of them at least.
+    private func walk(_ feed: Feed, _ slice: inout WorkSlice) {
+        while let place = feed.job?.place(
+            pages: feed.ipv4.pageCount, feed.ipv6.pageCount)
+        {
+            let tree = place.isInIPv6 ? self.ipv6 : self.ipv4
+            for offset in 0..<RoutePages.slotsPerPage {
+                let node = Int32(place.page * RoutePages.slotsPerPage + offset)
+                let slot = self.pages.load(place.isInIPv6 ? feed.ipv6 : feed.ipv4, node)
+                if slot.isEmpty { continue }
+                self.look(feed, tree, node, slot, &slice)
+            }
+            feed.job?.goOn()
+            slice.spend(32)
+            if slice.isSpent { return }
+        }
+    }
+
+    private func look(
+        _ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node, _ slot: RouteSlot,
+        _ slice: inout WorkSlice
+    ) {
+        guard let job = feed.job else { return }
+        if feed.isLeaving(slot) {
+            self.drop(feed, tree, node, slot, sites: job.sites)
+            slice.spend(128)
             return
         }
-        self.jobs.remove(at: index)
-        let feed = job.feed
-        feed.isWalked = false
-        if job.sweeps { feed.epochsSinceSweep = 0 }
-        if feed.isRemoved { self.forget(feed) }
-        if self.jobs.isEmpty, self.rebuildDue == nil, !self.rebuildIsOwed { self.heldSites = 0 }
-    }
-
-    /// - Returns: Whether all the feed's routes have been looked at.
-    private func walk(_ job: inout FeedJob, slots: Int) -> Bool {
-        let feed = job.feed
-        var budget = slots
-        while true {
-            let tree = job.isInIPv6 ? self.ipv6 : self.ipv4
-            let pageCount = job.isInIPv6 ? feed.ipv6.pageCount : feed.ipv4.pageCount
-            let page = Int(job.position) / RoutePages.slotsPerPage
-            if page >= pageCount {
-                if job.isInIPv6 { return true }
-                job.isInIPv6 = true
-                job.position = 0
-                continue
-            }
-            if budget <= 0 { return false }
-            budget -= 1
-            for offset in 0..<RoutePages.slotsPerPage {
-                let node = Int32(page * RoutePages.slotsPerPage + offset)
-                let slot = self.pages.load(job.isInIPv6 ? feed.ipv6 : feed.ipv4, node)
-                if slot.isEmpty { continue }
-                budget -= 1
-                if job.sweeps, slot.epoch != feed.epoch {
-                    self.drop(feed, tree, node, slot, sites: job.sites)
-                } else if job.recomputesAll {
-                    self.recompute(job.sites, tree, node)
-                }
-            }
-            job.position = Int32((page + 1) * RoutePages.slotsPerPage)
+        if job.joinsEpochs, slot.epoch != feed.epoch {
+            let before = (feed.epoch &+ 15) & 15
+            self.pages.replace(
+                tree.family == .ipv4 ? feed.ipv4 : feed.ipv6, node, by: slot.with(epoch: before))
+        }
+        if job.recomputesAll {
+            self.recompute(job.sites, tree, node)
+            slice.spend(64)
         }
     }
 }

@@ -143,9 +143,8 @@ extension TableEngine {
         let image = self.image
         let retired =
             image.ipv4.retiredBytes + image.ipv6.retiredBytes
-            + self.retiredImages.reduce(0) {
-                $0 + $1.image.ipv4.byteCount + $1.image.ipv6.byteCount
-                    + $1.image.classes.byteCount
+            + self.lookup.retired.reduce(0) {
+                $0 + $1.ipv4.byteCount + $1.ipv6.byteCount + $1.classes.byteCount
             }
         return [
             MemoryPart(name: "rib", bytes: self.ipv4.nodeBytes + self.ipv6.nodeBytes),

@@ -40,13 +40,13 @@ extension TableEngine {
             var isDone = false
             repeat {
                 isDone = self.advance(&job)
-            } while !isDone && monotonicMicroseconds() - start < self.roundTripSlice
+            } while !isDone && monotonicMicroseconds() - start < self.steps.roundTripMicroseconds
             guard isDone else {
                 self.roundTripJobs[0] = job
                 return
             }
             self.roundTripJobs.removeFirst()
-            if monotonicMicroseconds() - start >= self.roundTripSlice { return }
+            if monotonicMicroseconds() - start >= self.steps.roundTripMicroseconds { return }
         }
     }
 
@@ -127,13 +127,8 @@ extension TableEngine {
         if old != change.code {
             job.changes += 1
             if job.changes > Self.mostPainted { self.holdsRoundTrips = true }
-            let classes = self.image.classes
-            let isShown = self.store(
-                change.code.rawValue, change.column, change.tree, change.node,
-                offset: change.column < classes.roundTripSites
-                    ? classes.roundTripOffset + change.column : nil,
-                isHeld: self.holdsRoundTrips)
-            if !isShown { self.holdsRoundTrips = true }
+            self.store(
+                change.code.rawValue, change.column, change.tree, change.node, in: .roundTrips)
         }
         self.roundTrips.didStore(change, after: old)
         self.roundTripGauge.set(self.roundTrips.count)

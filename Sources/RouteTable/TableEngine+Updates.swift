@@ -8,7 +8,7 @@ extension TableEngine {
     func apply(_ batch: RouteBatch, to feed: Feed) {
         var ids = [UInt32](repeating: 0, count: batch.attributes.count)
         let time = UInt32(truncatingIfNeeded: self.now())
-        let sites = feed.sites
+        let sites = feed.changingSites
         batch.changes.withUnsafeBufferPointer { changes in
             for change in changes {
                 let tree = self.tree(change.prefix.family)
@@ -50,7 +50,7 @@ extension TableEngine {
                 self.withdraw(feed, tree, prefix, sites)
                 return
             }
-            if old.epoch != feed.epoch { feed.fresh += 1 }
+            if old.epoch != feed.epoch { feed.noteRefreshed(old) }
             let slot: RouteSlot
             if old.attributes == id {
                 slot = old.with(epoch: feed.epoch)
@@ -61,7 +61,7 @@ extension TableEngine {
             }
             self.pages.replace(isIPv4 ? feed.ipv4 : feed.ipv6, node, by: slot)
         } else {
-            guard id != 0, feed.total < self.limits.routesPerFeed,
+            guard id != 0, feed.kept < self.limits.routesPerFeed,
                 node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes,
                 !(self.classesAreFull && self.counts(feed))
             else {
@@ -93,18 +93,7 @@ extension TableEngine {
     }
 
     /// Whether a change of the feed's routes can change distances.
-    func counts(_ feed: Feed) -> Bool { !feed.isHidden || feed.isWalked }
-
-    /// More classes than the limit, and not because of dead ones.
-    private var classesAreFull: Bool {
-        guard self.image.classes.count >= self.limits.classes else { return false }
-        if self.classesAtRebuild < self.limits.classes / 4 * 3, self.jobs.isEmpty,
-            !self.isRestoring
-        {
-            self.rebuild()
-        }
-        return self.image.classes.count >= self.limits.classes
-    }
+    func counts(_ feed: Feed) -> Bool { !feed.isHidden || feed.job != nil }
 
     private func withdraw(_ feed: Feed, _ tree: PrefixTree, _ prefix: IPPrefix, _ sites: UInt64) {
         let node = tree.find(key: prefix.address.leftAligned, length: prefix.length)
@@ -126,7 +115,7 @@ extension TableEngine {
             self.pages.remove(&feed.ipv6, node)
             feed.ipv6Count -= 1
         }
-        if slot.epoch == feed.epoch { feed.fresh -= 1 }
+        feed.noteDropped(slot)
         self.attributes.release(slot.attributes)
         tree.addRoutes(-1, to: node)
         self.recompute(sites, tree, node)

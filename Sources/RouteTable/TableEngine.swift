@@ -16,6 +16,7 @@ final class TableEngine {
     }
 
     let limits: TableLimits
+    let steps: StepPolicy
     let now: @Sendable () -> Int64
     let lookup: LookupTable
 
@@ -34,22 +35,48 @@ final class TableEngine {
     var roundTripJobs: [RoundTripJob] = []
     /// What changes in the layer of round trips waits for the next image.
     var holdsRoundTrips = false
-    /// Microseconds that a slice of work on it takes.
-    let roundTripSlice: UInt64
     let roundTripGauge = RoundTripGauge()
     var pins = PinLayer.empty
     var locations = LocationLayer.empty
 
     var image: TableImage
-    var retiredImages: [(epoch: UInt64, image: TableImage)] = []
+    /// Memory on its way back to the system.
+    var discarded = DiscardQueue()
     /// Columns whose changes wait for the next image, as bits: a feed comes or goes in one step.
     var heldSites: UInt64 = 0
+    /// What is left to paint of wide prefixes.
+    var paints = PaintQueue()
+    /// Units that the changes of this step may still paint at once.
+    var unitsLeft = 0
+    /// Feeds whose routes are walked.
+    var jobs: [Feed] = []
+
+    /// The next image, while it is built.
+    var shadow: ShadowBuild?
+    /// Its classes when the paint under way began.
+    var shadowClasses = 0
+    /// When it had all addresses.
+    var completeSince: UInt64 = 0
     /// Since when there is something that only another image will show.
     var rebuildDue: UInt64?
-    /// The last rebuild was refused by the system: what it was for is not shown yet.
-    var rebuildIsOwed = false
+    /// The system refused what a rebuild takes, so often in a row, and when to try again.
+    var refusalsInARow = 0
+    var retryAt: UInt64 = 0
+    /// Pins or locations changed since the one being built was begun.
+    var needsAnother = false
+
+    /// Classes that were alive at the last rebuild, at least.
     var classesAtRebuild = 1
-    var jobs: [FeedJob] = []
+    /// Distances that changed since the last rebuild began.
+    var distanceChanges = 0
+    /// Classes are near their limit, and many may be dead.
+    var wantsReclaim = false
+    var reclaimNotBefore: UInt64 = 0
+
+    /// So much waits that readers see none of it until most is done.
+    var isBulk = false
+    var bulkSince: UInt64 = 0
+
     /// What the sites are called.
     var siteNames: [SiteID: String] = [:]
     /// A checkpoint's routes are on their way back: until they are there, all sites are held and
@@ -58,20 +85,20 @@ final class TableEngine {
     var tally = TableCounts()
 
     init(
-        limits: TableLimits, now: @escaping @Sendable () -> Int64, roundTripSlice: UInt64 = 1000
+        limits: TableLimits, steps: StepPolicy, now: @escaping @Sendable () -> Int64
     ) throws(TableResourceError) {
         self.limits = limits
+        self.steps = steps
         self.now = now
         self.roundTrips = try RoundTripLayer(capacity: limits.roundTripPrefixes)
-        self.roundTripSlice = roundTripSlice
         self.ipv4 = try PrefixTree(family: .ipv4, capacity: limits.prefixes)
         self.ipv6 = try PrefixTree(family: .ipv6, capacity: limits.prefixes)
         self.pages = try RoutePages(capacity: 1 << 22)
         self.attributes = try AttributeStore()
         self.image = try TableImage(
             generation: 1,
-            ipv4: LookupTrie(nodeCapacity: TrieBuilder.capacity(forDemand: 0), large: false),
-            ipv6: LookupTrie(nodeCapacity: TrieBuilder.capacity(forDemand: 0), large: false),
+            ipv4: LookupTrie(nodeCapacity: ShadowBuild.capacity(forDemand: 0), large: false),
+            ipv6: LookupTrie(nodeCapacity: ShadowBuild.capacity(forDemand: 0), large: false),
             classes: ClassTable(sites: 0, roundTripSites: 0, capacity: 1 << 16), pins: .empty,
             locations: .empty)
         self.lookup = try LookupTable(first: self.image, readers: limits.readers)
@@ -88,10 +115,10 @@ final class TableEngine {
         case .plain(let command): self.apply(command)
         case .pins(let pins):
             self.pins = pins
-            self.requestRebuild()
+            self.requestRebuildOfLayers()
         case .locations(let locations):
             self.locations = locations
-            self.requestRebuild()
+            self.requestRebuildOfLayers()
         case .refused: self.tally.refusedCommands += 1
         }
     }
@@ -149,6 +176,8 @@ final class TableEngine {
         for column in 0..<SiteID.limit where !self.contributors[column].isEmpty {
             used |= 1 << UInt64(column)
         }
+        // Feeds that are gone keep their columns until their routes have left.
+        for feed in self.jobs { used |= feed.changingSites }
         return 64 - used.leadingZeroBitCount
     }
 
@@ -173,9 +202,6 @@ final class TableEngine {
 
     private func takeIn(_ definition: FeedDefinition) {
         let index = Int(definition.id.rawValue)
-        if let known = self.feeds[index] {
-            self.finishJobs(of: known)
-        }
         guard let feed = self.feeds[index] else {
             self.feeds[index] = Feed(definition)
             self.listContributors()
@@ -190,7 +216,7 @@ final class TableEngine {
             old.site == definition.site && old.throughSites == definition.throughSites
         // Another order alone changes no distance: it decides between equal ones.
         guard !sameReading, !feed.isHidden, feed.total > 0 else { return }
-        self.start(FeedJob(feed: feed, sites: sites, sweeps: false, recomputesAll: true))
+        self.start(FeedJob(sites: sites, recomputesAll: true), on: feed)
     }
 
     func listContributors() {
@@ -212,92 +238,73 @@ final class TableEngine {
 
     /// Takes back what no reader can see any more.
     func endBatch() {
-        let retired =
-            !self.retiredImages.isEmpty || self.image.ipv4.hasRetiredNodes
-            || self.image.ipv6.hasRetiredNodes
-        guard retired else { return }
+        let hasRetired = self.lookup.hasRetired
+        guard
+            hasRetired || self.image.ipv4.hasRetiredNodes || self.image.ipv6.hasRetiredNodes
+        else { return }
         let oldest = self.lookup.epochs.advance()
         self.image.ipv4.reclaim(before: oldest)
         self.image.ipv6.reclaim(before: oldest)
-        self.retiredImages.removeAll { $0.epoch < oldest }
+        guard hasRetired else { return }
+        for image in self.lookup.reclaim(before: oldest) { self.discarded.add(image.mappings) }
     }
 
-    var hasRetired: Bool { !self.retiredImages.isEmpty }
+    /// Memory waits for readers to end their snapshots.
+    var hasRetired: Bool { self.lookup.hasRetired }
+
     var hasJobs: Bool { !self.jobs.isEmpty || !self.roundTripJobs.isEmpty }
-    /// There is something to do that nothing has to come for.
-    var hasWork: Bool { self.hasJobs || self.rebuildDue != nil && !self.isRestoring }
+
     /// All that was asked for is visible to readers.
-    var isSettled: Bool { !self.hasJobs && self.rebuildDue == nil }
+    var isSettled: Bool { !self.hasWork && !self.isRestoring }
 
-    /// Microseconds that a due rebuild waits for others to share it, while there is other work.
-    private static let rebuildPatience: UInt64 = 200_000
+    /// There is something to do that nothing has to come for.
+    var hasWork: Bool {
+        self.hasJobs || !self.paints.isEmpty || self.isRebuildPending || self.isBulk
+            || !self.discarded.isEmpty
+    }
 
-    /// A slice of what is long.
+    /// A slice of what is long, after each batch and while nothing else is to do.
     ///
-    /// - Parameter isIdle: Nothing else waits, or somebody waits for this.
-    func step(isIdle: Bool) {
-        if self.hasJobs {
-            self.stepJobs()
-        } else if let due = self.rebuildDue, !self.isRestoring,
-            isIdle || monotonicMicroseconds() - due > Self.rebuildPatience
-        {
-            self.rebuild()
+    /// - Parameters:
+    ///   - isIdle: Nothing else waits.
+    ///   - isAwaited: Somebody waits until readers see all.
+    func step(isIdle: Bool, isAwaited: Bool) {
+        self.unitsLeft = self.steps.unitsOfBatch
+        if !self.paints.isEmpty {
+            self.measured(.paint) {
+                var slice = self.steps.slice()
+                self.stepPaints(&slice)
+            }
+        }
+        if !self.roundTripJobs.isEmpty { self.measured(.walk) { self.stepRoundTrips() } }
+        if !self.jobs.isEmpty {
+            self.measured(.walk) {
+                var slice = self.steps.slice()
+                self.stepJobs(&slice)
+            }
+        }
+        self.noteClasses()
+        if self.rebuildDue != nil || self.shadow != nil || self.wantsReclaim {
+            self.measured(.build) {
+                var slice = self.steps.slice()
+                self.stepRebuild(isIdle: isIdle, isAwaited: isAwaited, &slice)
+            }
+        }
+        if !self.discarded.isEmpty {
+            self.measured(.reclaim) {
+                var slice = self.steps.slice()
+                self.discarded.step(&slice)
+            }
         }
     }
 
-    func requestRebuild() {
-        if self.rebuildDue == nil { self.rebuildDue = monotonicMicroseconds() }
-    }
-
-    /// Builds another image of all layers and publishes it in one step. Where the system refuses
-    /// the memory the old one stays, and the sites held stay held: their next change asks again.
-    func rebuild() {
-        do {
-            try self.buildAndPublish()
-        } catch {
-            self.tally.refusedRebuilds += 1
-            self.rebuildDue = nil
-            self.rebuildIsOwed = true
-        }
-    }
-
-    private func buildAndPublish() throws(TableResourceError) {
+    /// Notes how long a step held up what waits.
+    func measured(_ kind: StepKind, _ body: () -> Void) {
         let started = monotonicMicroseconds()
-        let columns = self.neededColumns
-        // Columns that fell out of use are zero by now.
-        self.ipv4.distances.shrink(to: columns)
-        self.ipv6.distances.shrink(to: columns)
-        let boundaries =
-            self.ipv4.count + self.ipv6.count + self.roundTrips.count + self.pins.boundaries
-            + self.locations.boundaries
-        let classes = try ClassTable(
-            sites: columns, roundTripSites: self.roundTrips.columns,
-            capacity: 4 * boundaries + 2 * self.limits.classes + (1 << 16))
-        let image = TableImage(
-            generation: self.image.generation + 1,
-            ipv4: try TrieBuilder.build(
-                tree: self.ipv4, roundTrips: self.roundTrips.ipv4, pins: self.pins.ipv4,
-                locations: self.locations.ipv4, classes: classes),
-            ipv6: try TrieBuilder.build(
-                tree: self.ipv6, roundTrips: self.roundTrips.ipv6, pins: self.pins.ipv6,
-                locations: self.locations.ipv6, classes: classes),
-            classes: classes, pins: self.pins, locations: self.locations)
-        self.heldSites = 0
-        self.holdsRoundTrips = false
-        self.rebuildDue = nil
-        self.rebuildIsOwed = false
-        self.publish(image)
-        self.tally.rebuilds += 1
-        self.tally.longestRebuildMicroseconds = max(
-            self.tally.longestRebuildMicroseconds, monotonicMicroseconds() - started)
-    }
-
-    /// Shows readers another image.
-    func publish(_ image: TableImage) {
-        self.lookup.publish(image)
-        self.retiredImages.append((self.lookup.epochs.current, self.image))
-        self.image = image
-        self.classesAtRebuild = image.classes.count
-        self.endBatch()
+        let processor = processorMicroseconds()
+        body()
+        self.tally.longestSteps.note(
+            kind, elapsed: monotonicMicroseconds() - started,
+            processor: processorMicroseconds() - processor)
     }
 }

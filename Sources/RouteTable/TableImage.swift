@@ -23,6 +23,11 @@ final class TableImage: Sendable {
         self.locations = locations
     }
 
+    /// The memory that is its own.
+    var mappings: [ReservedMemory] {
+        self.ipv4.mappings + self.ipv6.mappings + self.classes.mappings
+    }
+
     func values(ofClass id: UInt32) -> ClassValues {
         precondition(Int(id) < self.classes.publishedCount, "a class of this generation")
         let tuple = self.classes.tuple(id)

@@ -22,14 +22,15 @@ public final class TableOwner: Sendable {
         limits: TableLimits = TableLimits(),
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
     ) throws(TableResourceError) {
-        try self.init(limits: limits, roundTripSlice: 1000, now: now)
+        try self.init(limits: limits, steps: StepPolicy(), now: now)
     }
 
-    /// `roundTripSlice`: microseconds of work on round trips at a time.
+    /// The same, with another division of the writer's work.
     package init(
-        limits: TableLimits, roundTripSlice: UInt64, now: @escaping @Sendable () -> Int64
+        limits: TableLimits = TableLimits(), steps: StepPolicy,
+        now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
     ) throws(TableResourceError) {
-        let engine = try TableEngine(limits: limits, now: now, roundTripSlice: roundTripSlice)
+        let engine = try TableEngine(limits: limits, steps: steps, now: now)
         self.roundTripGauge = engine.roundTripGauge
         self.lookup = engine.lookup
         self.limits = limits

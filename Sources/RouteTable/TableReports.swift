@@ -43,8 +43,12 @@ public struct TableCounts: Hashable, Sendable {
     public var refusedObservations: UInt64 = 0
     /// Times that the lookup was built anew and swapped.
     public var rebuilds: UInt64 = 0
-    /// Times that the system refused the memory for that; the lookup stayed what it was.
+    /// Times that the system refused the memory for that; the lookup stays what it was until
+    /// another attempt succeeds.
     public var refusedRebuilds: UInt64 = 0
-    /// The longest rebuild, in microseconds.
+    /// The longest rebuild from its beginning to the swap, in microseconds: other work went on
+    /// between its slices.
     public var longestRebuildMicroseconds: UInt64 = 0
+    /// The longest that other work was held up.
+    public var longestSteps = StepTimes()
 }

@@ -6,10 +6,11 @@ import Synchronization
 /// Writes to a lookup trie: intervals of addresses, each leaf replaced by what `change` says.
 ///
 /// Every change a reader can see is one aligned store: a leaf, or a link to a node that is
-/// complete. Belongs to the writer's thread.
+/// complete. A paint ends where its slice does; what is painted then is whole leaves. Belongs to
+/// the writer's thread.
 struct TriePainter {
     enum Change {
-        /// One byte of the class, whatever the others are: a site's distance, or its round trip.
+        /// One byte of the tuples, whatever the others are.
         case byte(offset: Int, stored: UInt8)
         /// The class outright: the trie is being built.
         case whole(UInt32)
@@ -20,9 +21,15 @@ struct TriePainter {
     var change: Change
     /// Where nodes that fall out of use go; nil for a trie that no reader has.
     let epochs: EpochDomain?
+    /// No class or no node was left: the last paint stopped for that.
+    private(set) var isFull = false
     private let base: LookupBase
     private var lastOld: UInt32 = .max
     private var lastNew: UInt32 = 0
+    private var stop: UInt128?
+
+    /// Nodes that a paint can need at most: the ways to its two ends.
+    private static let mostNodes = 2 * (128 - LookupBase.rootBits) / 4
 
     init(trie: LookupTrie, classes: ClassTable, change: Change, epochs: EpochDomain?) {
         self.trie = trie
@@ -32,62 +39,93 @@ struct TriePainter {
         self.epochs = epochs
     }
 
+    /// What a leaf becomes; nil where the classes are full.
     @inline(__always)
-    private mutating func replaced(_ id: UInt32) -> UInt32 {
+    private mutating func replaced(_ id: UInt32) -> UInt32? {
         switch self.change {
         case .whole(let new): return new
         case .byte(let offset, let stored):
             if id != self.lastOld {
+                guard let new = self.classes.intern(id, replacing: offset, by: stored) else {
+                    self.isFull = true
+                    return nil
+                }
                 self.lastOld = id
-                self.lastNew = self.classes.intern(id, replacing: offset, by: stored)
+                self.lastNew = new
             }
             return self.lastNew
         }
     }
 
-    /// Changes all leaves between two addresses, both included, left-aligned in 128 bits.
-    mutating func paint(_ first: UInt128, _ last: UInt128) {
+    /// Changes all leaves between two addresses, both included, left-aligned in 128 bits, or some
+    /// from the first on where the slice ends before: at least one, unless ``isFull``.
+    ///
+    /// - Returns: The first address that is not painted; nil when all are.
+    mutating func paint(
+        _ first: UInt128, _ last: UInt128, _ slice: inout WorkSlice
+    ) -> UInt128? {
+        guard self.hasNodes() else {
+            self.isFull = true
+            return first
+        }
+        self.stop = nil
         let shift = UInt128(128 - LookupBase.rootBits)
         let firstIndex = Int(truncatingIfNeeded: first &>> shift)
         let lastIndex = Int(truncatingIfNeeded: last &>> shift)
         var changed: ClosedRange<Int>?
         for index in firstIndex...lastIndex {
+            let slotFirst = UInt128(truncatingIfNeeded: index) &<< shift
+            if slice.isSpent, index > firstIndex {
+                self.stop = slotFirst
+                break
+            }
+            slice.spend(1)
             let entry = self.base.root + index
             let old = entry.pointee.load(ordering: .relaxed)
             if index > firstIndex, index < lastIndex, old < LookupBase.nodeFlag {
                 // Wholly inside: most of what a wide prefix paints.
-                let new = self.replaced(old)
+                guard let new = self.replaced(old) else {
+                    self.stop = slotFirst
+                    break
+                }
                 if new == old { continue }
                 entry.pointee.store(new, ordering: .releasing)
                 changed = (changed?.lowerBound ?? index)...index
                 continue
             }
-            let slotFirst = UInt128(truncatingIfNeeded: index) &<< shift
             self.paint(
                 entry, depth: LookupBase.rootBits, slotFirst,
-                slotFirst | PrefixTree.hostBits(LookupBase.rootBits), first, last)
+                slotFirst | PrefixTree.hostBits(LookupBase.rootBits), first, last, &slice)
             if entry.pointee.load(ordering: .relaxed) != old {
                 changed = (changed?.lowerBound ?? index)...index
             }
+            if self.stop != nil { break }
         }
-        if let changed { self.updateMixed(changed.lowerBound, changed.upperBound) }
+        if let changed {
+            self.updateMixed(changed.lowerBound, changed.upperBound)
+            slice.spend(2 &* changed.count)
+        }
+        return self.stop
     }
 
     private mutating func paint(
         _ entry: UnsafeMutablePointer<Atomic<UInt32>>, depth: Int, _ slotFirst: UInt128,
-        _ slotLast: UInt128, _ first: UInt128, _ last: UInt128
+        _ slotLast: UInt128, _ first: UInt128, _ last: UInt128, _ slice: inout WorkSlice
     ) {
         let old = entry.pointee.load(ordering: .relaxed)
         guard old < LookupBase.nodeFlag else {
             let node = old & ~LookupBase.nodeFlag
-            self.paintNode(node, depth: depth, slotFirst, slotLast, first, last)
+            self.paintNode(node, depth: depth, slotFirst, slotLast, first, last, &slice)
             if let leaf = self.uniformLeaf(node) {
                 entry.pointee.store(leaf, ordering: .releasing)
                 self.trie.retireNode(node, epoch: self.epochs?.current)
             }
             return
         }
-        let new = self.replaced(old)
+        guard let new = self.replaced(old) else {
+            self.stop = max(first, slotFirst)
+            return
+        }
         if new == old { return }
         if first <= slotFirst, slotLast <= last {
             entry.pointee.store(new, ordering: .releasing)
@@ -96,24 +134,36 @@ struct TriePainter {
         let node = self.allocateNode()
         let entries = self.base.nodes + Int(node) &* 16
         for slot in 0..<16 { entries[slot].store(old, ordering: .relaxed) }
-        self.paintNode(node, depth: depth, slotFirst, slotLast, first, last)
+        self.paintNode(node, depth: depth, slotFirst, slotLast, first, last, &slice)
+        if self.stop != nil, self.uniformLeaf(node) != nil {
+            // The slice ended before the first leaf of it.
+            self.trie.retireNode(node, epoch: nil)
+            return
+        }
         entry.pointee.store(LookupBase.nodeFlag | node, ordering: .releasing)
     }
 
     private mutating func paintNode(
         _ node: UInt32, depth: Int, _ slotFirst: UInt128, _ slotLast: UInt128,
-        _ first: UInt128, _ last: UInt128
+        _ first: UInt128, _ last: UInt128, _ slice: inout WorkSlice
     ) {
         let shift = UInt128(truncatingIfNeeded: 124 &- depth)
         let from = first <= slotFirst ? 0 : Int(truncatingIfNeeded: first &>> shift) & 15
         let through = last >= slotLast ? 15 : Int(truncatingIfNeeded: last &>> shift) & 15
         let size = (1 as UInt128) &<< shift
         let entries = self.base.nodes + Int(node) &* 16
+        slice.spend(8)
         for slot in from...through {
             let childFirst = slotFirst | UInt128(truncatingIfNeeded: slot) &<< shift
+            if slice.isSpent, childFirst > first {
+                self.stop = childFirst
+                return
+            }
+            slice.spend(1)
             self.paint(
                 entries + slot, depth: depth &+ 4, childFirst, childFirst | (size &- 1), first,
-                last)
+                last, &slice)
+            if self.stop != nil { return }
         }
     }
 
@@ -126,17 +176,19 @@ struct TriePainter {
         return leaf
     }
 
+    /// Whether there is room for whatever one paint adds.
+    private func hasNodes() -> Bool {
+        if self.trie.nodesLeft >= Self.mostNodes { return true }
+        guard let epochs = self.epochs else { return false }
+        self.trie.reclaim(before: epochs.advance())
+        return self.trie.nodesLeft >= Self.mostNodes
+    }
+
     private func allocateNode() -> UInt32 {
-        while true {
-            if let node = self.trie.allocateNode() { return node }
-            // The space is sized for what the prefixes can need twice over: what lacks was
-            // retired, and comes back as readers end their batches.
-            guard let epochs = self.epochs else {
-                preconditionFailure("a trie that is built has room for all its prefixes")
-            }
-            self.trie.reclaim(before: epochs.advance())
-            yieldProcessor()
+        guard let node = self.trie.allocateNode() else {
+            preconditionFailure("a paint makes sure of its nodes before it begins")
         }
+        return node
     }
 
     /// Brings the bits of all blocks that hold changed root entries up to date.

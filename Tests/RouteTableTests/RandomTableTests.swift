@@ -18,6 +18,13 @@ struct RandomTableTests {
 
     /// Prefixes crowded where the structure changes: at the top, at the root's boundary, inside
     /// nodes, between the two words of an address, at the bottom.
+    static func prefix(_ random: inout SplitMix, shortest: Int) -> IPPrefix {
+        while true {
+            let prefix = self.prefix(&random)
+            if prefix.length >= shortest { return prefix }
+        }
+    }
+
     static func prefix(_ random: inout SplitMix) -> IPPrefix {
         if random.chance(55) {
             let base: [UInt32] = [0, 0x0a00_0000, 0x0a00_1000, 0x0a00_10f0, 0xffff_fff0]
@@ -71,7 +78,10 @@ struct RandomTableTests {
     }
 
     /// One random command, to the table and to the reference.
-    static func step(_ table: TableUnderTest, _ random: inout SplitMix, feeds: Int, sites: Int) {
+    static func step(
+        _ table: TableUnderTest, _ random: inout SplitMix, feeds: Int, sites: Int,
+        shortest: Int = 0
+    ) {
         let feed = FeedID(UInt16(random.below(feeds)))
         switch random.below(100) {
         case 0..<70:
@@ -80,11 +90,12 @@ struct RandomTableTests {
             let known = table.reference.feeds[feed].map { Array($0.routes.keys).sorted() } ?? []
             for _ in 0..<(1 + random.below(4)) {
                 if random.chance(60) {
-                    announce.append((self.prefix(&random), self.attributes(&random)))
+                    announce.append(
+                        (self.prefix(&random, shortest: shortest), self.attributes(&random)))
                 } else if let old = known.isEmpty ? nil : known[random.below(known.count)] {
                     withdraw.append(old)
                 } else {
-                    withdraw.append(self.prefix(&random))
+                    withdraw.append(self.prefix(&random, shortest: shortest))
                 }
             }
             table.change(feed, announce: announce, withdraw: withdraw)
@@ -103,16 +114,19 @@ struct RandomTableTests {
                         let pinned = (0..<random.below(3)).map { _ in
                             SiteID(UInt8(random.below(sites)))
                         }
-                        return (self.prefix(&random), pinned)
+                        return (self.prefix(&random, shortest: shortest), pinned)
                     }))
         case 98:
             table.apply(
                 .setLocations(
                     (0..<random.below(8)).map { _ in
-                        let (a, b) = (self.prefix(&random), self.prefix(&random))
+                        let (a, b) = (
+                            self.prefix(&random, shortest: shortest),
+                            self.prefix(&random, shortest: shortest)
+                        )
                         let place = Place(
                             latitude: 0, longitude: 0, name: ["AU", "NL"][random.below(2)])
-                        guard a.family == b.family else {
+                        guard a.family == b.family, shortest == 0 else {
                             return LocationRange(first: a.address, last: a.last, place: place)
                         }
                         return LocationRange(
@@ -137,6 +151,35 @@ struct RandomTableTests {
             let probes = (0..<20).map { _ in Self.prefix(&random).last }
             guard try table.check("seed \(seed), step \(step)", probes: probes) else { return }
         }
+    }
+
+    /// The sizes of slices: a leaf at a time, a part of a wide prefix, most of one.
+    static let crumbs = [1, 64, 4096, 1 << 16]
+
+    @Test(
+        "answers as the reference does with steps of every size", arguments: Self.crumbs,
+        Self.seeds)
+    func smallSteps(units: Int, seed: UInt64) throws {
+        var random = SplitMix(seed: seed + 200)
+        let table = try TableUnderTest(steps: TableUnderTest.crumbs(units))
+        // Wide prefixes take as many slices as they have leaves.
+        let narrowest = units < 4096 ? 9 : 0
+        let sites = [2, 9, 3, 17][Int(seed % 4)]
+        for id in 0..<5 {
+            table.apply(.addFeed(Self.definition(id, &random, sites: min(sites, 4))))
+            if random.chance(80) { table.apply(.feedComplete(FeedID(UInt16(id)))) }
+        }
+        for round in 0..<(Self.steps / 6) {
+            // Nothing waits for what came before, so that walks, paints and builds overlap.
+            for _ in 0..<(1 + random.below(24)) {
+                Self.step(
+                    table, &random, feeds: 5, sites: sites, shortest: narrowest)
+            }
+            let probes = (0..<20).map { _ in Self.prefix(&random).last }
+            guard try table.check("\(units) units, seed \(seed), round \(round)", probes: probes)
+            else { return }
+        }
+        try self.checkRoutes(table, "\(units) units, seed \(seed)")
     }
 
     @Test("answers as the reference does at rest", arguments: Self.seeds)

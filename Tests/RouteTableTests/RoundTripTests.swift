@@ -65,7 +65,8 @@ struct RoundTripRandomTests {
     func eachStep(seed: UInt64) throws {
         var random = SplitMix(seed: seed + 4000)
         let sites = [2, 9, 3, 64][Int(seed % 4)]
-        let table = try TableUnderTest(roundTripSlice: seed % 2 == 0 ? 0 : 1000)
+        let table = try TableUnderTest(
+            steps: seed % 2 == 0 ? TableUnderTest.crumbs(64) : StepPolicy())
         for id in 0..<3 {
             table.apply(.addFeed(RandomTableTests.definition(id, &random, sites: min(sites, 4))))
             table.apply(.feedComplete(FeedID(UInt16(id))))
@@ -81,7 +82,7 @@ struct RoundTripRandomTests {
     @Test("mean what the reference says at rest", arguments: Self.seeds)
     func atRest(seed: UInt64) throws {
         var random = SplitMix(seed: seed + 5000)
-        let table = try TableUnderTest(roundTripSlice: 0)
+        let table = try TableUnderTest(steps: TableUnderTest.crumbs(1 << 16))
         for id in 0..<3 {
             table.apply(.addFeed(RandomTableTests.definition(id, &random, sites: 4)))
             table.apply(.feedComplete(FeedID(UInt16(id))))

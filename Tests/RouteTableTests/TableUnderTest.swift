@@ -16,11 +16,25 @@ final class TableUnderTest {
         let now = Atomic<Int64>(1_000_000)
     }
 
-    init(limits: TableLimits = TableLimits(), roundTripSlice: UInt64 = 1000) throws {
+    /// Steps of the writer so small that everything happens between everything else.
+    static func crumbs(_ units: Int) -> StepPolicy {
+        var steps = StepPolicy()
+        steps.units = units
+        steps.unitsAtOnce = max(1, units / 16)
+        steps.unitsOfBatch = max(1, units / 4)
+        steps.roundTripMicroseconds = 0
+        steps.deadClasses = 16
+        steps.bulk = 24
+        steps.patience = 0
+        steps.reclaimRest = 0
+        return steps
+    }
+
+    init(limits: TableLimits = TableLimits(), steps: StepPolicy = StepPolicy()) throws {
         let clock = Clock()
         self.clock = clock
         self.owner = try TableOwner(
-            limits: limits, roundTripSlice: roundTripSlice,
+            limits: limits, steps: steps,
             now: { clock.now.load(ordering: .sequentiallyConsistent) })
         self.reference.now = 1_000_000
     }

@@ -1,0 +1,74 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+/// How much of something long the writer does before it looks after others.
+///
+/// Work is counted in units of a few nanoseconds. A slice ends after so many, or at a time that it
+/// looks at now and then.
+struct WorkSlice {
+    private(set) var isSpent = false
+    private var left: Int
+    private let deadline: UInt64
+
+    /// Units between two looks at the clock: some ten microseconds.
+    private static let quantum = 4096
+
+    init(units: Int) {
+        self.left = units
+        self.deadline = 0
+    }
+
+    init(microseconds: Int) {
+        self.left = Self.quantum
+        self.deadline = monotonicMicroseconds() + UInt64(microseconds)
+    }
+
+    /// Counts work that was done.
+    @inline(__always)
+    mutating func spend(_ units: Int) {
+        self.left &-= units
+        if self.left <= 0 { self.look() }
+    }
+
+    @inline(never)
+    private mutating func look() {
+        if self.deadline == 0 || monotonicMicroseconds() >= self.deadline {
+            self.isSpent = true
+        } else {
+            self.left = Self.quantum
+        }
+    }
+
+    /// Units left of a slice that counts them.
+    var unitsLeft: Int { max(0, self.left) }
+}
+
+/// How the writer divides its work; tests divide it into crumbs, so that everything happens
+/// between everything else.
+package struct StepPolicy: Sendable {
+    /// The slice of long work between two batches: a time, or where set a number of units.
+    package var microseconds = 1500
+    package var units: Int?
+    /// Microseconds of work on round trips at a time.
+    package var roundTripMicroseconds: UInt64 = 1000
+    /// Units of painting that one change does at once; the rest waits for slices.
+    package var unitsAtOnce = 1 << 14
+    /// Units of painting that all changes of a batch do at once.
+    package var unitsOfBatch = 1 << 19
+    /// Classes that may be dead before the lookup is built anew, beside as many as are alive.
+    package var deadClasses = 65_536
+    /// Changes that wait in the queue before readers see none of them until most are done.
+    package var bulk = 100_000
+    /// Microseconds that a due rebuild waits for others to share it, while there is other work.
+    package var patience: UInt64 = 200_000
+
+    /// How many times as long as the last rebuild took the next one waits that only counts
+    /// classes near their limit.
+    package var reclaimRest: UInt64 = 4
+
+    package init() {}
+
+    func slice() -> WorkSlice {
+        self.units.map { WorkSlice(units: $0) } ?? WorkSlice(microseconds: self.microseconds)
+    }
+}
