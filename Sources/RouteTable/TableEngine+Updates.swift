@@ -9,6 +9,7 @@ extension TableEngine {
         var ids = [UInt32](repeating: 0, count: batch.attributes.count)
         let time = UInt32(truncatingIfNeeded: self.now())
         let sites = feed.changingSites
+        self.watch(feed)
         batch.changes.withUnsafeBufferPointer { changes in
             for change in changes {
                 let tree = self.tree(change.prefix.family)
@@ -100,7 +101,9 @@ extension TableEngine {
         guard node != 0 else { return }
         let slot = self.pages.load(tree.family == .ipv4 ? feed.ipv4 : feed.ipv6, node)
         guard !slot.isEmpty else { return }
+        if !feed.loss.isOff, self.keeps(feed, tree, node, slot, sites) { return }
         self.drop(feed, tree, node, slot, sites: self.counts(feed) ? sites : 0)
+        self.checkLoss(feed)
     }
 
     /// Takes a route out, and the prefix with its last one.
