@@ -143,6 +143,7 @@ struct ColumnRefresh {
     ///   - last: The last address to do.
     ///   - next: The first prefix inside the area that begins there or after.
     ///   - slice: What may be done.
+    /// - Returns: The first address that is not done; nil when all up to `last` are.
     mutating func run(
         from position: UInt128, through last: UInt128, next: PrefixTree.Node,
         _ slice: inout WorkSlice

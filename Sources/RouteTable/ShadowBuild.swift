@@ -36,6 +36,7 @@ final class ShadowBuild {
     ///   - classCapacity: Classes at most.
     ///   - pins: The pins to build in.
     ///   - locations: The locations to build in.
+    /// - Throws: Where the system refuses the address space.
     init(
         ipv4: PrefixTree, ipv6: PrefixTree, roundTrips: RoundTripLayer, columns: Int,
         classCapacity: Int, pins: PinLayer, locations: LocationLayer
@@ -118,7 +119,9 @@ final class ShadowBuild {
             while roundTrips.nextStart == next { roundTrips.advance() }
             if pins.nextStart == next { pins.advance() }
             if locations.nextStart == next { locations.advance() }
-            guard let nextID = self.intern(distances, roundTrips, pins, locations) else { return start }
+            guard let nextID = self.intern(distances, roundTrips, pins, locations) else {
+                return start
+            }
             slice.spend(32)
             guard nextID != id || slice.isSpent else { continue }
             if let stop = self.paint(start, next - 1, id, &painter, &slice) { return stop }

@@ -122,8 +122,11 @@ extension TableEngine {
         self.classesAtRebuild = max(1, shadow.classes.count - shadow.paintedClasses)
         // Sites that came after it was begun.
         let lacking = self.neededColumns > shadow.classes.sites
-        self.heldSites =
-            self.isBulk || self.isRestoring ? .max : lacking ? .max << UInt64(shadow.classes.sites) : 0
+        if self.isBulk || self.isRestoring {
+            self.heldSites = .max
+        } else {
+            self.heldSites = lacking ? .max << UInt64(shadow.classes.sites) : 0
+        }
         self.holdsRoundTrips = self.roundTrips.columns > shadow.classes.roundTripSites
         self.rebuildDue = nil
         if self.needsAnother || lacking || self.holdsRoundTrips || self.isRestoring {

@@ -66,7 +66,7 @@ struct RoundTripRandomTests {
         var random = SplitMix(seed: seed + 4000)
         let sites = [2, 9, 3, 64][Int(seed % 4)]
         let table = try TableUnderTest(
-            steps: seed % 2 == 0 ? TableUnderTest.crumbs(64) : StepPolicy())
+            steps: seed % 2 == 0 ? TableUnderTest.crumbs(1 << 16) : StepPolicy())
         for id in 0..<3 {
             table.apply(.addFeed(RandomTableTests.definition(id, &random, sites: min(sites, 4))))
             table.apply(.feedComplete(FeedID(UInt16(id))))
