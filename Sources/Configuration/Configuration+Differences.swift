@@ -6,6 +6,7 @@ import BGPSession
 import BGPWire
 import Choice
 import DNSWire
+import RouteTable
 
 extension Configuration {
     /// What a reload from another configuration changes, in words, and what it resets; empty where
@@ -147,6 +148,11 @@ extension Configuration {
                 parts.append(
                     "stale-time \(Value.words(was.staleTime)) -> \(Value.words(feed.staleTime))"
                 )
+            }
+            if feed.guardRules != was.guardRules {
+                parts.append(
+                    "guard \(FeedGuardRules.words(was.guardRules)) -> "
+                        + FeedGuardRules.words(feed.guardRules))
             }
             words.append("feed '\(feed.name)': \(parts.joined(separator: ", "))")
         }

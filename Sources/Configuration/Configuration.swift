@@ -5,6 +5,7 @@ public import Addressing
 public import BGPSession
 public import BGPWire
 public import Choice
+public import RouteTable
 
 /// What the file says, checked, with all defaults filled in.
 ///
@@ -27,6 +28,8 @@ public struct Configuration: Hashable, Sendable {
     public var choice = ChoiceOptions()
     public var dns = DNSOptions()
     public var logLevel = LogLevel.info
+    /// When what feeds lose is not believed, where a feed doesn't say; nil: all is.
+    public var guardRules: FeedGuardRules? = FeedGuardRules()
     /// How long feeds may take before Martlet is ready without them.
     public var readyWait = Duration.seconds(60)
 
@@ -143,6 +146,8 @@ public struct Configuration: Hashable, Sendable {
         public var readsThroughSites = false
         /// How long routes are kept after the session is lost.
         public var staleTime = Duration.seconds(180)
+        /// When what it loses is not believed; nil: all is. A dump loses nothing.
+        public var guardRules: FeedGuardRules?
     }
 
     /// How sites are chosen; see ``Policy``.

@@ -42,6 +42,7 @@ package enum Command: Hashable, Sendable {
     case showConfiguration
     case ready
     case reload
+    case releaseGuard(feed: String)
     case enable(secret: String?)
     case disable
     case password(String)
@@ -75,6 +76,7 @@ extension Invocation {
         case .showConfiguration: .showConfiguration
         case .ready: .ready
         case .reload: .reload
+        case .releaseGuard: .releaseGuard(feed: self.text(.feed) ?? "")
         case .enable: .enable(secret: self.text(.secret))
         case .disable: .disable
         case .password: .password(self.text(.secret) ?? "")

@@ -79,7 +79,7 @@ package enum Verb: Hashable, Sendable, CaseIterable {
     case nearest, rank, explain
     case showBGP, showBGPIPv4, showBGPIPv6, showBGPSummary
     case showSites, showFeeds, showRoutes, showMemory, showVersion, showConfiguration
-    case ready, reload
+    case ready, reload, releaseGuard
     case enable, disable, password
     case machine, framed, complete
     case help, quit, terminalLength

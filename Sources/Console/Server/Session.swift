@@ -124,7 +124,7 @@ package struct Session: Sendable {
             return self.take(secret: secret.utf8.span, for: .login)
         case .enable(let secret): return self.enable(secret)
         case .ask, .showBGP, .showBGPSummary, .showSites, .showFeeds, .showRoutes, .showMemory,
-            .showVersion, .showConfiguration, .ready, .reload, .complete, .help:
+            .showVersion, .showConfiguration, .ready, .reload, .releaseGuard, .complete, .help:
             return .run(command, wantsJSON: invocation.wantsJSON)
         }
     }
