@@ -9,16 +9,27 @@ public final class Oracle: Sendable {
     /// A world that doesn't change any more.
     final class Frozen: Sendable {
         let world: World
-        init(_ world: World) { self.world = world }
+        /// The questions that are asked about it.
+        let asked: AskedQuestions
+
+        init(_ world: World, asked: AskedQuestions) {
+            self.world = world
+            self.asked = asked
+        }
     }
 
     public let lookup: LookupTable
+    /// Where answers change, as far as a ``ScopeKeeper`` has found out.
+    let scopes = AnswerScopeBoard()
+    /// Wakes that keeper.
+    let signal = ChangeSignal()
     private let current: Mutex<Frozen>
     private let generation: Atomic<UInt64>
 
     public init(lookup: LookupTable, world: World) {
         self.lookup = lookup
-        self.current = Mutex(Frozen(world))
+        let asked = AskedQuestions(policyCount: world.policies.count, signal: self.signal)
+        self.current = Mutex(Frozen(world, asked: asked))
         self.generation = Atomic(world.generation)
     }
 
@@ -31,9 +42,16 @@ public final class Oracle: Sendable {
             var world = current.world
             body(&world)
             world.generation = current.world.generation + 1
-            current = Frozen(world)
+            // Where policies have changed their numbers, marks may be of questions that nobody
+            // asks any more: they are forgotten in time.
+            let asked =
+                world.policies.count == current.world.policies.count
+                ? current.asked
+                : AskedQuestions(policyCount: world.policies.count, signal: self.signal)
+            current = Frozen(world, asked: asked)
             self.generation.store(world.generation, ordering: .releasing)
         }
+        self.signal.wake(.worldChanged)
     }
 
     /// A reader for one thread. Throws where the table has no place for another.

@@ -36,6 +36,10 @@ public struct OracleReader: ~Copyable, @unchecked Sendable {
         }
         return try self.table.withSnapshot { snapshot in
             state.pointee.checkClasses(snapshot.classGeneration)
+            state.pointee.scopes = self.oracle.scopes.scopes(
+                classGeneration: snapshot.classGeneration,
+                worldGeneration: state.pointee.generation)
+            defer { state.pointee.scopes = nil }
             return try withUnsafePointer(to: snapshot) { pointer in
                 var batch = OracleBatch(snapshot: pointer, state: state)
                 return try body(&batch)
@@ -47,7 +51,8 @@ public struct OracleReader: ~Copyable, @unchecked Sendable {
 /// Where a client was found in the table.
 public struct ClientMatch: Hashable, Sendable {
     public var classID: UInt32
-    /// Every address that shares this many leading bits with the client gets the same answer.
+    /// Every address that shares this many leading bits with the client gets the same answer to
+    /// the same question.
     public var scope: UInt8
 
     public init(classID: UInt32, scope: UInt8) {
@@ -86,9 +91,9 @@ public struct OracleBatch: ~Copyable {
     ///   - family: The family that an answer must have; nil for any.
     ///   - client: The address asked about.
     ///   - places: How many places the caller will use; those beyond may be in any order.
-    ///     Fewer give a wider scope where a hash decides only later places.
+    ///     Fewer give a wider scope.
     ///   - order: Receives the sites.
-    /// - Returns: The client's class, and the scope for which the order holds.
+    /// - Returns: The client's class, and the scope for which the places that are used hold.
     public mutating func order(
         policy: Int, family: AddressFamily?, client: IPAddress, places: Int = SiteOrder.capacity,
         into order: inout SiteOrder
@@ -98,34 +103,65 @@ public struct OracleBatch: ~Copyable {
             places: places, into: &order)
     }
 
-    /// The same for a client that was looked up in this batch.
+    /// The same for a client that was looked up in this batch: `match` is what ``match(of:)`` gave.
     public mutating func order(
         policy: Int, family: AddressFamily?, client: IPAddress, match: ClientMatch,
         places: Int = SiteOrder.capacity, into order: inout SiteOrder
     ) -> ClientMatch {
-        var found = match
+        let found = match
         let key = ArrangementCache.key(
             classID: found.classID, policy: policy, family: family?.rawValue ?? 0)
         let record =
             self.state.pointee.cache.find(key)
             ?? self.arrange(policy: policy, family: family, classID: found.classID, key: key)
         order.fill(from: record.sites, count: record.count)
-        guard record.rangeCount > 0 else { return found }
+        guard record.rangeCount > 0, record.range(0).start < places else {
+            return ClientMatch(
+                classID: found.classID,
+                scope: self.scope(
+                    of: found, policy: policy, family: family, client: client, places: places))
+        }
         let length =
             client.family == .ipv4 ? record.hashedLengthIPv4 : record.hashedLengthIPv6
         let hash = Rendezvous.key(client, length: Int(length))
         for index in 0..<record.rangeCount {
             let (start, end) = record.range(index)
             guard start < places else { break }
-            found.scope = max(found.scope, length)
             let seeds = self.state.pointee.seeds
             let weights = self.state.pointee.weights
             order.sort(from: start, to: end, lots: self.state.pointee.lots) { site in
                 Rendezvous.lot(key: hash, seed: seeds[Int(site)], weight: weights[Int(site)])
             }
         }
-        return found
+        // Beyond what is hashed no scope reaches, however far the same sites are tied.
+        guard found.scope > length else {
+            return ClientMatch(classID: found.classID, scope: length)
+        }
+        let scope = self.scope(
+            of: found, policy: policy, family: family, client: client, places: places)
+        return ClientMatch(classID: found.classID, scope: max(scope, length))
     }
+
+    /// The scope of an answer, but for what a hash narrows: that of the class, or a wider one
+    /// where it is known that the classes around it get the same answer. `match` is what this
+    /// batch found for the client, with the class's scope.
+    package mutating func scope(
+        of match: ClientMatch, policy: Int, family: AddressFamily?, client: IPAddress,
+        places: Int
+    ) -> UInt8 {
+        guard match.scope > 0, policy >= 0, policy < self.state.pointee.policyCount else {
+            return match.scope
+        }
+        let slot = AskedQuestions.slot(policy: policy, family: family, places: places)
+        if !self.state.pointee.asked.isNoted(slot) { self.note(slot) }
+        guard let scopes = self.state.pointee.scopes else { return match.scope }
+        return scopes.scope(
+            slot: slot, of: client,
+            LookupMatch(classID: match.classID, scope: match.scope))
+    }
+
+    @inline(never)
+    private func note(_ slot: Int) { self.state.pointee.frozen.asked.note(slot) }
 
     /// The client's class, and the scope for which it holds.
     @inline(__always)
@@ -187,7 +223,12 @@ public struct OracleBatch: ~Copyable {
 struct ReaderState: ~Copyable {
     private(set) var frozen: Oracle.Frozen
     private(set) var generation: UInt64
+    private(set) var policyCount: Int
+    /// Of `frozen`, which keeps them alive.
+    private(set) var asked: AskedQuestions.Marks
     private var classGeneration: UInt64 = 0
+    /// The indexes of scopes that the batch may use.
+    var scopes: AnswerScopes?
     var cache = ArrangementCache()
     /// By the site's identifier: its part of the hash, and its weight.
     let seeds: UnsafeMutablePointer<UInt64>
@@ -201,6 +242,8 @@ struct ReaderState: ~Copyable {
     init(_ frozen: Oracle.Frozen) {
         self.frozen = frozen
         self.generation = frozen.world.generation
+        self.policyCount = frozen.world.policies.count
+        self.asked = frozen.asked.view
         self.seeds = .allocate(capacity: Self.siteCapacity)
         self.weights = .allocate(capacity: Self.siteCapacity)
         self.lots = .allocate(capacity: SiteOrder.capacity)
@@ -219,6 +262,8 @@ struct ReaderState: ~Copyable {
     mutating func adopt(_ frozen: Oracle.Frozen) {
         self.frozen = frozen
         self.generation = frozen.world.generation
+        self.policyCount = frozen.world.policies.count
+        self.asked = frozen.asked.view
         for site in frozen.world.sites {
             self.seeds[Int(site.id.rawValue)] = Rendezvous.seed(name: site.name)
             self.weights[Int(site.id.rawValue)] = Double(site.weight)

@@ -16,22 +16,31 @@ public import Synchronization
 /// Invariants for readers without locks: memory never moves; an entry at depth d leads only to
 /// nodes of depth d; a new node is filled before a releasing store links it; an unlinked node
 /// keeps its entries until no reader that could have seen it is pinned.
+///
+/// A class is one word; a class and its scope are made of several, so `changes` counts the
+/// writer's changes, and is odd while one is made. The writer stores the odd number, then
+/// entries and bits (releasing), then the even number (releasing); a reader loads the number, the
+/// words (acquiring), and the number again. Where it is the same even number, all words are of
+/// one state.
 @usableFromInline
 struct LookupBase {
     @usableFromInline let root: UnsafeMutablePointer<Atomic<UInt32>>
     @usableFromInline let nodes: UnsafeMutablePointer<Atomic<UInt32>>
     @usableFromInline let mixed: UnsafeMutablePointer<Atomic<UInt64>>
+    @usableFromInline let changes: UnsafeMutablePointer<Atomic<UInt64>>
 
     @usableFromInline static let nodeFlag: UInt32 = 1 << 31
     @usableFromInline static let rootBits = 20
 
     init(
         root: UnsafeMutablePointer<Atomic<UInt32>>, nodes: UnsafeMutablePointer<Atomic<UInt32>>,
-        mixed: UnsafeMutablePointer<Atomic<UInt64>>
+        mixed: UnsafeMutablePointer<Atomic<UInt64>>,
+        changes: UnsafeMutablePointer<Atomic<UInt64>>
     ) {
         self.root = root
         self.nodes = nodes
         self.mixed = mixed
+        self.changes = changes
     }
 
     /// The class at an address, both words left-aligned.
@@ -53,9 +62,43 @@ struct LookupBase {
         }
     }
 
-    /// The class at an address and the length of the widest block around it in that class.
+    /// The class at an address and the length of the widest block around it in that class: both
+    /// of one state of the table.
     @inlinable @inline(__always)
     func lookup(high: UInt64, low: UInt64) -> LookupMatch {
+        let before = self.changes.pointee.load(ordering: .acquiring)
+        let match = self.scan(high: high, low: low)
+        if before & 1 == 0, self.changes.pointee.load(ordering: .relaxed) == before {
+            return match
+        }
+        return self.lookupAgain(high: high, low: low)
+    }
+
+    /// Tries again while the writer is at work. Where that doesn't pause, the scope is the block
+    /// of the entry that holds the class: it is narrower, and one word.
+    @usableFromInline @inline(never)
+    func lookupAgain(high: UInt64, low: UInt64) -> LookupMatch {
+        for _ in 0..<8 {
+            let before = self.changes.pointee.load(ordering: .acquiring)
+            guard before & 1 == 0 else { continue }
+            let match = self.scan(high: high, low: low)
+            if self.changes.pointee.load(ordering: .relaxed) == before { return match }
+        }
+        var entry = self.root[Int(truncatingIfNeeded: high &>> 44)].load(ordering: .acquiring)
+        let address = UInt128(high) << 64 | UInt128(low)
+        var depth = Self.rootBits
+        while entry >= Self.nodeFlag {
+            let node = Int(truncatingIfNeeded: entry & ~Self.nodeFlag) &<< 4
+            let slot = Int(truncatingIfNeeded: address &>> UInt128(124 - depth)) & 15
+            entry = self.nodes[node | slot].load(ordering: .acquiring)
+            depth += 4
+        }
+        return LookupMatch(classID: entry, scope: UInt8(truncatingIfNeeded: depth))
+    }
+
+    /// The class and the scope, if nothing is changed meanwhile.
+    @inlinable @inline(__always)
+    func scan(high: UInt64, low: UInt64) -> LookupMatch {
         let index = Int(truncatingIfNeeded: high &>> 44)
         var entry = self.root[index].load(ordering: .acquiring)
         if entry < Self.nodeFlag {
@@ -63,7 +106,7 @@ struct LookupBase {
             var block = index | 1 &<< Self.rootBits
             while level > 0 {
                 block &>>= 1
-                let bits = self.mixed[block &>> 6].load(ordering: .relaxed)
+                let bits = self.mixed[block &>> 6].load(ordering: .acquiring)
                 if bits &>> UInt64(truncatingIfNeeded: block & 63) & 1 != 0 { break }
                 level &-= 1
             }
@@ -84,7 +127,7 @@ struct LookupBase {
                     let buddy = (position & ~(size &- 1)) ^ size
                     var other = 0
                     while other < size {
-                        if self.nodes[node | buddy | other].load(ordering: .relaxed) != entry {
+                        if self.nodes[node | buddy | other].load(ordering: .acquiring) != entry {
                             return LookupMatch(
                                 classID: entry, scope: UInt8(truncatingIfNeeded: depth))
                         }

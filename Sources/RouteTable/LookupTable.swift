@@ -11,6 +11,9 @@ public final class LookupTable: Sendable {
     /// Here, not with the writer: readers may outlive it. They don't touch it.
     private let images: Mutex<Images>
 
+    /// Who is to hear of another image.
+    private let watchers = Mutex<[ChangeSignal]>([])
+
     private struct Images {
         var latest: TableImage
         /// Those before, and the epoch in which each was replaced.
@@ -32,6 +35,14 @@ public final class LookupTable: Sendable {
             $0.retired.append((self.epochs.current, $0.latest))
             $0.latest = image
         }
+        self.watchers.withLock { for watcher in $0 { watcher.wake(.imageReplaced) } }
+    }
+
+    /// Wakes a signal whenever another image is published, until ``unwatch(_:)``.
+    package func watch(_ signal: ChangeSignal) { self.watchers.withLock { $0.append(signal) } }
+
+    package func unwatch(_ signal: ChangeSignal) {
+        self.watchers.withLock { $0.removeAll { $0 === signal } }
     }
 
     /// Takes the images out that were replaced before an epoch.

@@ -15,6 +15,8 @@ final class LookupTrie: @unchecked Sendable {
     /// Nodes handed out at one time or another.
     private(set) var nodeHighWater = 0
     private var freeNodes: [UInt32] = []
+    /// Who is to hear of changes to a lookup that readers have.
+    var marks = AttachedMarks()
     private var retiredNodes: [(epoch: UInt64, node: UInt32)] = []
     private var retiredStart = 0
 
@@ -28,14 +30,30 @@ final class LookupTrie: @unchecked Sendable {
             bytes: 4 << LookupBase.rootBits, hugePages: large)
         self.nodeMemory = try ReservedMemory(
             bytes: self.nodeCapacity * 64, hugePages: large)
-        self.mixedMemory = try ReservedMemory(bytes: 1 << LookupBase.rootBits / 8)
+        // The count of changes stands in a page of its own, behind the bits.
+        self.mixedMemory = try ReservedMemory(bytes: Self.mixedBytes + 64)
         self.base = LookupBase(
             root: self.rootMemory.base.assumingMemoryBound(to: Atomic<UInt32>.self),
             nodes: self.nodeMemory.base.assumingMemoryBound(to: Atomic<UInt32>.self),
-            mixed: self.mixedMemory.base.assumingMemoryBound(to: Atomic<UInt64>.self))
+            mixed: self.mixedMemory.base.assumingMemoryBound(to: Atomic<UInt64>.self),
+            changes: (self.mixedMemory.base + Self.mixedBytes)
+                .assumingMemoryBound(to: Atomic<UInt64>.self))
     }
 
-    var mappings: [ReservedMemory] { [self.rootMemory, self.nodeMemory, self.mixedMemory] }
+    /// Before and after entries and bits are stored.
+    @inline(__always)
+    func beginChange() {
+        let changes = self.base.changes
+        let count = changes.pointee.load(ordering: .relaxed)
+        changes.pointee.store(count | 1, ordering: .relaxed)
+    }
+
+    @inline(__always)
+    func endChange() {
+        let changes = self.base.changes
+        let count = changes.pointee.load(ordering: .relaxed)
+        changes.pointee.store(count &+ 1, ordering: .releasing)
+    }
 
     /// A node that no reader sees; nil when the reserved space is used up.
     func allocateNode() -> UInt32? {
@@ -74,8 +92,8 @@ final class LookupTrie: @unchecked Sendable {
     }
 
     /// Bytes that were written at one time or another: root, nodes and bits.
-    var byteCount: Int { (4 << LookupBase.rootBits) + self.nodeHighWater * 64 + self.mixedBytes }
-    private var mixedBytes: Int { 1 << LookupBase.rootBits / 8 }
+    var byteCount: Int { (4 << LookupBase.rootBits) + self.nodeHighWater * 64 + Self.mixedBytes }
+    private static var mixedBytes: Int { 1 << LookupBase.rootBits / 8 }
 
     var retiredBytes: Int { (self.retiredNodes.count - self.retiredStart) * 64 }
 

@@ -7,11 +7,11 @@ import Glibc
 ///
 /// Unchecked: the two objects live at fixed addresses from `init` to `deinit`, and POSIX allows
 /// any thread to use them.
-final class Monitor: @unchecked Sendable {
+package final class Monitor: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
 
-    init() {
+    package init() {
         self.mutex = .allocate(capacity: 1)
         self.condition = .allocate(capacity: 1)
         pthread_mutex_init(self.mutex, nil)
@@ -25,17 +25,17 @@ final class Monitor: @unchecked Sendable {
         self.mutex.deallocate()
     }
 
-    func withLock<R>(_ body: () throws -> R) rethrows -> R {
+    package func withLock<R>(_ body: () throws -> R) rethrows -> R {
         pthread_mutex_lock(self.mutex)
         defer { pthread_mutex_unlock(self.mutex) }
         return try body()
     }
 
     /// Gives the lock back, waits for ``wakeAll()``, takes it again. Only inside ``withLock(_:)``.
-    func wait() { pthread_cond_wait(self.condition, self.mutex) }
+    package func wait() { pthread_cond_wait(self.condition, self.mutex) }
 
     /// As ``wait()``, but no longer than some milliseconds.
-    func wait(milliseconds: Int) {
+    package func wait(milliseconds: Int) {
         var deadline = timespec()
         clock_gettime(CLOCK_REALTIME, &deadline)
         deadline.tv_nsec += milliseconds * 1_000_000
@@ -44,5 +44,5 @@ final class Monitor: @unchecked Sendable {
         pthread_cond_timedwait(self.condition, self.mutex, &deadline)
     }
 
-    func wakeAll() { pthread_cond_broadcast(self.condition) }
+    package func wakeAll() { pthread_cond_broadcast(self.condition) }
 }

@@ -7,7 +7,7 @@ public import Addressing
 ///
 /// Feeds in their first transfer decide nothing, but their routes are listed.
 public struct RIB: ~Copyable {
-    private let engine: TableEngine
+    let engine: TableEngine
 
     init(engine: TableEngine) { self.engine = engine }
 

@@ -7,9 +7,18 @@ import Glibc
 func yieldProcessor() { sched_yield() }
 
 /// A clock for how long something took, in microseconds.
-func monotonicMicroseconds() -> UInt64 {
+package func monotonicMicroseconds() -> UInt64 {
+    microseconds(CLOCK_MONOTONIC)
+}
+
+/// The processor time that the calling thread has used, in microseconds.
+package func threadMicroseconds() -> UInt64 {
+    microseconds(CLOCK_THREAD_CPUTIME_ID)
+}
+
+private func microseconds(_ clock: clockid_t) -> UInt64 {
     var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
+    clock_gettime(clock, &time)
     return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
 }
 
@@ -26,7 +35,7 @@ private final class ThreadBody: Sendable {
 }
 
 /// Starts a thread that takes no signals and that nobody joins.
-func startThread(_ body: @escaping @Sendable () -> Void) throws(TableResourceError) {
+package func startThread(_ body: @escaping @Sendable () -> Void) throws(TableResourceError) {
     let box = Unmanaged.passRetained(ThreadBody(body))
     var thread = pthread_t()
     let status = pthread_create(

@@ -69,6 +69,8 @@ struct TriePainter {
             return first
         }
         self.stop = nil
+        self.trie.beginChange()
+        defer { self.trie.endChange() }
         let shift = UInt128(128 - LookupBase.rootBits)
         let firstIndex = Int(truncatingIfNeeded: first &>> shift)
         let lastIndex = Int(truncatingIfNeeded: last &>> shift)
@@ -89,6 +91,7 @@ struct TriePainter {
                     break
                 }
                 if new == old { continue }
+                self.trie.marks.note(rootIndex: index)
                 entry.pointee.store(new, ordering: .releasing)
                 changed = (changed?.lowerBound ?? index)...index
                 continue
@@ -127,6 +130,8 @@ struct TriePainter {
             return
         }
         if new == old { return }
+        self.trie.marks.note(
+            rootIndex: Int(truncatingIfNeeded: slotFirst &>> UInt128(128 - LookupBase.rootBits)))
         if first <= slotFirst, slotLast <= last {
             entry.pointee.store(new, ordering: .releasing)
             return
@@ -206,7 +211,7 @@ struct TriePainter {
                 let mask: UInt64 = 1 &<< UInt64(truncatingIfNeeded: bit & 63)
                 let old = word.pointee.load(ordering: .relaxed)
                 if (old & mask != 0) != isMixed {
-                    word.pointee.store(old ^ mask, ordering: .relaxed)
+                    word.pointee.store(old ^ mask, ordering: .releasing)
                     anyChange = true
                 } else if !isMixed {
                     // Still uniform, but maybe in another class: what lies above has to look.

@@ -20,6 +20,8 @@ final class Daemon: Sendable {
     let logger: Logger
     let owner: TableOwner
     let oracle: Oracle
+    /// Widens the scopes of answers behind changes of the table and of the sites' state.
+    private let scopes: ScopeKeeper
     let zones = ZoneStore()
     let readiness = DNSReadiness()
     let board: FeedBoard
@@ -58,6 +60,7 @@ final class Daemon: Sendable {
         self.owner = try TableOwner()
         self.oracle = Oracle(
             lookup: self.owner.lookup, world: World(sites: plan.sites, policies: plan.policies))
+        self.scopes = try ScopeKeeper(owner: self.owner, oracle: self.oracle)
         let now: @Sendable () -> Int64 = { TableOwner.systemTime() }
         self.started = now()
         self.socketOwner = socketOwner
@@ -168,9 +171,14 @@ final class Daemon: Sendable {
     /// Serves until SIGTERM or SIGINT, then closes sessions with Cease and ends.
     func run() async throws {
         self.files.start()
+        do {
+            try self.scopes.start()
+        } catch {
+            self.logger.warning("the scopes of answers are narrower: \(error)")
+        }
         var services: [any Service] = [
             FileFeedService(daemon: self), ReadinessService(daemon: self),
-            ReloadService(daemon: self),
+            ReloadService(daemon: self), RoundTripService(daemon: self),
             AlarmService(owner: self.owner, logger: Logger(label: "feeds")),
             ClosureTask("bgp") { try await self.speaker.run() },
             ClosureTask("dns") { try await self.dns.run() },
@@ -184,6 +192,7 @@ final class Daemon: Sendable {
         configuration.maximumGracefulShutdownDuration = .seconds(10)
         try await ServiceGroup(configuration: configuration).run()
         ServiceManager.notify("STOPPING=1")
+        self.scopes.stop()
         self.owner.shutdown()
         try? await self.files.shutdownGracefully()
         try? await self.bgpGroup.shutdownGracefully()

@@ -128,6 +128,10 @@ package struct NearestWriter: ~Copyable {
         var text = self.ready.find(key)
         if text == nil || text == .isHashed {
             text = self.prepare(key, index, &scope, &batch)
+        } else {
+            scope = batch.scope(
+                of: self.matches[index], policy: self.policies[index], family: nil,
+                client: client, places: 1)
         }
         guard let text else { return false }
         self.length += self.ready.put(text, scope: scope, to: self.text + self.length)
