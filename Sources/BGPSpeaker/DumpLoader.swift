@@ -52,6 +52,8 @@ public struct DumpLoader: Sendable {
     public let path: String
     public let feeds: [(id: FeedID, peer: PeerSelector)]
     public var damage = Damage.refuse
+    /// What is kept of each feed's attributes; ``KeptAttributes/path`` of those not named.
+    public var kept: [FeedID: KeptAttributes] = [:]
 
     public init(
         path: String, feeds: [(id: FeedID, peer: PeerSelector)], damage: Damage = .refuse
@@ -103,6 +105,9 @@ private struct DumpPass {
     var report = DumpLoader.Report()
     private let path: String
     private let keepsGoodPart: Bool
+    private let tableDump: DecodeContext
+    private let tableDumpV2: DecodeContext
+    private let keepsCommunities: Bool
     private var peers: LoadingPeers
     /// Nil where the file is only checked.
     private var feeds: [LoadingFeed]
@@ -115,10 +120,21 @@ private struct DumpPass {
     init(_ loader: DumpLoader, owner: TableOwner?) {
         self.path = loader.path
         self.keepsGoodPart = loader.damage == .keepGoodPart
+        self.keepsCommunities = loader.kept.values.contains(.communities)
+        func context(_ form: DecodeContext, _ keeps: Bool) -> DecodeContext {
+            var context = form
+            context.keepsCommunities = keeps
+            return context
+        }
+        self.tableDump = context(.tableDump, self.keepsCommunities)
+        self.tableDumpV2 = context(.tableDumpV2, self.keepsCommunities)
         self.peers = LoadingPeers(path: loader.path, selectors: loader.feeds.map(\.peer))
         self.feeds =
             owner.map { owner in
-                loader.feeds.map { LoadingFeed(id: $0.id, owner: owner) }
+                loader.feeds.map {
+                    LoadingFeed(
+                        id: $0.id, owner: owner, keeping: loader.kept[$0.id] ?? .path)
+                }
             } ?? []
     }
 
@@ -167,7 +183,7 @@ private struct DumpPass {
             for feed in try self.peers.feeds(of: entry.peer) where !self.feeds.isEmpty {
                 self.feeds[feed].announce(
                     entry.prefix, attributes: bytes.extracting(entry.attributes),
-                    context: Self.tableDump)
+                    context: self.tableDump)
             }
         case .message(let form):
             let message = try BGP4MPMessage(parsing: bytes, form: form)
@@ -176,9 +192,11 @@ private struct DumpPass {
                 break
             }
             let body = bytes.extracting(message.body)
-            let update = UpdateDecoding.decode(body, context: message.context)
+            var context = message.context
+            context.keepsCommunities = self.keepsCommunities
+            let update = UpdateDecoding.decode(body, context: context)
             for feed in feeds {
-                self.feeds[feed].apply(update, in: body, context: message.context)
+                self.feeds[feed].apply(update, in: body, context: context)
             }
         case .stateChange(let fourOctetAS):
             let change = try BGP4MPStateChange(parsing: bytes, fourOctetAS: fourOctetAS)
@@ -189,15 +207,6 @@ private struct DumpPass {
             for feed in feeds { self.feeds[feed].reset() }
         case .notRead: self.report.passedBy += 1
         }
-    }
-
-    private static let tableDump = Self.withoutCommunities(.tableDump)
-    private static let tableDumpV2 = Self.withoutCommunities(.tableDumpV2)
-
-    private static func withoutCommunities(_ context: DecodeContext) -> DecodeContext {
-        var context = context
-        context.keepsCommunities = false
-        return context
     }
 
     private mutating func readTable(
@@ -224,7 +233,7 @@ private struct DumpPass {
                     self.consider(attributes, feed)
                 } else {
                     self.feeds[feed].announce(
-                        entry.prefix, attributes: attributes, context: Self.tableDumpV2)
+                        entry.prefix, attributes: attributes, context: self.tableDumpV2)
                 }
             }
         }
@@ -236,13 +245,14 @@ private struct DumpPass {
 
     /// One of a feed's paths to the prefix of an ADD-PATH record.
     private mutating func consider(_ bytes: RawSpan, _ feed: Int) {
-        let decoding = AttributeDecoding.decode(bytes, context: Self.tableDumpV2)
+        let decoding = AttributeDecoding.decode(bytes, context: self.tableDumpV2)
         guard decoding.disposition < .treatAsWithdraw else {
             self.feeds[feed].leaveOut()
             return
         }
         let attributes = RouteAttributes(
-            decoding.attributes, nextHop: decoding.attributes.nextHop)
+            decoding.attributes, nextHop: decoding.attributes.nextHop,
+            keeping: self.feeds[feed].kept)
         guard let known = self.best.firstIndex(where: { $0.feed == feed }) else {
             self.best.append((feed, attributes))
             return

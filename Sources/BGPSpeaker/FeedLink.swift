@@ -12,7 +12,9 @@ import RouteTable
 ///
 /// All of it stays on the speaker's event loop.
 final class FeedLink {
-    var settings: PeerSettings
+    var settings: PeerSettings {
+        didSet { self.sink.kept = self.settings.kept }
+    }
     private unowned let core: SpeakerCore
     private var sink: UpdateSink
     private var transfer: TransferProgress?
@@ -33,7 +35,7 @@ final class FeedLink {
     init(settings: PeerSettings, core: SpeakerCore) {
         self.settings = settings
         self.core = core
-        self.sink = UpdateSink(feed: settings.feed)
+        self.sink = UpdateSink(feed: settings.feed, keeping: settings.kept)
     }
 
     // MARK: The session

@@ -8,7 +8,7 @@ import RouteTable
 /// Gathers one feed's routes into batches, and hands them to the table.
 struct LoadingFeed {
     /// Changes in a batch.
-    private static let batchSize = 8192
+    private static let batchSize = 2048
 
     let id: FeedID
     /// Routes announced.
@@ -19,13 +19,16 @@ struct LoadingFeed {
 
     private let owner: TableOwner
     private var batch: RouteBatch
-    private var batchNumber = 0
-    private var cache = LoadingCache()
+    private var batchNumber: Int32 = 0
+    let kept: KeptAttributes
+    private let cache: LoadingCache
     private var paths = LoadingPaths()
 
-    init(id: FeedID, owner: TableOwner) {
+    init(id: FeedID, owner: TableOwner, keeping kept: KeptAttributes) {
         self.id = id
         self.owner = owner
+        self.kept = kept
+        self.cache = LoadingCache(keeping: kept)
         self.batch = RouteBatch(feed: id)
         self.batch.reserveCapacity(Self.batchSize)
     }
@@ -71,7 +74,7 @@ struct LoadingFeed {
         guard update.announcesPrefixes else { return }
         let decoded = update.attributes.attributes
         let ownNextHop = decoded.nextHop
-        var attributes = RouteAttributes(decoded, nextHop: ownNextHop)
+        var attributes = RouteAttributes(decoded, nextHop: ownNextHop, keeping: self.kept)
         var indices: [IPAddress?: Int] = [:]
         try? update.forEachAnnounced(in: body, context: context) { pathID, prefix in
             // Prefixes of MP_REACH_NLRI have a next hop of their own.
@@ -114,7 +117,7 @@ struct LoadingFeed {
     }
 
     mutating func flush() {
-        self.batchNumber += 1
+        self.batchNumber = (self.batchNumber + 1) & .max
         guard !self.batch.isEmpty else {
             self.batch = RouteBatch(feed: self.id)
             return

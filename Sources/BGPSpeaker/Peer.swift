@@ -184,6 +184,7 @@ final class Peer {
 
     private func established(_ negotiation: Negotiation) {
         self.context = negotiation.context
+        self.context?.keepsCommunities = self.settings.kept == .communities
         self.journal.counters.established += 1
         self.feed.up(negotiation)
         self.logger.notice(

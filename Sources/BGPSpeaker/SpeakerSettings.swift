@@ -32,13 +32,16 @@ public struct PeerSettings: Sendable, Hashable {
     public var connectRetry: Duration
     public var maximumConnectRetry: Duration
     public var families: FamilySet
+    /// What is kept of the routes' attributes.
+    public var kept: KeptAttributes
 
     public init(
         name: String, feed: FeedID, localAS: ASNumber, peerAS: ASNumber, routerID: UInt32,
         peerAddress: IPAddress, port: UInt16 = 179, localAddress: IPAddress? = nil,
         connect: ConnectMode = .both, holdTime: Int = 90, staleTime: Duration = .seconds(180),
         quietTime: Duration = .seconds(10), connectRetry: Duration = .seconds(5),
-        maximumConnectRetry: Duration = .seconds(120), families: FamilySet = .both
+        maximumConnectRetry: Duration = .seconds(120), families: FamilySet = .both,
+        kept: KeptAttributes = .path
     ) {
         self.name = name
         self.feed = feed
@@ -55,6 +58,7 @@ public struct PeerSettings: Sendable, Hashable {
         self.connectRetry = connectRetry
         self.maximumConnectRetry = maximumConnectRetry
         self.families = families
+        self.kept = kept
     }
 
     var session: SessionSettings {

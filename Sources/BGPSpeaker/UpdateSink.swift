@@ -9,20 +9,23 @@ import RouteTable
 struct UpdateSink {
     /// Changes that a batch holds before it is handed on: enough to share the cost, few enough
     /// to keep the writer's steps short.
-    static let batchSize = 4096
+    static let batchSize = 2048
 
     let feed: FeedID
+    /// Of UPDATEs that are added from now on.
+    var kept: KeptAttributes
     private(set) var batch: RouteBatch
     private(set) var announced = 0
     private(set) var withdrawn = 0
 
-    init(feed: FeedID) {
+    init(feed: FeedID, keeping kept: KeptAttributes) {
         self.feed = feed
+        self.kept = kept
         self.batch = RouteBatch(feed: feed)
     }
 
     var isFull: Bool { self.batch.count >= Self.batchSize }
-    var isEmpty: Bool { self.batch.count == 0 }
+    var isEmpty: Bool { self.batch.isEmpty }
 
     /// What was gathered, and an empty batch in its place.
     mutating func take() -> RouteBatch {
@@ -54,11 +57,12 @@ struct UpdateSink {
             let attributes = update.attributes.attributes
             if !update.announced.isEmpty {
                 index.ipv4 = self.batch.intern(
-                    RouteAttributes(attributes, nextHop: attributes.nextHop))
+                    RouteAttributes(
+                        attributes, nextHop: attributes.nextHop, keeping: self.kept))
             }
             if let field = update.attributes.mpReach, field.family != nil {
                 index.mp = self.batch.intern(
-                    RouteAttributes(attributes, nextHop: field.nextHop))
+                    RouteAttributes(attributes, nextHop: field.nextHop, keeping: self.kept))
             }
             try? update.forEachReachable(in: body, context: context) { _, prefix in
                 self.batch.announce(prefix, attributes: index.mp)
@@ -76,11 +80,20 @@ struct UpdateSink {
 
 extension RouteAttributes {
     /// What the table keeps of a route's attributes.
-    init(_ attributes: PathAttributes, nextHop: IPAddress?) {
+    init(_ attributes: PathAttributes, nextHop: IPAddress?, keeping kept: KeptAttributes) {
+        var communities = RouteCommunities()
+        if kept == .communities {
+            communities.standard = attributes.communities.flatMap(\.bigEndianBytes)
+            communities.extended = attributes.extendedCommunities.flatMap(\.bigEndianBytes)
+            communities.large = attributes.largeCommunities.flatMap {
+                $0.global.bigEndianBytes + $0.local1.bigEndianBytes + $0.local2.bigEndianBytes
+            }
+        }
         self.init(
             origin: attributes.origin.flatMap(Origin.init(rawValue:)) ?? .incomplete,
             asPath: attributes.asPath ?? .empty, nextHop: nextHop,
             multiExitDiscriminator: attributes.multiExitDiscriminator,
-            localPreference: attributes.localPreference)
+            localPreference: attributes.localPreference, communities: communities)
+        if kept == .length { self = self.keeping(.length) }
     }
 }

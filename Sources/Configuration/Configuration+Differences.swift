@@ -24,6 +24,14 @@ extension Configuration {
                 "location ranges: \(Self.list(old.locationRanges)) -> "
                     + Self.list(self.locationRanges))
         }
+        if self.roundTrips.files != old.roundTrips.files {
+            words.append(
+                "round trips: \(Self.list(old.roundTrips.files)) -> "
+                    + Self.list(self.roundTrips.files))
+        }
+        if self.roundTrips.words != old.roundTrips.words {
+            words.append("round trips: \(old.roundTrips.words) -> \(self.roundTrips.words)")
+        }
         words += self.zoneDifferences(from: old)
         if self.choice != old.choice { words.append("choice: changed") }
         if self.dns != old.dns { words.append("dns: changed, from the next start on") }

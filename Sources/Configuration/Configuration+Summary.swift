@@ -43,6 +43,12 @@ extension Configuration {
             lines.append(Self.count(self.locationRanges.count, "file") + " of locations")
             lines += self.locationRanges.map { "  \($0)" }
         }
+        if self.roundTrips != RoundTripOptions() {
+            lines.append(
+                Self.count(self.roundTrips.files.count, "file") + " of round trips, "
+                    + self.roundTrips.words)
+            lines += self.roundTrips.files.map { "  \($0)" }
+        }
         lines.append(Self.count(self.zones.count, "zone"))
         for zone in self.zones {
             lines.append(
@@ -123,6 +129,12 @@ extension Configuration.Socket {
         case .path(let path): path
         case .none: "none"
         }
+    }
+}
+
+extension Configuration.RoundTripOptions {
+    var words: String {
+        "observations weigh \(self.weight) and expire after \(Value.words(self.expiry))"
     }
 }
 

@@ -22,6 +22,7 @@ public struct Configuration: Hashable, Sendable {
     public var maps: [String] = []
     /// Files of address ranges and countries.
     public var locationRanges: [String] = []
+    public var roundTrips = RoundTripOptions()
     public var zones: [ZoneEntry] = []
     /// How sites are chosen where a name doesn't say.
     public var choice = ChoiceOptions()
@@ -154,6 +155,16 @@ public struct Configuration: Hashable, Sendable {
         public var allDown = AllDown.all
         public var weightLengthIPv4 = 24
         public var weightLengthIPv6 = 48
+    }
+
+    /// Measured round trips.
+    public struct RoundTripOptions: Hashable, Sendable {
+        /// Lines of `prefix,site,milliseconds`.
+        public var files: [String] = []
+        /// What a new observation counts for in the average.
+        public var weight = 0.25
+        /// An average without an observation for so long is forgotten.
+        public var expiry = Duration.seconds(86_400)
     }
 
     public struct DNSOptions: Hashable, Sendable {

@@ -27,8 +27,8 @@ struct ConfigurationReader {
     }
 
     static let keys = [
-        "router", "listen", "console", "sites", "feeds", "maps", "location", "zones", "choice",
-        "dns", "log", "ready",
+        "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
+        "zones", "choice", "dns", "log", "ready",
     ]
 
     mutating func read(_ root: Value) {
@@ -43,6 +43,7 @@ struct ConfigurationReader {
             self.result.maps = value.elements("each of maps").compactMap { self.file($0) }
         }
         if let value = top["location"] { self.readLocation(value) }
+        if let value = top["round-trips"] { self.readRoundTrips(value) }
         if let value = top["zones"] { self.readZones(value) }
         if let value = top["dns"] { self.readDNS(value) }
         if let log = top["log"]?.mapping(allowed: ["level"]), let level = log["level"] {
@@ -162,6 +163,21 @@ struct ConfigurationReader {
             self.result.locationRanges = ranges.elements("each of ranges").compactMap {
                 self.file($0)
             }
+        }
+    }
+
+    private mutating func readRoundTrips(_ value: Value) {
+        guard let options = value.mapping(allowed: ["files", "weight", "expire"]) else { return }
+        if let files = options["files"] {
+            self.result.roundTrips.files = files.elements("each of files").compactMap {
+                self.file($0)
+            }
+        }
+        if let weight = options["weight"]?.number(0.01...1) {
+            self.result.roundTrips.weight = weight
+        }
+        if let expiry = options["expire"]?.duration(.seconds(10) ... .seconds(31_536_000)) {
+            self.result.roundTrips.expiry = expiry
         }
     }
 

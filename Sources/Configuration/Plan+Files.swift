@@ -5,7 +5,7 @@ public import BGPSpeaker
 import Choice
 import DNSFront
 import RouteFiles
-import RouteTable
+public import RouteTable
 
 extension Plan.Dump {
     /// Reads the file for its feeds.
@@ -29,6 +29,14 @@ extension Plan {
             })
     }
 
+    /// Reads the files of round trips, whole: all of them or an error.
+    ///
+    /// - Throws: `InputFileError` or `BadLines`, of the first file that is bad.
+    public func readRoundTrips() throws -> [RoundTrip] {
+        try RoundTripLoader.load(
+            paths: self.roundTripFiles, sites: self.sites.map { ($0.id, $0.name) })
+    }
+
     /// What reading all files that the plan names would complain of.
     public struct Findings: Sendable {
         /// Odd, but usable: a line each.
@@ -50,6 +58,7 @@ extension Plan {
         for zone in self.zones { attempt { try zone.check() } }
         attempt { findings.warnings += try self.readMaps().warnings }
         for path in self.locationRanges { attempt { _ = try LocationLoader.load(paths: [path]) } }
+        attempt { _ = try self.readRoundTrips() }
         for dump in self.dumps { attempt { try dump.loader.check() } }
         return findings
     }

@@ -43,6 +43,8 @@ public struct Plan: Sendable {
     public var maps: [String]
     public var sitesByNumber: [ASNumber: SiteID]
     public var locationRanges: [String]
+    public var roundTripFiles: [String]
+    public var roundTripRules: RoundTripRules
     public var console: ConsoleSettings
     public var dns: DNSSettings
     public var logLevel: Configuration.LogLevel
@@ -95,7 +97,9 @@ extension Configuration {
             maps: self.maps,
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
-            locationRanges: self.locationRanges,
+            locationRanges: self.locationRanges, roundTripFiles: self.roundTrips.files,
+            roundTripRules: RoundTripRules(
+                weight: self.roundTrips.weight, expiry: self.roundTrips.expiry.components.seconds),
             console: self.consoleSettings(usualSocket: usualSocket), dns: self.dnsSettings,
             logLevel: self.logLevel, readyWait: self.readyWait)
     }

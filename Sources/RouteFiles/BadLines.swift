@@ -11,6 +11,10 @@ public struct BadLine: Hashable, Sendable {
         case noSites
         /// An AS number that stands for no site of the configuration.
         case unknownSite(ASNumber)
+        /// A name that is no site's of the configuration, and those that are.
+        case unknownSiteName(String, known: [String])
+        /// No number of milliseconds, or too many.
+        case notMilliseconds
         /// A number of fields other than wanted.
         case wrongFieldCount(Int, wanted: Int)
         /// An IPv4 address as a number, beyond 32 bits.
@@ -117,6 +121,11 @@ extension BadLine.Reason: CustomStringConvertible {
         case .syntax(let reason): "\(AddressSyntaxError(reason, offset: 0))"
         case .noSites: "no AS number after the prefix"
         case .unknownSite(let number): "AS number \(number) is no site's"
+        case .unknownSiteName(let name, let known):
+            "'\(name)' is no site; "
+                + (known.isEmpty
+                    ? "no sites are configured" : "the sites are " + known.joined(separator: ", "))
+        case .notMilliseconds: "milliseconds are a number from 0 to 60000"
         case .wrongFieldCount(let count, let wanted):
             "\(count) fields where \(wanted) were expected"
         case .numberTooLarge: "a number of more than 32 bits is no IPv4 address"

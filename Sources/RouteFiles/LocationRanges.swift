@@ -135,7 +135,7 @@ private struct LocationParser {
         guard let first = self.address(bytes, &position, line, number),
             let last = self.address(bytes, &position, line, number)
         else { return }
-        let field = Self.trim(bytes, position..<line.upperBound)
+        let field = TextLines.trimmed(bytes, position..<line.upperBound)
         let column = field.lowerBound - line.lowerBound + 1
         guard first.family == last.family else {
             self.bad.add(line: number, column: 1, .differentFamilies)
@@ -161,7 +161,7 @@ private struct LocationParser {
     ) -> IPAddress? {
         var end = position
         while end < line.upperBound, bytes[end] != UInt8(ascii: ",") { end += 1 }
-        let field = Self.trim(bytes, position..<end)
+        let field = TextLines.trimmed(bytes, position..<end)
         position = end + 1
         let column = field.lowerBound - line.lowerBound + 1
         var value: UInt64 = 0
@@ -186,17 +186,6 @@ private struct LocationParser {
             self.bad.add(line: number, column: column, error, in: bytes.extracting(field))
             return nil
         }
-    }
-
-    private static func trim(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
-        var range = range
-        while let first = range.first, TextLines.isBlank(bytes[first]) {
-            range = first + 1..<range.upperBound
-        }
-        while let last = range.last, TextLines.isBlank(bytes[last]) {
-            range = range.lowerBound..<last
-        }
-        return range
     }
 
     /// The known ranges in order; overlaps are bad lines.

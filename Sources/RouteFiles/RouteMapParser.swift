@@ -142,6 +142,18 @@ enum TextLines {
         return start..<end
     }
 
+    /// A range without the blanks at its ends.
+    static func trimmed(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
+        var range = range
+        while let first = range.first, Self.isBlank(bytes[first]) {
+            range = first + 1..<range.upperBound
+        }
+        while let last = range.last, Self.isBlank(bytes[last]) {
+            range = range.lowerBound..<last
+        }
+        return range
+    }
+
     static func isBlank(_ byte: UInt8) -> Bool {
         byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
     }

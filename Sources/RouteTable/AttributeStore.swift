@@ -2,27 +2,35 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import Glibc
 
 /// Equal attributes once, packed, counted by the routes that have them.
 ///
 /// A record begins at a multiple of 8 bytes; its number is that multiple. Layout, native order:
-/// references `u32`, hash `u32`, bytes that follow `u24` and distance `u8`, then flags `u8` (bits
-/// 0 and 1 the origin, 2 an IPv4 next hop, 3 an IPv6 one, 4 MED, 5 local preference), penalty
-/// `u8`, next hop, MED, local preference, and the AS path as it stands in its attribute.
+/// references `u32`, the next record of the same chain `u32`, then ``PackedAttributes``.
 ///
-/// Records of one size are used again for the same size, so days of flapping leave no holes that
-/// grow. Belongs to the writer's thread.
+/// Records are found by chains, one for each record there is on average: with each new record one
+/// more chain is split off an older one (linear hashing), so that no step is a long one. Records
+/// of one size are used again for the same size, so days of flapping leave no holes that grow.
+/// Belongs to the writer's thread.
 final class AttributeStore {
-    private static let headerBytes = 12
-    /// Record numbers are below two to the power of this.
+    private static let headerBytes = 8
+    /// The number of bits in a record's number.
     static let numberBits = 28
     private static let limit = 1 << numberBits
+    private static let firstChains = 1024
 
     private let memory: ReservedMemory
     private let base: UnsafeMutableRawPointer
+    private let chainMemory: ReservedMemory
+    /// The first record of each chain.
+    private let chains: UnsafeMutablePointer<UInt32>
+    /// The number of chains is `round + split`: those before `split` have been split already.
+    private var round = AttributeStore.firstChains
+    private var split = 0
     private var highWater = 1
-    private var freeRecords: [Int: [UInt32]] = [:]
-    private var slots: [UInt32] = Array(repeating: 0, count: 1024)
+    /// Records out of use by their granules, linked as chains are.
+    private var freeRecords: [Int: UInt32] = [:]
     private var scratch: [UInt8] = []
     private(set) var count = 0
     private(set) var freeBytes = 0
@@ -30,19 +38,29 @@ final class AttributeStore {
     init() throws(TableResourceError) {
         self.memory = try ReservedMemory(bytes: Self.limit * 8)
         self.base = self.memory.base
+        // The least record has three granules, and there are no more chains than records.
+        self.chainMemory = try ReservedMemory(bytes: Self.limit / 2 * 4)
+        self.chains = self.chainMemory.base.assumingMemoryBound(to: UInt32.self)
     }
+
+    // MARK: Records
 
     @inline(__always)
     private func at(_ id: UInt32) -> UnsafeMutableRawPointer { self.base + Int(id) &* 8 }
 
     @inline(__always)
-    private func byteCount(_ id: UInt32) -> Int {
-        Int(self.at(id).load(fromByteOffset: 8, as: UInt32.self) & 0xff_ffff)
+    private func packed(_ id: UInt32) -> UnsafeRawBufferPointer {
+        PackedAttributes.bytes(at: self.at(id) + Self.headerBytes)
     }
 
-    private func payload(_ id: UInt32) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(
-            start: self.at(id) + Self.headerBytes, count: self.byteCount(id))
+    @inline(__always)
+    private func next(_ id: UInt32) -> UInt32 {
+        self.at(id).load(fromByteOffset: 4, as: UInt32.self)
+    }
+
+    @inline(__always)
+    private func setNext(_ id: UInt32, _ next: UInt32) {
+        self.at(id).storeBytes(of: next, toByteOffset: 4, as: UInt32.self)
     }
 
     /// The route's distance.
@@ -51,151 +69,115 @@ final class AttributeStore {
         Int(self.at(id).load(fromByteOffset: 11, as: UInt8.self))
     }
 
-    func retain(_ id: UInt32) {
-        let references = self.at(id).load(as: UInt32.self)
-        self.at(id).storeBytes(of: references + 1, as: UInt32.self)
+    func attributes(_ id: UInt32) -> RouteAttributes { PackedAttributes.unpack(self.packed(id)) }
+
+    /// As ``RouteAttributes/distance(after:)``, without unpacking.
+    func distance(_ id: UInt32, after number: ASNumber) -> Int? {
+        PackedAttributes.distance(self.packed(id), after: number)
     }
 
+    @inline(__always)
+    func retain(_ id: UInt32) {
+        let references = self.at(id).load(as: UInt32.self)
+        self.at(id).storeBytes(of: references &+ 1, as: UInt32.self)
+    }
+
+    @inline(__always)
     func release(_ id: UInt32) {
         let references = self.at(id).load(as: UInt32.self) - 1
         self.at(id).storeBytes(of: references, as: UInt32.self)
         if references == 0 { self.remove(id) }
     }
 
+    // MARK: Interning
+
     /// The number of these attributes, retained once for the caller; nil where there is no space
     /// for them.
     func intern(_ attributes: RouteAttributes) -> UInt32? {
-        self.encode(attributes)
-        guard self.scratch.count < 1 << 24 else { return nil }
-        let hash = Self.hash(self.scratch)
-        var slot = Int(hash) & (self.slots.count - 1)
-        while self.slots[slot] != 0 {
-            let id = self.slots[slot]
-            if self.at(id).load(fromByteOffset: 4, as: UInt32.self) == hash,
-                self.payload(id).elementsEqual(self.scratch)
+        self.scratch.removeAll(keepingCapacity: true)
+        PackedAttributes.append(attributes, to: &self.scratch)
+        return self.scratch.withUnsafeBytes { self.intern($0, hash: PackedAttributes.hash($0)) }
+    }
+
+    /// The same for packed ones, whose hash is known.
+    func intern(_ bytes: UnsafeRawBufferPointer, hash: UInt32) -> UInt32? {
+        guard let start = bytes.baseAddress,
+            bytes.count <= PackedAttributes.maximumBytes + PackedAttributes.headBytes
+        else { return nil }
+        let head = start.loadUnaligned(as: UInt32.self)
+        let chain = self.chain(hash)
+        let first = self.chains[chain]
+        var id = first
+        while id != 0 {
+            let record = self.at(id)
+            if record.load(fromByteOffset: Self.headerBytes, as: UInt32.self) == head,
+                memcmp(record + Self.headerBytes, start, bytes.count) == 0
             {
                 self.retain(id)
                 return id
             }
-            slot = (slot + 1) & (self.slots.count - 1)
+            id = self.next(id)
         }
-        guard let id = self.allocate(Self.granules(self.scratch.count)) else { return nil }
-        let record = self.at(id)
+        guard let new = self.allocate(Self.granules(bytes.count)) else { return nil }
+        let record = self.at(new)
         record.storeBytes(of: 1, as: UInt32.self)
-        record.storeBytes(of: hash, toByteOffset: 4, as: UInt32.self)
-        record.storeBytes(
-            of: UInt32(self.scratch.count) | UInt32(attributes.distance) << 24, toByteOffset: 8,
-            as: UInt32.self)
-        self.scratch.withUnsafeBytes {
-            UnsafeMutableRawBufferPointer(
-                start: record + Self.headerBytes, count: $0.count
-            ).copyMemory(from: $0)
-        }
-        self.slots[slot] = id
+        self.setNext(new, first)
+        (record + Self.headerBytes).copyMemory(from: start, byteCount: bytes.count)
+        self.chains[chain] = new
         self.count += 1
-        if self.count * 2 > self.slots.count { self.growIndex() }
-        return id
+        if self.count > self.round + self.split { self.splitChain() }
+        return new
     }
 
-    func attributes(_ id: UInt32) -> RouteAttributes {
-        let bytes = self.payload(id)
-        var position = 2
-        func take(_ count: Int) -> UnsafeRawBufferPointer {
-            defer { position += count }
-            return UnsafeRawBufferPointer(rebasing: bytes[position..<position + count])
-        }
-        let flags = bytes[0]
-        var nextHop: IPAddress?
-        if flags & 4 != 0 { nextHop = IPAddress(bytes: take(4)) }
-        if flags & 8 != 0 { nextHop = IPAddress(bytes: take(16)) }
-        let discriminator = flags & 16 != 0 ? take(4).loadUnaligned(as: UInt32.self) : nil
-        let preference = flags & 32 != 0 ? take(4).loadUnaligned(as: UInt32.self) : nil
-        let path = RawSpan(_unsafeBytes: take(bytes.count - position))
-        return RouteAttributes(
-            origin: RouteAttributes.Origin(rawValue: flags & 3) ?? .incomplete,
-            asPath: (try? ASPath(encoded: path)) ?? .empty, nextHop: nextHop,
-            multiExitDiscriminator: discriminator, localPreference: preference,
-            penalty: bytes[1])
+    @inline(__always)
+    private func chain(_ hash: UInt32) -> Int {
+        let chain = Int(hash) & (self.round &- 1)
+        return chain < self.split ? Int(hash) & (2 &* self.round &- 1) : chain
     }
 
-    /// As ``RouteAttributes/distance(after:)``, without unpacking.
-    func distance(_ id: UInt32, after number: ASNumber) -> Int? {
-        let bytes = self.payload(id)
-        let flags = bytes[0]
-        var position = 2
-        position += flags & 4 != 0 ? 4 : 0
-        position += flags & 8 != 0 ? 16 : 0
-        position += flags & 16 != 0 ? 4 : 0
-        position += flags & 32 != 0 ? 4 : 0
-        var hops: Int?
-        while position + 2 <= bytes.count {
-            let kind = ASPath.SegmentKind(rawValue: bytes[position])
-            let members = Int(bytes[position + 1])
-            let isSet = kind == .set || kind == .confederationSet
-            let counts = kind == .set || kind == .sequence
-            if isSet, counts, hops != nil { hops = (hops ?? 0) + 1 }
-            for member in 0..<members {
-                let offset = position + 2 + 4 * member
-                let value = bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
-                if UInt32(bigEndian: value) == number.rawValue {
-                    hops = 0
-                } else if !isSet, counts, let sofar = hops {
-                    hops = sofar + 1
-                }
-            }
-            position += 2 + 4 * members
-        }
-        return hops.map { min(RouteAttributes.maximumDistance, $0 + Int(bytes[1])) }
-    }
+    private func chain(of id: UInt32) -> Int { self.chain(PackedAttributes.hash(self.packed(id))) }
 
-    // MARK: Records
-
-    private func encode(_ attributes: RouteAttributes) {
-        self.scratch.removeAll(keepingCapacity: true)
-        var flags = attributes.origin.rawValue
-        switch attributes.nextHop?.family {
-        case .ipv4: flags |= 4
-        case .ipv6: flags |= 8
-        case nil: break
+    /// Makes one more chain, of records from one that is there.
+    private func splitChain() {
+        var id = self.chains[self.split]
+        self.chains[self.split] = 0
+        self.split += 1
+        while id != 0 {
+            let next = self.next(id)
+            let chain = self.chain(of: id)
+            self.setNext(id, self.chains[chain])
+            self.chains[chain] = id
+            id = next
         }
-        if attributes.multiExitDiscriminator != nil { flags |= 16 }
-        if attributes.localPreference != nil { flags |= 32 }
-        self.scratch.append(flags)
-        self.scratch.append(attributes.penalty)
-        if let nextHop = attributes.nextHop {
-            for index in 0..<nextHop.family.byteCount {
-                self.scratch.append(nextHop.byte(at: index))
-            }
-        }
-        for number in [attributes.multiExitDiscriminator, attributes.localPreference] {
-            if let number { withUnsafeBytes(of: number) { self.scratch.append(contentsOf: $0) } }
-        }
-        self.scratch.append(contentsOf: attributes.asPath.encoded)
-    }
-
-    private static func hash(_ bytes: [UInt8]) -> UInt32 {
-        bytes.withUnsafeBytes { bytes in
-            var hash: UInt64 = 0x9e37_79b9_7f4a_7c15 ^ UInt64(bytes.count)
-            var offset = 0
-            while offset < bytes.count {
-                var word: UInt64 = 0
-                if offset + 8 <= bytes.count {
-                    word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-                } else {
-                    for byte in bytes[offset...] { word = word << 8 | UInt64(byte) }
-                }
-                let product = (hash ^ word).multipliedFullWidth(by: 0xd6e8_feb8_6659_fd93)
-                hash = product.high ^ product.low &+ 0x632b_e59b_d9b4_e019
-                offset += 8
-            }
-            return UInt32(truncatingIfNeeded: hash ^ hash >> 32)
+        if self.split == self.round {
+            self.round *= 2
+            self.split = 0
         }
     }
 
-    private static func granules(_ bytes: Int) -> Int { (headerBytes + bytes + 7) / 8 }
+    private func remove(_ id: UInt32) {
+        let chain = self.chain(of: id)
+        let next = self.next(id)
+        if self.chains[chain] == id {
+            self.chains[chain] = next
+        } else {
+            var before = self.chains[chain]
+            while self.next(before) != id { before = self.next(before) }
+            self.setNext(before, next)
+        }
+        self.count -= 1
+        let granules = Self.granules(self.packed(id).count)
+        self.setNext(id, self.freeRecords[granules] ?? 0)
+        self.freeRecords[granules] = id
+        self.freeBytes += granules * 8
+    }
+
+    @inline(__always)
+    private static func granules(_ bytes: Int) -> Int { (headerBytes &+ bytes &+ 7) / 8 }
 
     private func allocate(_ granules: Int) -> UInt32? {
-        if let id = self.freeRecords[granules]?.popLast() {
+        if let id = self.freeRecords[granules], id != 0 {
+            self.freeRecords[granules] = self.next(id)
             self.freeBytes -= granules * 8
             return id
         }
@@ -205,40 +187,8 @@ final class AttributeStore {
         return id
     }
 
-    private func growIndex() {
-        let old = self.slots
-        self.slots = Array(repeating: 0, count: old.count * 2)
-        for id in old where id != 0 {
-            var slot = self.home(id)
-            while self.slots[slot] != 0 { slot = (slot + 1) & (self.slots.count - 1) }
-            self.slots[slot] = id
-        }
-    }
-
-    private func home(_ id: UInt32) -> Int {
-        Int(self.at(id).load(fromByteOffset: 4, as: UInt32.self)) & (self.slots.count - 1)
-    }
-
-    private func remove(_ id: UInt32) {
-        let mask = self.slots.count - 1
-        var hole = self.home(id)
-        while self.slots[hole] != id { hole = (hole + 1) & mask }
-        var slot = (hole + 1) & mask
-        while self.slots[slot] != 0 {
-            let other = self.slots[slot]
-            if (slot - self.home(other)) & mask >= (slot - hole) & mask {
-                self.slots[hole] = other
-                hole = slot
-            }
-            slot = (slot + 1) & mask
-        }
-        self.slots[hole] = 0
-        self.count -= 1
-        let granules = Self.granules(self.byteCount(id))
-        self.freeRecords[granules, default: []].append(id)
-        self.freeBytes += granules * 8
-    }
+    // MARK: Memory
 
     var recordBytes: Int { self.highWater * 8 }
-    var indexBytes: Int { self.slots.capacity * 4 }
+    var indexBytes: Int { (self.round + self.split) * 4 }
 }

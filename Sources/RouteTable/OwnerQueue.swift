@@ -84,6 +84,8 @@ final class OwnerQueue: @unchecked Sendable {
         }
     }
 
+    var isFull: Bool { self.monitor.withLock { self.weight > self.highMark } }
+
     /// Blocks until there is room.
     func addWaiting(_ work: OwnerWork) {
         self.monitor.withLock {

@@ -19,11 +19,15 @@ public struct RouteAttributes: Hashable, Sendable {
     public var localPreference: UInt32?
     /// Hops that the feed's rules add.
     public var penalty: UInt8
+    /// Empty where the feed doesn't keep them.
+    public var communities: RouteCommunities
+    /// The path's length where the feed keeps no more of it; the path is empty then.
+    public var keptLength: UInt8?
 
     public init(
         origin: Origin = .igp, asPath: ASPath, nextHop: IPAddress? = nil,
         multiExitDiscriminator: UInt32? = nil, localPreference: UInt32? = nil,
-        penalty: UInt8 = 0
+        penalty: UInt8 = 0, communities: RouteCommunities = RouteCommunities()
     ) {
         self.origin = origin
         self.asPath = asPath
@@ -31,10 +35,15 @@ public struct RouteAttributes: Hashable, Sendable {
         self.multiExitDiscriminator = multiExitDiscriminator
         self.localPreference = localPreference
         self.penalty = penalty
+        self.communities = communities
     }
 
     /// Hops to the site that heard the route: the path's length and the penalty, at most 254.
-    public var distance: Int { min(Self.maximumDistance, self.asPath.length + Int(self.penalty)) }
+    public var distance: Int {
+        min(
+            Self.maximumDistance,
+            (self.keptLength.map(Int.init) ?? self.asPath.length) + Int(self.penalty))
+    }
 
     /// The largest distance that is told apart.
     public static let maximumDistance = 254

@@ -5,43 +5,86 @@ public import Addressing
 
 /// A bounded number of changes of one feed, in order: the last of equal prefixes wins.
 ///
-/// The producer decides the bound: a few thousand changes keep the writer's steps short.
+/// The producer decides the bound: a thousand or two of changes keep the writer's steps short.
+///
+/// Two flat arrays hold it. A change is a word: bit 0 the family, bits 1 to 8 the prefix's
+/// length, 9 to 31 the attributes' index (all ones: withdrawn), and from bit 32 on an IPv4
+/// prefix's bits; an IPv6 prefix's follow in two more words. Attributes are packed, each after
+/// the hash of its bytes `u32`.
 public struct RouteBatch: Sendable {
-    /// A prefix and the index of its attributes; negative where it is withdrawn.
-    struct Change: Sendable {
-        var prefix: IPPrefix
-        var attributes: Int32
-    }
-
     public let feed: FeedID
-    private(set) var attributes: [RouteAttributes] = []
-    private(set) var changes: [Change] = []
+    private(set) var words: [UInt64] = []
+    private(set) var packed: [UInt8] = []
+    /// Where attributes begin, by their index.
+    private(set) var offsets: [UInt32] = []
+    /// Changes in the batch.
+    public private(set) var count = 0
+
+    static let withdrawn: UInt64 = 0x7f_ffff
 
     public init(feed: FeedID) { self.feed = feed }
+
+    public var isEmpty: Bool { self.count == 0 }
 
     /// Adds attributes, once for all the prefixes of an UPDATE.
     ///
     /// - Returns: Their index in this batch.
     public mutating func intern(_ attributes: RouteAttributes) -> Int {
-        self.attributes.append(attributes)
-        return self.attributes.count - 1
+        let start = self.begin()
+        PackedAttributes.append(attributes, to: &self.packed)
+        self.packed.withUnsafeMutableBytes {
+            let hash = PackedAttributes.hash(
+                UnsafeRawBufferPointer(rebasing: $0[(start + 4)...]))
+            $0.storeBytes(of: hash, toByteOffset: start, as: UInt32.self)
+        }
+        return self.offsets.count - 1
+    }
+
+    /// Adds attributes that an earlier batch had, given by ``packedAttributes(_:_:)``.
+    package mutating func intern(packed: UnsafeRawBufferPointer) -> Int {
+        self.offsets.append(UInt32(truncatingIfNeeded: self.packed.count))
+        self.packed.append(contentsOf: packed)
+        return self.offsets.count - 1
+    }
+
+    private mutating func begin() -> Int {
+        let start = self.packed.count
+        self.offsets.append(UInt32(truncatingIfNeeded: start))
+        for _ in 0..<4 { self.packed.append(0) }
+        return start
+    }
+
+    /// Calls `body` with the bytes of the attributes that were added last: good for
+    /// ``intern(packed:)`` of any batch.
+    package func withLastAttributes(_ body: (UnsafeRawBufferPointer) -> Void) {
+        guard let start = self.offsets.last else { return }
+        self.packed.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[Int(start)...])) }
     }
 
     /// Adds an announcement; `attributes` is an index that ``intern(_:)`` of this batch gave.
+    @inline(__always)
     public mutating func announce(_ prefix: IPPrefix, attributes: Int) {
         precondition(
-            self.attributes.indices.contains(attributes), "an index that this batch gave")
-        self.changes.append(
-            Change(prefix: prefix, attributes: Int32(truncatingIfNeeded: attributes)))
+            attributes >= 0 && attributes < self.offsets.count && attributes < Self.withdrawn,
+            "an index that this batch gave")
+        self.append(prefix, UInt64(truncatingIfNeeded: attributes))
     }
 
-    public mutating func withdraw(_ prefix: IPPrefix) {
-        self.changes.append(Change(prefix: prefix, attributes: -1))
+    public mutating func withdraw(_ prefix: IPPrefix) { self.append(prefix, Self.withdrawn) }
+
+    @inline(__always)
+    private mutating func append(_ prefix: IPPrefix, _ attributes: UInt64) {
+        let address = prefix.address
+        let tail = UInt64(truncatingIfNeeded: prefix.length) &<< 1 | attributes &<< 9
+        if address.family == .ipv4 {
+            self.words.append(address.high & 0xffff_ffff_0000_0000 | tail)
+        } else {
+            self.words.append(tail | 1)
+            self.words.append(address.high)
+            self.words.append(address.low)
+        }
+        self.count &+= 1
     }
 
-    public mutating func reserveCapacity(_ count: Int) { self.changes.reserveCapacity(count) }
-
-    /// Changes in the batch.
-    public var count: Int { self.changes.count }
-    public var isEmpty: Bool { self.changes.isEmpty }
+    public mutating func reserveCapacity(_ count: Int) { self.words.reserveCapacity(count) }
 }

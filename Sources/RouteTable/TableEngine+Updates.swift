@@ -6,25 +6,45 @@ import Addressing
 extension TableEngine {
     /// Carries out a batch of one feed's changes.
     func apply(_ batch: RouteBatch, to feed: Feed) {
-        var ids = [UInt32](repeating: 0, count: batch.attributes.count)
+        var ids = [UInt32](repeating: 0, count: batch.offsets.count)
         let time = UInt32(truncatingIfNeeded: self.now())
         let sites = feed.changingSites
-        batch.changes.withUnsafeBufferPointer { changes in
-            for change in changes {
-                let tree = self.tree(change.prefix.family)
-                guard change.attributes >= 0 else {
-                    self.withdraw(feed, tree, change.prefix, sites)
-                    continue
-                }
-                let index = Int(change.attributes)
-                if ids[index] == 0 {
-                    ids[index] = self.attributes.intern(batch.attributes[index]) ?? 0
-                }
-                self.announce(feed, tree, change.prefix, ids[index], time, sites)
+        let words = batch.words
+        var position = 0
+        while position < words.count {
+            let word = words[position]
+            let isIPv4 = word & 1 == 0
+            let length = Int(truncatingIfNeeded: word &>> 1 & 255)
+            let index = word &>> 9 & RouteBatch.withdrawn
+            var key = UInt128(word &>> 32) &<< 96
+            if isIPv4 {
+                position &+= 1
+            } else {
+                key = UInt128(words[position &+ 1]) &<< 64 | UInt128(words[position &+ 2])
+                position &+= 3
             }
+            let tree = isIPv4 ? self.ipv4 : self.ipv6
+            guard index != RouteBatch.withdrawn else {
+                self.withdraw(feed, tree, key, length, sites)
+                continue
+            }
+            let number = Int(truncatingIfNeeded: index)
+            if ids[number] == 0 { ids[number] = self.intern(number, of: batch) }
+            self.announce(feed, tree, key, length, ids[number], time, sites)
         }
         self.tally.updates += UInt64(batch.count)
         for id in ids where id != 0 { self.attributes.release(id) }
+    }
+
+    /// 0 where there is no space for them.
+    private func intern(_ index: Int, of batch: RouteBatch) -> UInt32 {
+        batch.packed.withUnsafeBytes { packed in
+            guard let base = packed.baseAddress else { return 0 }
+            let start = base + Int(batch.offsets[index])
+            return self.attributes.intern(
+                PackedAttributes.bytes(at: start + 4),
+                hash: start.loadUnaligned(as: UInt32.self)) ?? 0
+        }
     }
 
     func refuse(_ feed: Feed) {
@@ -33,12 +53,11 @@ extension TableEngine {
     }
 
     private func announce(
-        _ feed: Feed, _ tree: PrefixTree, _ prefix: IPPrefix, _ id: UInt32, _ time: UInt32,
-        _ sites: UInt64
+        _ feed: Feed, _ tree: PrefixTree, _ key: UInt128, _ length: Int, _ id: UInt32,
+        _ time: UInt32, _ sites: UInt64
     ) {
-        let key = prefix.address.leftAligned
         let isIPv4 = tree.family == .ipv4
-        var node = tree.find(key: key, length: prefix.length)
+        var node = tree.find(key: key, length: length)
         let old =
             node == 0
             ? RouteSlot(bits: 0) : self.pages.load(isIPv4 ? feed.ipv4 : feed.ipv6, node)
@@ -47,7 +66,7 @@ extension TableEngine {
             guard id != 0, !(self.classesAreFull && self.counts(feed)) else {
                 // The route it replaces is no longer announced either.
                 self.refuse(feed)
-                self.withdraw(feed, tree, prefix, sites)
+                self.withdraw(feed, tree, key, length, sites)
                 return
             }
             if old.epoch != feed.epoch { feed.noteRefreshed(old) }
@@ -69,7 +88,7 @@ extension TableEngine {
                 return
             }
             if node == 0 {
-                guard let new = tree.insert(key: key, length: prefix.length) else {
+                guard let new = tree.insert(key: key, length: length) else {
                     self.refuse(feed)
                     return
                 }
@@ -95,8 +114,10 @@ extension TableEngine {
     /// Whether a change of the feed's routes can change distances.
     func counts(_ feed: Feed) -> Bool { !feed.isHidden || feed.job != nil }
 
-    private func withdraw(_ feed: Feed, _ tree: PrefixTree, _ prefix: IPPrefix, _ sites: UInt64) {
-        let node = tree.find(key: prefix.address.leftAligned, length: prefix.length)
+    private func withdraw(
+        _ feed: Feed, _ tree: PrefixTree, _ key: UInt128, _ length: Int, _ sites: UInt64
+    ) {
+        let node = tree.find(key: key, length: length)
         guard node != 0 else { return }
         let slot = self.pages.load(tree.family == .ipv4 ? feed.ipv4 : feed.ipv6, node)
         guard !slot.isEmpty else { return }

@@ -66,6 +66,9 @@ public final class TableOwner: Sendable {
         self.submit(command)
     }
 
+    /// Whether the queue is above its high mark.
+    public var isFull: Bool { self.thread.queue.isFull }
+
     /// Calls once the queue is below its low mark: on the writer's thread, or at once if it is.
     public func whenDrained(_ body: @escaping @Sendable () -> Void) {
         if !self.thread.queue.addDrainWaiter(body) { body() }

@@ -65,8 +65,13 @@ extension Daemon {
             || isChanged(plan.maps)
         let needsLocations =
             plan.locationRanges != old.plan.locationRanges || isChanged(plan.locationRanges)
+        let needsRoundTrips =
+            plan.roundTripFiles != old.plan.roundTripFiles || isChanged(plan.roundTripFiles)
+            || (!plan.roundTripFiles.isEmpty
+                && plan.assignment.sites != old.plan.assignment.sites)
         let layers = try await self.files.runIfActive {
-            try StaticLayers.read(plan, pins: needsPins, locations: needsLocations)
+            try StaticLayers.read(
+                plan, pins: needsPins, locations: needsLocations, roundTrips: needsRoundTrips)
         }
         let dumps = plan.dumps.filter { dump in
             isChanged([dump.file]) || !old.plan.dumps.contains(dump)
@@ -78,6 +83,9 @@ extension Daemon {
         }
         if needsLocations, plan.locationRanges == old.plan.locationRanges {
             changes.append("locations are read again")
+        }
+        if needsRoundTrips, plan.roundTripFiles == old.plan.roundTripFiles {
+            changes.append("round trips are read again")
         }
         layers.log(to: self.logger)
         for change in changes { self.logger.info("reload: \(change)") }

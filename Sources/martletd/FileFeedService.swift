@@ -124,6 +124,7 @@ extension Daemon {
     func define(_ plan: Plan) {
         for site in plan.sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
         for feed in plan.feeds { self.owner.submit(.addFeed(feed)) }
+        self.owner.submit(.setRoundTripRules(plan.roundTripRules))
         self.board.define(plan.feeds, files: Set(plan.dumps.flatMap(\.feeds).map(\.feed)))
     }
 

@@ -9,20 +9,21 @@ import Logging
 import RouteFiles
 import RouteTable
 
-/// Pins and locations, read from their files as a whole before any of them counts.
+/// Pins, locations and measured round trips, read from their files as a whole before any of them counts.
 struct StaticLayers: Sendable {
     /// Nil where a reload leaves the layer as it is.
     var pins: [(IPPrefix, [SiteID])]?
     var locations: [LocationRange]?
+    var roundTrips: [RoundTrip]?
     var warnings: [String] = []
     var stamps: [String: FileStamp] = [:]
 
     /// Reads what the plan names.
     ///
     /// - Throws: ``StartFailure`` with a line for each bad line of the first bad file.
-    static func read(_ plan: Plan, pins: Bool = true, locations: Bool = true) throws(StartFailure)
-        -> StaticLayers
-    {
+    static func read(
+        _ plan: Plan, pins: Bool = true, locations: Bool = true, roundTrips: Bool = true
+    ) throws(StartFailure) -> StaticLayers {
         var layers = StaticLayers()
         do {
             if pins {
@@ -35,6 +36,10 @@ struct StaticLayers: Sendable {
                 layers.note(plan.locationRanges)
                 let loaded = try LocationLoader.load(paths: plan.locationRanges)
                 layers.locations = loaded.ranges
+            }
+            if roundTrips {
+                layers.note(plan.roundTripFiles)
+                layers.roundTrips = try plan.readRoundTrips()
             }
         } catch {
             throw StartFailure(
@@ -55,10 +60,14 @@ struct StaticLayers: Sendable {
         if let locations = self.locations, !locations.isEmpty {
             logger.info("read the locations", metadata: ["ranges": "\(locations.count)"])
         }
+        if let roundTrips = self.roundTrips, !roundTrips.isEmpty {
+            logger.info("read the round trips", metadata: ["lines": "\(roundTrips.count)"])
+        }
     }
 
     func submit(to owner: TableOwner) {
         if let pins = self.pins { owner.submitAndWait(.setPins(pins)) }
         if let locations = self.locations { owner.submitAndWait(.setLocations(locations)) }
+        if let roundTrips = self.roundTrips { owner.submitAndWait(.setRoundTrips(roundTrips)) }
     }
 }

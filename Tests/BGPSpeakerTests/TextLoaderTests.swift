@@ -102,3 +102,39 @@ struct LocationLoaderTests {
         #expect(error?.description == "\(path):2:1: the range ends before it begins")
     }
 }
+
+@Suite("Loading round trips")
+struct RoundTripLoaderTests {
+    private let sites = [
+        (id: SiteID(rawValue: 4), name: "sydney"), (id: SiteID(rawValue: 2), name: "tokyo"),
+    ]
+
+    @Test("all files are read, and count in the table for the sites that they name")
+    func load() throws {
+        let table = try LoaderTable(feeds: 5)
+        defer { table.owner.shutdown() }
+        let first = try LoaderFiles.write(Array("10.0.0.0/8,sydney,100\n".utf8), "1.csv")
+        let second = try LoaderFiles.write(
+            Array("10.0.0.0/8,sydney,20\n2001:db8::/32,tokyo,10\n".utf8), "2.csv")
+        table.owner.submit(
+            .setRoundTrips(try RoundTripLoader.load(paths: [first, second], sites: self.sites)))
+        table.owner.flushAndWait()
+        let known = try table.owner.querySync { $0.roundTrips(after: nil, limit: 9).roundTrips }
+        #expect(known.map(\.site.rawValue) == [4, 2])
+        // Two lines of one prefix and site are two measurements.
+        #expect(known.map(\.filed) == [80_000, 10_000])
+        #expect(known.allSatisfy { $0.average == nil })
+    }
+
+    @Test("one bad file and there are none at all")
+    func bad() throws {
+        let good = try LoaderFiles.write(Array("10.0.0.0/8,sydney,100\n".utf8), "good.csv")
+        let path = try LoaderFiles.write(Array("\n10.0.0.0/8,paris,100\n".utf8), "bad.csv")
+        let error = #expect(throws: BadLines.self) {
+            try RoundTripLoader.load(paths: [good, path], sites: self.sites)
+        }
+        #expect(
+            error?.description
+                == "\(path):2:12: 'paris' is no site; the sites are sydney, tokyo")
+    }
+}

@@ -14,7 +14,22 @@ extension BadInputTests {
             Reading.sites + "colour: blue\n",
             [
                 "2:1: unknown key 'colour' in the file (allowed: router, listen, "
-                    + "console, sites, feeds, maps, location, zones, choice, dns, log, ready)"
+                    + "console, sites, feeds, maps, location, round-trips, zones, choice, dns, log, "
+                    + "ready)"
+            ]),
+        BadInput(
+            "round trips that can't be",
+            Reading.sites + """
+                round-trips:
+                  weight: 0
+                  expire: 5
+                  half-life: 1h
+
+                """,
+            [
+                "3:11: weight must be a number from 0.01 to 1, not 0",
+                "4:11: expire must be from 10 s to 365 d, not 5",
+                "5:3: unknown key 'half-life' in round-trips (allowed: files, weight, expire)",
             ]),
         BadInput(
             "an unknown key of a site",

@@ -33,6 +33,7 @@ struct DifferenceTests {
           dump: { site: b, mrt: { file: rib.gz, peer-as: 8 } }
         maps: [one.routes]
         location: { ranges: [geoip] }
+        round-trips: { files: [one.csv] }
         zones:
           example.com: { ns: ns.example.org, records: { www: { nearest: [a, b] } } }
         choice: { measure: cost }
@@ -46,6 +47,11 @@ struct DifferenceTests {
         "is what differs, and what that resets",
         arguments: [
             Change("", ""),
+            Change("[one.csv]", "[one.csv, two.csv]", "round trips: one.csv -> one.csv, two.csv"),
+            Change(
+                "[one.csv]", "[one.csv], weight: 0.5, expire: 2h",
+                "round trips: observations weigh 0.25 and expire after 1 d -> "
+                    + "observations weigh 0.5 and expire after 2 h"),
             Change(
                 "as: 65000", "as: 65001",
                 "router: AS 65000, 192.0.2.9 -> AS 65001, 192.0.2.9; all BGP sessions are reset"),
@@ -164,6 +170,8 @@ struct DifferenceTests {
                   one.routes
                 1 file of locations
                   geoip
+                1 file of round trips, observations weigh 0.25 and expire after 1 d
+                  one.csv
                 1 zone
                   example.com.  2 records
                     www.example.com.  nearest of a, b  by cost  ttl 300

@@ -20,12 +20,14 @@ struct FileTests {
                       - away.routes
                       - .
                     location: { ranges: away/geoip }
+                    round-trips: { files: rtt.csv }
                     feeds: { f: { site: tokyo, mrt: { file: rib.bz2, peer-as: 1 } } }
                     """) == [
                     "martlet.yaml:4:5: away.routes: there is no such file",
                     "martlet.yaml:5:5: .: it is a folder, not a file",
                     "martlet.yaml:6:21: away/geoip: there is no such file",
-                    "martlet.yaml:7:41: rib.bz2: there is no such file",
+                    "martlet.yaml:7:23: rtt.csv: there is no such file",
+                    "martlet.yaml:8:41: rib.bz2: there is no such file",
                 ])
     }
 

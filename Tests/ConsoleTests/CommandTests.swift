@@ -65,7 +65,7 @@ struct CommandTests {
             ("reload", "* 1\nnothing has changed\n.\n"),
             (
                 "show bogus",
-                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, routes, memory, version, configuration\n"
+                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, routes, round-trips, memory, version, configuration\n"
             ),
             (
                 "show version",
@@ -249,7 +249,7 @@ struct CommandTests {
         }
         for line in [
             "show ip bgp 1.0.4.1", "show bgp summary", "show sites", "show feeds", "show routes",
-            "show memory", "show version", "show configuration", "ready",
+            "show round-trips", "show memory", "show version", "show configuration", "ready",
         ] {
             let text = try await self.run("\(line) --json", .machine, on: fixture)
             #expect(text.hasPrefix("+ {\"") && text.hasSuffix("}\n"), "\(line): \(text)")
@@ -272,6 +272,70 @@ struct CommandTests {
         #expect(try await count("show routes longer-than 172.16.0.0/24 limit 300") == 256)
         #expect(try await count("show routes feed tokyo-edge") == 1)
         #expect(try await count("show routes feed tokyo-edge longer-than 172.16.0.0/12") == 0)
+    }
+
+    @Test("observe notes a round trip, which decides answers and is shown")
+    func observe() async throws {
+        let fixture = try await Fixture()
+        for line in ["observe 1.0.4.0/23 tokyo 4", "observe 1.0.4.0/23 sydney 14.4"] {
+            #expect(try await self.run(line, .machine, on: fixture) == "+ ok\n")
+        }
+        #expect(try await self.run("observe 2001:db8::/32 tokyo 12", on: fixture) == "ok\n")
+        await fixture.owner.flush()
+        #expect(
+            try await self.run("nearest 1.0.4.1", .machine, on: fixture)
+                == "+ tokyo 192.0.2.80 distance=4 cost=4 scope=24 reason=cost\n")
+        #expect(
+            try await self.run("rank 1.0.4.1", on: fixture)
+                == """
+                #  site    hops  cost     km  rtt  state  reason
+                1  tokyo      4     4   6803    4  up     cost
+                2  sydney     3    14      0   14  up     cost
+                3  london     -     -  15116    -  stale  no-route
+
+                """)
+        #expect(
+            try await self.run("explain 1.0.4.1", on: fixture)
+                .contains("tokyo is first: the least cost (a round trip of 4 ms)."))
+        #expect(
+            try await self.run("observe 1.0.4.0/23 tokyo 40", .machine, on: fixture) == "+ ok\n")
+        #expect(
+            try await self.run("show round-trips", .machine, on: fixture)
+                == """
+                * -
+                1.0.4.0/23 site=sydney rtt=14.2 average=14.4 observed=17 file=-
+                1.0.4.0/23 site=tokyo rtt=12.9 average=13.0 observed=17 file=-
+                2001:db8::/32 site=tokyo rtt=11.7 average=12.0 observed=17 file=-
+                .
+
+                """)
+        #expect(
+            try await self.run("show round-trips 1.0.4.0/22 limit 1", on: fixture)
+                == """
+                prefix              site       rtt   average    observed      file
+                1.0.4.0/23          sydney    14.2      14.4    00:00:17         -
+                1 round trip
+
+                """)
+        #expect(
+            try await self.run("show round-trips 1.0.0.0/24 --json", on: fixture)
+                == "{\"round_trips\":[]}\n")
+    }
+
+    @Test("observe refuses what it can't take in, and says why")
+    func refusedObservations() async throws {
+        let fixture = try await Fixture(limits: TableLimits(roundTripPrefixes: 1))
+        func observe(_ prefix: String, _ site: String) async throws -> String {
+            let reply = try await self.run("observe \(prefix) \(site) 10", .machine, on: fixture)
+            await fixture.owner.flush()
+            return reply
+        }
+        #expect(try await observe("10.0.0.0/8", "fish") == "- 404 there is no site 'fish'\n")
+        #expect(try await observe("10.0.0.0/8", "tokyo") == "+ ok\n")
+        #expect(
+            try await observe("11.0.0.0/8", "tokyo")
+                == "- 429 round trips are known of 1 prefixes, as many as may be\n")
+        #expect(try await observe("10.0.0.0/8", "sydney") == "+ ok\n")
     }
 
     @Test("show memory adds up, and counts")

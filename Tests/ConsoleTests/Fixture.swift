@@ -25,8 +25,8 @@ final class Fixture: ConsoleBackend {
     static let core = FeedID(0)
     static let edge = FeedID(1)
 
-    init() async throws {
-        self.owner = try TableOwner(now: { Fixture.startTime })
+    init(limits: TableLimits = TableLimits()) async throws {
+        self.owner = try TableOwner(limits: limits, now: { Fixture.startTime })
         let australia = Place(latitude: -25, longitude: 133, name: "AU")
         let japan = Place(latitude: 36, longitude: 138, name: "JP")
         let sites = [

@@ -179,7 +179,7 @@ struct FormatTests {
         }
         #expect(try await run(.machine) == ("* -\n0 x=-\n1 x=-\n2 x=-\n.\n", true))
         #expect(try await run(.machine, limit: 1) == ("* -\n0 x=-\n.\n", true))
-        #expect(try await run(.people, limit: 0) == ("row  x\n0 routes\n> ", true))
+        #expect(try await run(.people, limit: 0) == ("row  x\n0 rows\n> ", true))
         #expect(
             try await run(.machine, json: true, limit: 2)
                 == ("+ {\"rows\":[{\"row\":0,\"x\":null},{\"row\":1,\"x\":null}]}\n", true))

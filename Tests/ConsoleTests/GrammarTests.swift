@@ -42,6 +42,16 @@ struct GrammarTests {
                 "sh rou lim 5 feed a long 10.0.0.0/8",
                 .showRoutes(.init(feed: "a", within: IPPrefix("10.0.0.0/8"), limit: 5))
             ),
+            ("show round-trips", .showRoundTrips(within: nil, limit: nil)),
+            (
+                "sh rou 10.0.0.0/8 lim 5",
+                .showRoundTrips(within: IPPrefix("10.0.0.0/8"), limit: 5)
+            ),
+            (
+                "obs 10.0.0.0/8 sydney 12.5",
+                .observe(
+                    .init(prefix: IPPrefix("10.0.0.0/8")!, site: "sydney", microseconds: 12_500))
+            ),
             ("show memory", .showMemory),
             ("show version", .showVersion),
             ("show configuration", .showConfiguration),
@@ -81,12 +91,12 @@ struct GrammarTests {
             ("ex", "ambiguous command: 'ex' may be explain, exit"),
             (
                 "s",
-                "command incomplete: next comes ip, bgp, sites, feeds, routes, memory, version, configuration"
+                "command incomplete: next comes ip, bgp, sites, feeds, routes, round-trips, memory, version, configuration"
             ),
             ("show ip bgp", "command incomplete: next comes ADDRESS|PREFIX, summary"),
             (
                 "show fish",
-                "unknown command: 'fish' is none of ip, bgp, sites, feeds, routes, memory, version, configuration"
+                "unknown command: 'fish' is none of ip, bgp, sites, feeds, routes, round-trips, memory, version, configuration"
             ),
             ("nearest 1.1.1", "'1.1.1': the text ends too early"),
             ("nearest www", "'www': unexpected 'w'"),
@@ -100,6 +110,11 @@ struct GrammarTests {
             ("nearest 1.1.1.1 2.2.2.2", "unknown command: '2.2.2.2' is none of for, --json"),
             ("show routes limit many", "'many' is not a number"),
             ("show routes limit 1 limit 2", "'limit' stands twice"),
+            ("observe 10.0.0.0/8 sydney", "command incomplete: next comes MS"),
+            ("observe 10.0.0.0/8 a -1", "'-1' is no milliseconds from 0 to 60000"),
+            ("observe 10.0.0.0/8 a nan", "'nan' is no milliseconds from 0 to 60000"),
+            ("observe 10.0.0.0/8 a 60000.1", "'60000.1' is no milliseconds from 0 to 60000"),
+            ("observe 10.0.0.1 a 1", "'10.0.0.1': '/length' is missing"),
             ("quit now", "unknown command: 'now' is too much, the command is complete without it"),
         ])
     func complains(line: String, words: String) throws {
@@ -120,6 +135,7 @@ struct GrammarTests {
         let samples = [
             "ADDRESS|PREFIX": "::1", "ADDRESS": "::1", "PREFIX": "::/0", "NAME": "www",
             "FEED": "f", "COUNT": "1", "SECRET": "s", "LINE": "x",
+            "SITE": "sydney", "MS": "12.5",
         ]
         var verbs: Set<Verb> = []
         for rule in self.grammar.rules where rule.verb != .showBGPIPv4 {
@@ -159,7 +175,8 @@ struct GrammarTests {
         #expect(complete("sh") == ["show"])
         #expect(
             complete("show ") == [
-                "ip", "bgp", "sites", "feeds", "routes", "memory", "version", "configuration",
+                "ip", "bgp", "sites", "feeds", "routes", "round-trips", "memory", "version",
+                "configuration",
             ])
         #expect(complete("sh routes feed ") == ["ams", "sydney-core"])
         #expect(complete("sh routes feed s") == ["sydney-core"])

@@ -127,6 +127,9 @@ def seeds():
     yield "locations", [
         b"16777216,16777471,AU\n16777472,16778239,CN\n", b"# comment\n1.0.0.0,1.0.0.255,AU\n",
         b"2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff,DE\n", b"15726992,15726999,??\r\n"]
+    yield "roundtrips", [
+        b"prefix,site,milliseconds\n192.0.2.0/24,near,12.5\n192.0.2.0/24,far,200\r\n",
+        b"2001:db8::/32 , far , 0.0005 # slow\n"]
     # The first octet chooses the context that the rest is read in.
     yield "bgp", [bytes([context]) + body for body in updates for context in (0, 1, 3, 7, 31, 255)]
     yield "attributes", [bytes([context]) + blob for blob in plain[:8] for context in (0, 1, 64, 128)]
@@ -135,7 +138,8 @@ def seeds():
     yield "console", [
         b"nearest 1.0.4.1\r\nrank 1.0.4.1 for www.example.com\nmachine\nshow ip bgp 1.0.4.1\n",
         b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\xff\xff\x18\xff\xf0sh si\r\0?\nshow routes limit 5\n",
-        b"explain 2001:db8::1 --json\nhelp\nquit\n", b"show routes longer-than 10.0.0.0/8\n"]
+        b"explain 2001:db8::1 --json\nhelp\nquit\n", b"show routes longer-than 10.0.0.0/8\n",
+        b"observe 192.0.2.0/24 sydney 12.5\nshow round-trips 192.0.2.0/24 limit 3\n"]
     yield "configuration", [
         routes_file("demo.yaml"), b"router: { as: 65000, id: 192.0.2.1 }\nsites: {}\n",
         b"listen:\n  bgp: [\"[::]:179\"]\n"]

@@ -100,10 +100,11 @@ extension Interpreter {
         let (owner, within, now) = (self.backend.owner, filter.within, self.now)
         let chosen = feed
         let slice = {
-            @Sendable (cursor: RouteCursor?, wanted: Int) async throws -> RowStream.Slice in
+            @Sendable (cursor: RowCursor?, wanted: Int) async throws -> RowStream.Slice in
             let limit = min(wanted, 256)
             let (routes, next) = try await owner.query {
-                let found = $0.routes(after: cursor, feed: chosen, within: within, limit: limit)
+                let found = $0.routes(
+                    after: cursor?.routes, feed: chosen, within: within, limit: limit)
                 return (found.routes, found.next)
             }
             let time = now()
@@ -120,7 +121,7 @@ extension Interpreter {
                     .text(attributes.origin.word), .path(attributes.asPath),
                 ]
             }
-            return RowStream.Slice(rows: rows, next: next)
+            return RowStream.Slice(rows: rows, next: next.map { .routes($0) })
         }
         return RowStream(table: table, wantsJSON: wantsJSON, slice: slice, limit: filter.limit)
     }
@@ -138,6 +139,8 @@ extension Interpreter {
             ("routes", counts.routes), ("classes", counts.classes),
             ("attribute_sets", counts.attributeSets), ("updates", Int(clamping: counts.updates)),
             ("refused", Int(clamping: counts.refused)),
+            ("round_trip_prefixes", counts.roundTripPrefixes),
+            ("refused_observations", Int(clamping: counts.refusedObservations)),
         ]
         table.trailingFields = numbers.map { ($0.0, .integer($0.1)) }
         table.notes = [

@@ -98,6 +98,9 @@ public struct Interpreter: Sendable {
         case .showFeeds: return reply(try await self.feeds())
         case .showRoutes(let filter):
             return .stream(try self.routes(filter, wantsJSON: wantsJSON))
+        case .showRoundTrips(let within, let limit):
+            return .stream(self.roundTrips(within: within, limit: limit, wantsJSON: wantsJSON))
+        case .observe(let observation): return try await self.observe(observation)
         case .showMemory: return reply(try await self.memory())
         case .showVersion: return reply(self.version())
         case .showConfiguration:
@@ -146,7 +149,8 @@ public struct Interpreter: Sendable {
         switch kind {
         case .name: self.backend.names
         case .feed: self.backend.feedIdentities().map(\.name)
-        case .address, .addressOrPrefix, .prefix, .count, .secret, .line: []
+        case .site: self.backend.oracle.world.sites.map(\.name)
+        case .address, .addressOrPrefix, .prefix, .count, .milliseconds, .secret, .line: []
         }
     }
 

@@ -45,7 +45,7 @@ package struct Presentation: Sendable {
     ) async throws -> Bool {
         var text = ""
         self.begin(stream, &text)
-        var cursor: RouteCursor?
+        var cursor: RowCursor?
         var sent = 0
         var failure: CommandFailure?
         repeat {
@@ -192,7 +192,8 @@ package struct Presentation: Sendable {
         } else if let failure {
             self.write(failure, &text)
         } else {
-            self.line("\(count) \(count == 1 ? "route" : "routes")", &text)
+            let rows = stream.table.rowsKey.replacing("_", with: " ")
+            self.line("\(count) \(count == 1 ? rows.dropLast() : rows[...])", &text)
         }
     }
 }

@@ -24,14 +24,28 @@ package enum Reply: Sendable {
     }
 }
 
+/// Where a stream of rows goes on.
+package enum RowCursor: Hashable, Sendable {
+    case routes(RouteCursor)
+    case roundTrips(RoundTripCursor)
+
+    var routes: RouteCursor? {
+        if case .routes(let cursor) = self { cursor } else { nil }
+    }
+
+    var roundTrips: RoundTripCursor? {
+        if case .roundTrips(let cursor) = self { cursor } else { nil }
+    }
+}
+
 /// Rows that are fetched a slice at a time, while they are being sent.
 package struct RowStream: Sendable {
     package struct Slice: Sendable {
         package var rows: [[Value]]
         /// Where the next slice begins; nil at the end.
-        package var next: RouteCursor?
+        package var next: RowCursor?
 
-        package init(rows: [[Value]], next: RouteCursor?) {
+        package init(rows: [[Value]], next: RowCursor?) {
             self.rows = rows
             self.next = next
         }
@@ -41,12 +55,12 @@ package struct RowStream: Sendable {
     package var table: Table
     package var wantsJSON: Bool
     /// The rows after a cursor; the limit is how many more are wanted.
-    package var slice: @Sendable (RouteCursor?, Int) async throws -> Slice
+    package var slice: @Sendable (RowCursor?, Int) async throws -> Slice
     package var limit: Int?
 
     package init(
         table: Table, wantsJSON: Bool,
-        slice: @escaping @Sendable (RouteCursor?, Int) async throws -> Slice, limit: Int?
+        slice: @escaping @Sendable (RowCursor?, Int) async throws -> Slice, limit: Int?
     ) {
         self.table = table
         self.wantsJSON = wantsJSON

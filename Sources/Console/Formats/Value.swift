@@ -11,6 +11,8 @@ package enum Value: Hashable, Sendable {
     case integer(Int)
     /// Rounded to a whole number, but for JSON.
     case real(Double)
+    /// Rounded to tenths, but for JSON.
+    case tenths(Double)
     case flag(Bool)
     case list([String])
     /// Seconds since something happened.
@@ -20,6 +22,7 @@ package enum Value: Hashable, Sendable {
     package static func text(_ text: String?) -> Value { text.map { .text($0) } ?? .none }
     package static func integer(_ value: Int?) -> Value { value.map { .integer($0) } ?? .none }
     package static func real(_ value: Double?) -> Value { value.map { .real($0) } ?? .none }
+    package static func tenths(_ value: Double?) -> Value { value.map { .tenths($0) } ?? .none }
     package static func age(_ value: Int?) -> Value { value.map { .age($0) } ?? .none }
 
     /// As people read it.
@@ -29,6 +32,7 @@ package enum Value: Hashable, Sendable {
         case .text(let text): text.isEmpty ? "-" : text
         case .integer(let value): "\(value)"
         case .real(let value): "\(Self.rounded(value))"
+        case .tenths(let value): Self.tenths(value)
         case .flag(let value): value ? "yes" : "no"
         case .list(let list): list.isEmpty ? "-" : list.joined(separator: " ")
         case .age(let seconds): Self.clock(seconds)
@@ -43,6 +47,7 @@ package enum Value: Hashable, Sendable {
         case .text(let text): Self.word(text)
         case .integer(let value): "\(value)"
         case .real(let value): "\(Self.rounded(value))"
+        case .tenths(let value): Self.tenths(value)
         case .flag(let value): value ? "yes" : "no"
         case .list(let list): Self.word(list.joined(separator: ","))
         case .age(let seconds): "\(seconds)"
@@ -55,7 +60,7 @@ package enum Value: Hashable, Sendable {
         case .none: json.null()
         case .text(let text): json.string(text)
         case .integer(let value), .age(let value): json.integer(value)
-        case .real(let value): json.real(value)
+        case .real(let value), .tenths(let value): json.real(value)
         case .flag(let value): json.flag(value)
         case .list(let list):
             json.array { json in for item in list { json.element { $0.string(item) } } }
@@ -78,6 +83,11 @@ package enum Value: Hashable, Sendable {
                 }
             }
         }
+    }
+
+    static func tenths(_ value: Double) -> String {
+        let tenths = Self.rounded(value * 10)
+        return "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10)"
     }
 
     static func rounded(_ value: Double) -> Int {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Addressing
+import RouteTable
 
 /// The kinds of argument; the raw value is how syntax and help write them.
 package enum ArgumentKind: String, Hashable, Sendable {
@@ -10,6 +11,8 @@ package enum ArgumentKind: String, Hashable, Sendable {
     case prefix = "PREFIX"
     case name = "NAME"
     case feed = "FEED"
+    case site = "SITE"
+    case milliseconds = "MS"
     case count = "COUNT"
     case secret = "SECRET"
     /// All the rest of the line, blanks and all.
@@ -22,6 +25,8 @@ package enum ArgumentKind: String, Hashable, Sendable {
         case .prefix: "A prefix, such as 192.0.2.0/24"
         case .name: "A name that is answered with the nearest site"
         case .feed: "A feed"
+        case .site: "A site"
+        case .milliseconds: "Milliseconds, 0 to 60000"
         case .count: "A number"
         case .secret: "The password"
         case .line: "A command"
@@ -51,7 +56,15 @@ package enum ArgumentKind: String, Hashable, Sendable {
             } else {
                 .failure(ArgumentError(words: "'\(token)' is not a number"))
             }
-        case .name, .feed, .secret, .line: .success(.text(String(token)))
+        case .milliseconds:
+            if let value = Double(token),
+                let microseconds = RoundTrip.microseconds(milliseconds: value)
+            {
+                .success(.microseconds(microseconds))
+            } else {
+                .failure(ArgumentError(words: "'\(token)' is no milliseconds from 0 to 60000"))
+            }
+        case .name, .feed, .site, .secret, .line: .success(.text(String(token)))
         }
     }
 
@@ -70,6 +83,7 @@ package enum ArgumentValue: Hashable, Sendable {
     case address(IPAddress)
     case prefix(IPPrefix)
     case count(Int)
+    case microseconds(UInt32)
     case text(String)
 }
 

@@ -31,12 +31,27 @@ package enum Command: Hashable, Sendable {
         }
     }
 
+    /// A round trip that somebody measured.
+    package struct Observation: Hashable, Sendable {
+        package var prefix: IPPrefix
+        package var site: String
+        package var microseconds: UInt32
+
+        package init(prefix: IPPrefix, site: String, microseconds: UInt32) {
+            self.prefix = prefix
+            self.site = site
+            self.microseconds = microseconds
+        }
+    }
+
     case ask(Question, IPAddress, name: String?)
     case showBGP(Target)
     case showBGPSummary
     case showSites
     case showFeeds
     case showRoutes(RouteFilter)
+    case showRoundTrips(within: IPPrefix?, limit: Int?)
+    case observe(Observation)
     case showMemory
     case showVersion
     case showConfiguration
@@ -70,6 +85,8 @@ extension Invocation {
             .showRoutes(
                 Command.RouteFilter(
                     feed: self.text(.feed), within: self.prefix, limit: self.count))
+        case .showRoundTrips: .showRoundTrips(within: self.prefix, limit: self.count)
+        case .observe: .observe(try self.observation)
         case .showMemory: .showMemory
         case .showVersion: .showVersion
         case .showConfiguration: .showConfiguration
@@ -101,13 +118,24 @@ extension Invocation {
         switch self.values[.addressOrPrefix] {
         case .address(let address): target = .address(address)
         case .prefix(let prefix): target = .prefix(prefix)
-        case .count, .text, nil:
+        case .count, .microseconds, .text, nil:
             throw .incomplete(expected: [ArgumentKind.addressOrPrefix.rawValue])
         }
         if let family, target.family != family {
             throw .badArgument("that is \(target.family), not \(family)")
         }
         return target
+    }
+
+    private var observation: Command.Observation {
+        get throws(GrammarError) {
+            guard case .microseconds(let microseconds)? = self.values[.milliseconds],
+                let prefix = self.prefix, let site = self.text(.site)
+            else {
+                throw .incomplete(expected: [ArgumentKind.milliseconds.rawValue])
+            }
+            return Command.Observation(prefix: prefix, site: site, microseconds: microseconds)
+        }
     }
 
     private var prefix: IPPrefix? {

@@ -28,12 +28,20 @@ package struct Grammar: Sendable {
         Rule(
             "show routes [feed FEED] [longer-than PREFIX] [limit COUNT]", .showRoutes,
             "Routes in tree order, one a line", json: true),
+        Rule(
+            "show round-trips [limit COUNT]", .showRoundTrips, "Measured round trips, one a line",
+            json: true),
+        Rule(
+            "show round-trips PREFIX [limit COUNT]", .showRoundTrips,
+            "Those of a prefix and what it holds", json: true),
         Rule("show memory", .showMemory, "Bytes by what holds them, and counts", json: true),
         Rule("show version", .showVersion, "Version and time of start", json: true),
         Rule(
             "show configuration", .showConfiguration, "The configuration in force",
             access: .enabled, json: true),
         Rule("ready", .ready, "Whether answers can be relied on", json: true),
+        Rule(
+            "observe PREFIX SITE MS", .observe, "Note a measured round trip", access: .enabled),
         Rule("reload", .reload, "Read the configuration again", access: .enabled),
         Rule("enable", .enable, "Allow commands that change something"),
         Rule("enable SECRET", .enable, "The same in one line", isHidden: true),

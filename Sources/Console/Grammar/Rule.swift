@@ -78,8 +78,9 @@ package struct Rule: Sendable {
 package enum Verb: Hashable, Sendable, CaseIterable {
     case nearest, rank, explain
     case showBGP, showBGPIPv4, showBGPIPv6, showBGPSummary
-    case showSites, showFeeds, showRoutes, showMemory, showVersion, showConfiguration
-    case ready, reload
+    case showSites, showFeeds, showRoutes, showRoundTrips, showMemory, showVersion,
+        showConfiguration
+    case observe, ready, reload
     case enable, disable, password
     case machine, framed, complete
     case help, quit, terminalLength

@@ -253,6 +253,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
                     question, client, name: name, self.answerer)
             {
                 self.write(reply)
+            } else if case .observe(let observation) = command,
+                let reply = self.interpreter.observeAtOnce(observation)
+            {
+                self.write(reply)
             } else {
                 self.start(command, wantsJSON: wantsJSON, context)
             }

@@ -123,8 +123,9 @@ package struct Session: Sendable {
             guard !self.isKnown else { return self.done }
             return self.take(secret: secret.utf8.span, for: .login)
         case .enable(let secret): return self.enable(secret)
-        case .ask, .showBGP, .showBGPSummary, .showSites, .showFeeds, .showRoutes, .showMemory,
-            .showVersion, .showConfiguration, .ready, .reload, .complete, .help:
+        case .ask, .showBGP, .showBGPSummary, .showSites, .showFeeds, .showRoutes,
+            .showRoundTrips, .observe, .showMemory, .showVersion, .showConfiguration, .ready,
+            .reload, .complete, .help:
             return .run(command, wantsJSON: invocation.wantsJSON)
         }
     }

@@ -31,10 +31,10 @@ def measure(programs, options):
     def all_of(names, places):
         return [f"{name} {family} {kind}" for name in names for family, kind in places]
 
-    full = all_of(OURS, everywhere) + all_of(["order"], prefixes)
+    full = all_of(OURS, everywhere) + all_of(["order", "answer"], prefixes)
     tables = [("single", full), ("sim8", full), ("harsh8", full)]
     if not options.quick:
-        some = all_of(OURS + ["order"], prefixes)
+        some = all_of(OURS + ["order", "answer"], prefixes)
         tables += [(name, some) for name in ("sim1", "sim32", "harsh32", "harsh64")]
     try:
         for name, questions in tables:
@@ -45,6 +45,8 @@ def measure(programs, options):
               all_of(["search"], everywhere) + all_of(["value", "dependent"], prefixes))
         start("pytricia", lambda: programs.pytricia(folder), all_of(["search"], prefixes))
         # Not counted: pages are touched, readers meet the classes.
+        scopes = {program.name: {family: program.ask(f"scopes {family} prefix") for family in "46"}
+                  for program, questions in started if "answer 4 prefix" in questions}
         times = {program.name: {question: [] for question in questions}
                  for program, questions in started}
         for number in range(options.rounds + 1):
@@ -60,7 +62,7 @@ def measure(programs, options):
         for program, _ in started:
             program.close()
     return {"rounds": options.rounds, "times": times, "missing": missing, "check": check,
-            "loads": loads}
+            "loads": loads, "scopes": scopes}
 
 
 def agreement(programs):
@@ -107,7 +109,7 @@ def report(result):
     text = ("Nanoseconds of thread CPU time a lookup. `random`: any address (IPv6: in 2000::/4); "
             "`prefix`: a random address in a random prefix; `zipf`: 200,000 such, the nth as often as "
             "1/n of the first. `dependent`: the next key depends on the last result. `order`: what DNS "
-            "asks for, the sites in order with the scope of the answer.\n\n")
+            "asks for, the sites in order with the scope of the class; `answer`: with the scope of the answer.\n\n")
     for family in (4, 6):
         rows = []
         for name, label in [("single", "Martlet, `single`"), ("sim8", "Martlet, 8 sites, simulated"),
@@ -125,7 +127,16 @@ def report(result):
     for name in ("sim1", "sim8", "sim32", "harsh8", "harsh32", "harsh64"):
         if name in times:
             rows.append([name] + [times[name][f"{question} {family} prefix"]
-                                  for family in (4, 6) for question in (*OURS, "order")])
+                                  for family in (4, 6) for question in (*OURS, "order", "answer")])
     text += "By the number of sites, `prefix`:\n\n" + table(
-        ["table"] + [f"{question} IPv{family}" for family in (4, 6) for question in (*OURS, "order")], rows)
+        ["table"] + [f"{question} IPv{family}" for family in (4, 6) for question in (*OURS, "order", "answer")], rows)
+    text += ("\nMean length of the scope that DNS answers would have, `prefix`, by class and by answer; once with the "
+             "default ties, where a hash of the client's /24 or /48 may decide, and once without it; and the CPU time "
+             "of making the index of the answers' scopes.\n\n")
+    rows = []
+    for name, families in result["scopes"].items():
+        for family, found in families.items():
+            rows.append([f"{name}, IPv{family}", found["class_scope_default"], found["answer_scope_default"],
+                         found["class_scope_by_order"], found["answer_scope_by_order"], found["index_cpu_ms"]])
+    text += table(["table", "by class", "by answer", "by class, no hash", "by answer, no hash", "index, ms"], rows)
     return targets, text

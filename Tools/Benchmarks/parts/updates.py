@@ -38,7 +38,7 @@ def measure(programs, options):
             if peer and name == "sim8":
                 peers.append({f: peer.ask(f"updates {f} prefix")["ns"] for f in "46"})
         result[name] = {"load": program.ready, "memory": memory, "runs": runs,
-                        "after": program.ask("memory")}
+                        "after": program.ask("memory"), "steps": program.ask("steps")}
         if name in ("sim8", "harsh8"):
             files = " ".join(os.path.join(options.data, "geo", file)
                              for file in ("tor-geoip.txt.gz", "tor-geoip6.txt.gz"))
@@ -90,6 +90,8 @@ def report(result):
                 target(f"reader beside a writer at full speed, {kind}", "≤ 1.2 × slower", 1.2,
                        of("reader", "reader_slowdown"))]
             targets += [
+                target(f"the writer's longest step, of its CPU time, {kind}", "≤ 5 ms", 5,
+                       max(value for key, value in found["steps"].items() if key.endswith("cpu_ms"))),
                 target(f"table (RIB, index, lookup), bytes a route, 8 sites, without countries, {kind}",
                        "≤ 12", 12, a_route),
                 target(f"the same with countries, {kind}", "≤ 16", 16,
@@ -100,6 +102,11 @@ def report(result):
             "0.0.0.0/0 or ::/0 cost, coming or going.\n\n")
     text += table(["table", "load, s", "rebuild, ms", "updates/s alone", "updates/s, reader", "reader slower",
                    "p50, µs", "p99, µs", "p99.9, µs", "max, µs", "wide, ms"], rows)
+    kinds = [key[:-7] for key in found["steps"] if key.endswith(" cpu_ms")]
+    text += ("\nThe writer's longest step by kind, milliseconds of its CPU time (and from beginning to end, other "
+             "threads' turns included):\n\n" + table(["table", *kinds], [
+                 [name] + [f"{found['steps'][kind + ' cpu_ms']:.2f} ({found['steps'][kind + ' ms']:.2f})"
+                           for kind in kinds] for name, found in result["tables"].items()]))
     if result["rte_fib"]:
         four, six = (1e9 / median([peer[family] for peer in result["rte_fib"]]) for family in "46")
         text += (f"\nrte_fib, one table, no reader: {four:,.0f} updates a second, rte_fib6 {six:,.0f}.\n")

@@ -18,6 +18,7 @@ private let fuzzers: [String: Fuzzer] = [
     "locations": fuzzLocations,
     "mrt": fuzzMRT,
     "open": fuzzOpens,
+    "roundtrips": fuzzRoundTrips,
     "routemap": fuzzRouteMaps,
 ]
 

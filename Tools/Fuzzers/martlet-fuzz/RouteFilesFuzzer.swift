@@ -37,6 +37,22 @@ func fuzzLocations(_ bytes: UnsafeRawBufferPointer) {
     }
 }
 
+/// Files of round trips: whatever is read is in bounds, and a refusal names a line.
+func fuzzRoundTrips(_ bytes: UnsafeRawBufferPointer) {
+    bytes.withMemoryRebound(to: UInt8.self) { octets in
+        do throws(BadLines) {
+            let file = try RoundTripFile(parsing: octets.span, sites: ["near", "far"])
+            for measurement in file.measurements {
+                require(measurement.microseconds <= 60_000_000, "a minute at most")
+                require(measurement.site < 2, "one of two sites")
+            }
+        } catch {
+            require(error.count > 0, "a refusal names a line")
+            _ = String(describing: error)
+        }
+    }
+}
+
 /// MRT files of every kind, plain and compressed, down to the attributes of every entry.
 func fuzzMRT(_ bytes: UnsafeRawBufferPointer) {
     // A few bytes of gzip can hold gigabytes: what a record may have is bounded, and so is this.

@@ -22,7 +22,9 @@ final class LoadedTable {
     init(_ sample: SampleTable) throws {
         self.sample = sample
         let clock = self.clock
-        self.owner = try TableOwner(now: { clock.tick() })
+        // A longer queue would be taken for a transfer, which is built, not painted.
+        self.owner = try TableOwner(
+            limits: TableLimits(queuedChanges: 50_000), now: { clock.tick() })
         Self.define(sample.sites, in: self.owner)
         for site in 0..<sample.sites {
             self.owner.submitAndWait(.feedUp(FeedID(rawValue: UInt16(site))))
@@ -116,7 +118,13 @@ final class LoadedTable {
                     latitude: Double(place.0), longitude: Double(place.1),
                     name: "place\(number)"))
         }
-        return Oracle(lookup: self.owner.lookup, world: World(sites: sites))
+        // The second without a hash that bounds scopes.
+        let policies = [
+            Policy(sites: sites.map(\.id)),
+            Policy(sites: sites.map(\.id), tieBreaks: [.rtt, .location, .order]),
+        ]
+        return Oracle(
+            lookup: self.owner.lookup, world: World(sites: sites, policies: policies))
     }
 }
 

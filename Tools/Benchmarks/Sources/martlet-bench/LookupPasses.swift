@@ -15,22 +15,37 @@ struct LookupPasses: ~Copyable {
         case scope
         /// The same, the next key dependent on the last result: true latency.
         case dependent
-        /// Choice's order of sites and its scope, as DNS asks for them.
+        /// Choice's order of sites as DNS asks for it, with the scope of the class.
         case order
+        /// The same with the scope of the answer.
+        case answer
     }
 
     private var reader: TableReader
     private var oracle: OracleReader
+    /// Of another oracle, whose answers' scopes are kept by ``keeper``.
+    private var keptOracle: OracleReader
+    private let keeper: ScopeKeeper
     private var order = SiteOrder()
 
     init(_ table: LoadedTable) throws {
+        let kept = table.oracle()
+        let keeper = try ScopeKeeper(owner: table.owner, oracle: kept)
+        let keptReader = try kept.makeReader()
         let oracle = try table.oracle().makeReader()
-        self.init(reader: try table.owner.lookup.makeReader(), oracle: oracle)
+        self.init(
+            reader: try table.owner.lookup.makeReader(), oracle: oracle, keptOracle: keptReader,
+            keeper: keeper)
     }
 
-    private init(reader: consuming TableReader, oracle: consuming OracleReader) {
+    private init(
+        reader: consuming TableReader, oracle: consuming OracleReader,
+        keptOracle: consuming OracleReader, keeper: ScopeKeeper
+    ) {
         self.reader = reader
         self.oracle = oracle
+        self.keptOracle = keptOracle
+        self.keeper = keeper
     }
 
     /// - Returns: Nanoseconds a key, and something that depends on every result.
@@ -58,7 +73,8 @@ struct LookupPasses: ~Copyable {
         case (.scope, .ipv6): self.scopes(keys.ipv6)
         case (.dependent, .ipv4): self.dependent(keys.ipv4)
         case (.dependent, .ipv6): self.dependent(keys.ipv6)
-        case (.order, _): self.orders(keys)
+        case (.order, _): Self.orders(keys, of: &self.oracle, &self.order)
+        case (.answer, _): Self.orders(keys, of: &self.keptOracle, &self.order)
         }
     }
 
@@ -150,13 +166,14 @@ struct LookupPasses: ~Copyable {
         }
     }
 
-    private mutating func orders(_ keys: KeySet) -> UInt64 {
+    private static func orders(
+        _ keys: KeySet, of reader: inout OracleReader, _ order: inout SiteOrder
+    ) -> UInt64 {
         var sum: UInt64 = 0
-        var order = self.order
         var start = 0
         while start < keys.count {
             let end = min(start + 64, keys.count)
-            self.oracle.withBatch { batch in
+            reader.withBatch { batch in
                 for index in start..<end {
                     let match = batch.order(
                         policy: 0, family: nil, client: keys.address(index), places: 1,
@@ -166,8 +183,45 @@ struct LookupPasses: ~Copyable {
             }
             start = end
         }
-        self.order = order
         return sum
+    }
+
+    /// Makes the index of the answers' scopes, and tells how long scopes are without and with it.
+    mutating func scopes(_ keys: KeySet) -> Report {
+        var order = SiteOrder()
+        // So that the keeper knows which questions are asked.
+        for policy in 0..<2 {
+            self.keptOracle.withBatch { batch in
+                _ = batch.order(
+                    policy: policy, family: nil, client: keys.address(0), places: 1, into: &order)
+            }
+        }
+        let before = Clock.thread()
+        self.keeper.refresh()
+        var report = Report()
+        report.add("index_cpu_ms", (Clock.thread() - before) * 1e3)
+        let count = min(keys.count, 200_000)
+        for (policy, name) in [(0, "default"), (1, "by_order")] {
+            report.add("class_scope_\(name)", Self.meanScope(keys, count, policy, &self.oracle))
+            report.add("answer_scope_\(name)", Self.meanScope(keys, count, policy, &self.keptOracle))
+        }
+        return report
+    }
+
+    private static func meanScope(
+        _ keys: KeySet, _ count: Int, _ policy: Int, _ reader: inout OracleReader
+    ) -> Double {
+        var order = SiteOrder()
+        var sum = 0
+        for index in 0..<count {
+            reader.withBatch { batch in
+                let match = batch.order(
+                    policy: policy, family: nil, client: keys.address(index), places: 1,
+                    into: &order)
+                sum += Int(match.scope)
+            }
+        }
+        return Double(sum) / Double(count)
     }
 
     /// The sum of the first site's distances over all keys: what the peers' next hops add up to.

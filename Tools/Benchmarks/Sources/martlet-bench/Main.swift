@@ -16,11 +16,12 @@ enum Main {
 
         prepare  writes the keys and routes that all programs use to the folder WORK
         serve    loads TABLE and answers commands from standard input, one JSON line each:
-                   lookup|scope|dependent|order 4|6 random|prefix|zipf [DUMP-NAME]
+                   lookup|scope|dependent|order|answer 4|6 random|prefix|zipf [DUMP-NAME]
                    check 4|6 random|prefix|zipf     the sum of all results
+                   scopes 4|6 random|prefix|zipf    makes the index for `answer`; mean scopes
                    updates CHANGES BATCH reader|alone
                    latency CHANGES reader|alone
-                   wide ROUNDS | rebuild | memory | checkpoint
+                   wide ROUNDS | rebuild | steps | memory | checkpoint
                    locations FILE ...    ranges with countries, as geoip files have them
         churn    changes TABLE many times over, compares it with a reference, and its memory
 

@@ -53,6 +53,8 @@ struct Service: ~Copyable {
             var report = Report()
             report.add("sum", "\(self.passes.distanceSum(try self.keys(words)))")
             return report
+        case "scopes": return self.passes.scopes(try self.keys(words))
+        case "steps": return try self.steps()
         case "updates":
             var updates = try self.updates(reader: words.last == "reader")
             return try updates.throughput(changes: try number(1), batch: try number(2))
@@ -89,6 +91,18 @@ struct Service: ~Copyable {
             reading: "\(self.folder)/\(name)", family: words[1] == "4" ? .ipv4 : .ipv6)
         self.keys[name] = read
         return read
+    }
+
+    /// The writer's longest steps since the table was made.
+    private func steps() throws -> Report {
+        let counts = try self.table.owner.querySync { $0.counts() }
+        var report = Report()
+        for kind in StepKind.allCases {
+            let step = counts.longestSteps[kind]
+            report.add("\(kind.rawValue) cpu_ms", Double(step.processor) / 1e3)
+            report.add("\(kind.rawValue) ms", Double(step.elapsed) / 1e3)
+        }
+        return report
     }
 
     private func memory() throws -> Report {
