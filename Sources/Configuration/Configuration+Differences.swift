@@ -157,7 +157,9 @@ extension Configuration {
                     "stale-time \(Value.words(was.staleTime)) -> \(Value.words(feed.staleTime))"
                 )
             }
-            if feed.guardRules != was.guardRules {
+            if case .bgp = was.source, case .bgp = feed.source,
+                feed.guardRules != was.guardRules
+            {
                 parts.append(
                     "guard \(FeedGuardRules.words(was.guardRules)) -> "
                         + FeedGuardRules.words(feed.guardRules))
