@@ -28,7 +28,8 @@ extension TableEngine {
     ///
     /// - Returns: Whether it is kept. Else, while the feed is watched, it is remembered.
     func keeps(
-        _ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node, _ slot: RouteSlot, _ sites: UInt64
+        _ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node, _ slot: RouteSlot,
+        _ sites: UInt64
     ) -> Bool {
         guard slot.epoch == feed.epoch else { return feed.loss.isHolding }
         // A walk that takes stale routes out would take this one, too: it comes back after it.

@@ -21,7 +21,8 @@ extension Interpreter {
     func alarms(_ summaries: some Collection<FeedSummary>) -> [String] {
         summaries.sorted { $0.id.rawValue < $1.id.rawValue }.compactMap { summary in
             guard case .holding(let since) = summary.guardState else { return nil }
-            return "Feed \(summary.name) lost much at once \(max(0, self.now() - since)) seconds ago: "
+            let age = max(0, self.now() - since)
+            return "Feed \(summary.name) lost much at once \(age) seconds ago: "
                 + "\(summary.stalePrefixes) of its prefixes are held as stale. "
                 + "'guard release \(summary.name)' lets them go."
         }
