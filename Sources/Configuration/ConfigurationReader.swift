@@ -30,7 +30,7 @@ struct ConfigurationReader {
 
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
-        "zones", "choice", "dns", "log", "ready", "checkpoint", "limits",
+        "zones", "choice", "dns", "guard", "log", "ready", "checkpoint", "limits",
     ]
 
     mutating func read(_ root: Value) {
@@ -39,6 +39,9 @@ struct ConfigurationReader {
         if let value = top["listen"] { self.readListen(value) }
         if let value = top["console"] { self.readConsole(value) }
         if let value = top["choice"] { self.readChoice(value) }
+        if let value = top["guard"] {
+            self.result.guardRules = self.guardRules(value, default: self.result.guardRules)
+        }
         if let value = top.require("sites") { self.readSites(value) }
         if let value = top["feeds"] { self.readFeeds(value, in: top) }
         if let value = top["maps"] {

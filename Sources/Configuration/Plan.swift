@@ -124,7 +124,8 @@ extension Configuration {
             else { return nil }
             return FeedDefinition(
                 id: id, name: feed.name, site: site, order: index,
-                throughSites: feed.readsThroughSites ? numbers.filter { $0.key != site } : [:])
+                throughSites: feed.readsThroughSites ? numbers.filter { $0.key != site } : [:],
+                guardRules: feed.guardRules)
         }
     }
 

@@ -22,6 +22,8 @@ public enum TableCommand: Sendable {
     case feedDown(FeedID)
     /// All its routes leave.
     case feedFlush(FeedID)
+    /// An operator believes a feed whose losses its guard holds: what it withdrew leaves.
+    case releaseGuard(FeedID)
     /// All pins at once, in place of those before; the last of equal prefixes wins.
     case setPins([(IPPrefix, [SiteID])])
     /// All locations at once, in place of those before.
@@ -88,7 +90,7 @@ extension TableCommand {
             for trip in trips { try check(trip.site) }
         case .restoreRoundTrips(let reports): for report in reports { try check(report.site) }
         case .setRoundTripRules, .expireRoundTrips, .removeFeed, .routes, .feedUp, .feedComplete,
-            .feedDown, .feedFlush:
+            .feedDown, .feedFlush, .releaseGuard:
             break
         }
     }
