@@ -179,7 +179,7 @@ final class Daemon: Sendable {
         var services: [any Service] = [
             FileFeedService(daemon: self), ReadinessService(daemon: self),
             ReloadService(daemon: self), RoundTripService(daemon: self),
-            LocationService(daemon: self),
+            LocationService(daemon: self), LimitService(daemon: self),
             ClosureTask("bgp") { try await self.speaker.run() },
             ClosureTask("dns") { try await self.dns.run() },
         ]
