@@ -33,6 +33,10 @@ public struct Configuration: Hashable, Sendable {
     public var choice = ChoiceOptions()
     public var dns = DNSOptions()
     public var logLevel = LogLevel.info
+    /// Where the table is kept over a restart; nil where it isn't.
+    public var checkpoint: CheckpointOptions?
+    /// When what feeds lose is not believed, where a feed doesn't say; nil: all is.
+    public var guardRules: FeedGuardRules? = FeedGuardRules()
     /// How long feeds may take before Martlet is ready without them.
     public var readyWait = Duration.seconds(60)
 
@@ -149,6 +153,8 @@ public struct Configuration: Hashable, Sendable {
         public var readsThroughSites = false
         /// How long routes are kept after the session is lost.
         public var staleTime = Duration.seconds(180)
+        /// When what it loses is not believed; nil: all is. A dump loses nothing.
+        public var guardRules: FeedGuardRules?
     }
 
     /// How sites are chosen; see ``Policy``.
@@ -180,6 +186,13 @@ public struct Configuration: Hashable, Sendable {
         public var maximumUDPSize = 1232
         public var maximumConnections = 1000
         public var idleTimeout = Duration.seconds(10)
+    }
+
+    /// The table's file.
+    public struct CheckpointOptions: Hashable, Sendable {
+        public var file: String
+        /// How often it is written while Martlet runs; zero: at the end and on demand alone.
+        public var every = Duration.seconds(900)
     }
 
     public enum LogLevel: String, Hashable, Sendable, CaseIterable {

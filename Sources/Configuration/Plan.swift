@@ -52,6 +52,7 @@ public struct Plan: Sendable {
     public var dns: DNSSettings
     public var logLevel: Configuration.LogLevel
     public var readyWait: Duration
+    public var checkpoint: Configuration.CheckpointOptions?
 
     /// The policy of a `nearest` name, however its letters are written.
     public func policy(named name: String) -> Int? {
@@ -105,7 +106,7 @@ extension Configuration {
             roundTripRules: RoundTripRules(
                 weight: self.roundTrips.weight, expiry: self.roundTrips.expiry.components.seconds),
             console: self.consoleSettings(usualSocket: usualSocket), dns: self.dnsSettings,
-            logLevel: self.logLevel, readyWait: self.readyWait)
+            logLevel: self.logLevel, readyWait: self.readyWait, checkpoint: self.checkpoint)
     }
 
     private static func key(_ name: DomainName) -> String {
@@ -123,7 +124,8 @@ extension Configuration {
             else { return nil }
             return FeedDefinition(
                 id: id, name: feed.name, site: site, order: index,
-                throughSites: feed.readsThroughSites ? numbers.filter { $0.key != site } : [:])
+                throughSites: feed.readsThroughSites ? numbers.filter { $0.key != site } : [:],
+                guardRules: feed.guardRules)
         }
     }
 

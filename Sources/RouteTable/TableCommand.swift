@@ -22,12 +22,14 @@ public enum TableCommand: Sendable {
     case feedDown(FeedID)
     /// All its routes leave.
     case feedFlush(FeedID)
+    /// An operator believes a feed whose losses its guard holds: what it withdrew leaves.
+    case releaseGuard(FeedID)
     /// All pins at once, in place of those before; the last of equal prefixes wins.
     case setPins([(IPPrefix, [SiteID])])
     /// All locations at once, in place of those before.
     case setLocations(LocationSet)
     /// Round trips that were just measured, each an observation of its own. Beyond
-    /// ``TableLimits/roundTripPrefixes`` they are refused and counted.
+    /// ``TableLimits/roundTripPrefixes`` or ``TableLimits/classes`` they are refused and counted.
     case observe([RoundTrip])
     /// All round trips that files know, in place of those before. They hold where no observation
     /// is remembered.
@@ -88,7 +90,7 @@ extension TableCommand {
             for trip in trips { try check(trip.site) }
         case .restoreRoundTrips(let reports): for report in reports { try check(report.site) }
         case .setRoundTripRules, .expireRoundTrips, .removeFeed, .routes, .feedUp, .feedComplete,
-            .feedDown, .feedFlush:
+            .feedDown, .feedFlush, .releaseGuard:
             break
         }
     }

@@ -33,6 +33,7 @@ extension TableEngine {
                 name: Self.routesPart, bytes: self.pages.byteCount + self.directoryBytes),
             MemoryPart(
                 name: "paths", bytes: self.attributes.recordBytes + self.attributes.indexBytes),
+            MemoryPart(name: "withdrawals", bytes: self.withdrawalBytes),
             MemoryPart(name: "lookup", bytes: image.ipv4.byteCount + image.ipv6.byteCount),
             MemoryPart(name: "classes", bytes: image.classes.byteCount),
             MemoryPart(name: "pins", bytes: self.pins.byteCount),

@@ -108,6 +108,7 @@ extension Daemon {
             running.text = Self.text(of: path)
             running.stamps.merge(layers.stamps) { $1 }
         }
+        self.checkpoints.apply(plan.checkpoint)
         StandardErrorLog.setLevel(plan.logLevel.level)
         changes += await self.speaker.apply(plan.speaker)
         self.forget(old.plan, unlessIn: plan)

@@ -29,7 +29,7 @@ struct ReferenceTable {
 
     mutating func apply(_ command: TableCommand) {
         switch command {
-        case .defineSite: break
+        case .defineSite, .releaseGuard: break
         case .removeSite(let site):
             self.roundTrips.forget(site)
             for (id, feed) in self.feeds {
