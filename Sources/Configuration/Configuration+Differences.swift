@@ -6,6 +6,7 @@ import BGPSession
 import BGPWire
 import Choice
 import DNSWire
+import RouteTable
 
 extension Configuration {
     /// What a reload from another configuration changes, in words, and what it resets; empty where
@@ -24,6 +25,12 @@ extension Configuration {
                 "location ranges: \(Self.list(old.locationRanges)) -> "
                     + Self.list(self.locationRanges))
         }
+        if self.locationDatabase != old.locationDatabase {
+            words.append(
+                "location database: \(old.locationDatabase ?? "none") -> "
+                    + (self.locationDatabase ?? "none"))
+        }
+        if self.limits != old.limits { words.append("limits: changed, from the next start on") }
         if self.roundTrips.files != old.roundTrips.files {
             words.append(
                 "round trips: \(Self.list(old.roundTrips.files)) -> "
@@ -161,6 +168,13 @@ extension Configuration {
                 parts.append(
                     "stale-time \(Value.words(was.staleTime)) -> \(Value.words(feed.staleTime))"
                 )
+            }
+            if case .bgp = was.source, case .bgp = feed.source,
+                feed.guardRules != was.guardRules
+            {
+                parts.append(
+                    "guard \(FeedGuardRules.words(was.guardRules)) -> "
+                        + FeedGuardRules.words(feed.guardRules))
             }
             words.append("feed '\(feed.name)': \(parts.joined(separator: ", "))")
         }

@@ -30,7 +30,7 @@ struct ConfigurationReader {
 
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
-        "zones", "choice", "dns", "log", "ready", "checkpoint",
+        "zones", "choice", "dns", "guard", "log", "ready", "checkpoint", "limits",
     ]
 
     mutating func read(_ root: Value) {
@@ -39,6 +39,9 @@ struct ConfigurationReader {
         if let value = top["listen"] { self.readListen(value) }
         if let value = top["console"] { self.readConsole(value) }
         if let value = top["choice"] { self.readChoice(value) }
+        if let value = top["guard"] {
+            self.result.guardRules = self.guardRules(value, default: self.result.guardRules)
+        }
         if let value = top.require("sites") { self.readSites(value) }
         if let value = top["feeds"] { self.readFeeds(value, in: top) }
         if let value = top["maps"] {
@@ -47,6 +50,7 @@ struct ConfigurationReader {
         if let value = top["location"] { self.readLocation(value) }
         if let value = top["round-trips"] { self.readRoundTrips(value) }
         if let value = top["zones"] { self.readZones(value) }
+        if let value = top["limits"] { self.readLimits(value) }
         if let value = top["dns"] { self.readDNS(value) }
         if let value = top["checkpoint"] { self.readCheckpoint(value) }
         if let log = top["log"]?.mapping(allowed: ["level"]), let level = log["level"] {
@@ -172,7 +176,7 @@ struct ConfigurationReader {
     private mutating func readLocation(_ value: Value) {
         guard let location = value.mapping(allowed: ["ranges", "database"]) else { return }
         if let database = location["database"] {
-            database.complain("database is not supported by this version: use ranges")
+            self.result.locationDatabase = self.file(database)
         }
         if let ranges = location["ranges"] {
             self.result.locationRanges = ranges.elements("each of ranges").compactMap {

@@ -135,37 +135,9 @@ extension TableEngine {
                 id: feed.definition.id, name: feed.definition.name, site: feed.definition.site,
                 ipv4Prefixes: feed.ipv4Count, ipv6Prefixes: feed.ipv6Count,
                 stalePrefixes: feed.stale, refused: feed.refused, isUp: feed.isUp,
-                isComplete: feed.isComplete, isFirstTransfer: feed.isHidden)
+                isComplete: feed.isComplete, isFirstTransfer: feed.isHidden,
+                guardState: feed.guardState)
         }
-    }
-
-    func memory() -> [MemoryPart] {
-        let image = self.image
-        let retired =
-            image.ipv4.retiredBytes + image.ipv6.retiredBytes
-            + self.lookup.retired.reduce(0) {
-                $0 + $1.ipv4.byteCount + $1.ipv6.byteCount + $1.classes.byteCount
-            }
-        return [
-            MemoryPart(name: "rib", bytes: self.ipv4.nodeBytes + self.ipv6.nodeBytes),
-            MemoryPart(
-                name: "distances", bytes: self.ipv4.distanceBytes + self.ipv6.distanceBytes),
-            MemoryPart(name: "index", bytes: self.ipv4.indexBytes + self.ipv6.indexBytes),
-            MemoryPart(
-                name: "routes",
-                bytes: self.pages.byteCount
-                    + self.feeds.reduce(0) {
-                        $0 + ($1.map { ($0.ipv4.pageCount + $0.ipv6.pageCount) * 4 } ?? 0)
-                    }),
-            MemoryPart(
-                name: "paths", bytes: self.attributes.recordBytes + self.attributes.indexBytes),
-            MemoryPart(name: "lookup", bytes: image.ipv4.byteCount + image.ipv6.byteCount),
-            MemoryPart(name: "classes", bytes: image.classes.byteCount),
-            MemoryPart(name: "pins", bytes: self.pins.byteCount),
-            MemoryPart(name: "locations", bytes: self.locations.byteCount),
-            MemoryPart(name: "round trips", bytes: self.roundTrips.byteCount),
-            MemoryPart(name: "retired", bytes: retired),
-        ]
     }
 
     func counts() -> TableCounts {
@@ -175,6 +147,7 @@ extension TableEngine {
         counts.routes = self.feeds.reduce(0) { $0 + ($1?.total ?? 0) }
         counts.roundTripPrefixes = self.roundTrips.count
         counts.classes = self.image.classes.count
+        counts.heldFeeds = self.guardedFeeds.count { $0.loss.isHolding }
         counts.attributeSets = self.attributes.count
         return counts
     }

@@ -6,9 +6,11 @@ import Addressing
 extension TableEngine {
     /// Carries out a batch of one feed's changes.
     func apply(_ batch: RouteBatch, to feed: Feed) {
+        self.memoryIsFull = self.limits.memory.map { self.memoryInUse >= $0 } ?? false
         var ids = [UInt32](repeating: 0, count: batch.offsets.count)
         let time = UInt32(truncatingIfNeeded: self.now())
         let sites = feed.changingSites
+        self.watch(feed)
         let words = batch.words
         var position = 0
         while position < words.count {
@@ -82,8 +84,9 @@ extension TableEngine {
         } else {
             guard id != 0, feed.kept < self.limits.routesPerFeed,
                 node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes,
-                !(self.classesAreFull && self.counts(feed))
+                !(self.classesAreFull && self.counts(feed)), !self.memoryIsFull
             else {
+                if self.memoryIsFull { self.tally.refusedForMemory += 1 }
                 self.refuse(feed)
                 return
             }
@@ -121,7 +124,9 @@ extension TableEngine {
         guard node != 0 else { return }
         let slot = self.pages.load(tree.family == .ipv4 ? feed.ipv4 : feed.ipv6, node)
         guard !slot.isEmpty else { return }
+        if !feed.loss.isOff, self.keeps(feed, tree, node, slot, sites) { return }
         self.drop(feed, tree, node, slot, sites: self.counts(feed) ? sites : 0)
+        self.checkLoss(feed)
     }
 
     /// Takes a route out, and the prefix with its last one.

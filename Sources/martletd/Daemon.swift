@@ -59,7 +59,7 @@ final class Daemon: Sendable {
         let plan = Self.plan(configuration, after: Assignment(), socketOwner: socketOwner)
         let logger = Logger(label: "martletd")
         self.logger = logger
-        self.owner = try TableOwner()
+        self.owner = try TableOwner(limits: plan.limits)
         self.oracle = Oracle(
             lookup: self.owner.lookup, world: World(sites: plan.sites, policies: plan.policies))
         self.scopes = try ScopeKeeper(owner: self.owner, oracle: self.oracle)
@@ -192,6 +192,8 @@ final class Daemon: Sendable {
         var services: [any Service] = [
             FileFeedService(daemon: self), ReadinessService(daemon: self),
             ReloadService(daemon: self), RoundTripService(daemon: self),
+            LocationService(daemon: self), LimitService(daemon: self),
+            AlarmService(owner: self.owner, logger: Logger(label: "feeds")),
             ClosureTask("bgp") { try await self.speaker.run() },
             ClosureTask("dns") { try await self.dns.run() },
         ]

@@ -14,8 +14,8 @@ extension BadInputTests {
             Reading.sites + "colour: blue\n",
             [
                 "2:1: unknown key 'colour' in the file (allowed: router, listen, "
-                    + "console, sites, feeds, maps, location, round-trips, zones, choice, dns, log, "
-                    + "ready, checkpoint)"
+                    + "console, sites, feeds, maps, location, round-trips, zones, choice, dns, "
+                    + "guard, log, ready, checkpoint, limits)"
             ]),
         BadInput(
             "round trips that can't be",

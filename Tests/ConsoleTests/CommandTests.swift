@@ -90,9 +90,11 @@ struct CommandTests {
                 """
                 * 2
                 sydney-core site=sydney kind=bgp peer=203.0.113.1 as=65000 state=established \
-                since=17 ipv4=1 ipv6=1 stale=0 refused=0 received=12 sent=3 transfer=complete error=-
+                since=17 ipv4=1 ipv6=1 stale=0 refused=0 received=12 sent=3 transfer=complete error=- \
+                guard=off
                 tokyo-edge site=tokyo kind=mrt peer=202.0.0.1 as=2500 state=failed since=- ipv4=1 \
-                ipv6=0 stale=0 refused=0 received=0 sent=0 transfer=complete error=record_7_ends_early
+                ipv6=0 stale=0 refused=0 received=0 sent=0 transfer=complete error=record_7_ends_early \
+                guard=off
                 .
 
                 """

@@ -53,7 +53,7 @@ struct CheckpointTests {
         }
         for feed in reference.feeds.values { table.apply(.addFeed(feed.definition)) }
         table.owner.submit(.setPins(reference.pins))
-        table.owner.submit(.setLocations(reference.locations))
+        table.owner.submit(.setLocations(LocationSet(reference.locations)))
         return table
     }
 

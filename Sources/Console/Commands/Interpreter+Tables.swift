@@ -43,7 +43,7 @@ extension Interpreter {
                 Table.Column("ipv6", right: true), Table.Column("stale", right: true),
                 Table.Column("refused", right: true), Table.Column("received", right: true),
                 Table.Column("sent", right: true), Table.Column("transfer"),
-                Table.Column("error"),
+                Table.Column("error"), Table.Column("guard"),
             ])
         table.rows = await self.backend.feedReports().map { report in
             let summary = summaries[report.identity.id]
@@ -58,9 +58,10 @@ extension Interpreter {
                 .integer(summary?.ipv4Prefixes), .integer(summary?.ipv6Prefixes),
                 .integer(summary?.stalePrefixes), .integer(summary?.refused),
                 .integer(report.messagesReceived), .integer(report.messagesSent),
-                .text(transfer), .text(report.lastError),
+                .text(transfer), .text(report.lastError), .text(summary?.guardState.word),
             ]
         }
+        table.notes = self.alarms(summaries.values)
         if table.rows.isEmpty { table.notes = ["There are no feeds."] }
         return table
     }
@@ -131,6 +132,9 @@ extension Interpreter {
         var table = Table("memory", columns: [.alone("part"), Table.Column("bytes", right: true)])
         table.rows = parts.map { [.text($0.name), .integer($0.bytes)] }
         table.rows.append([.text("table"), .integer(parts.reduce(0) { $0 + $1.bytes })])
+        if let limit = self.backend.owner.limits.memory {
+            table.rows.append([.text("limit"), .integer(limit)])
+        }
         if let resident = ProcessMemory.resident {
             table.rows.append([.text("process"), .integer(resident)])
         }
@@ -139,6 +143,7 @@ extension Interpreter {
             ("routes", counts.routes), ("classes", counts.classes),
             ("attribute_sets", counts.attributeSets), ("updates", Int(clamping: counts.updates)),
             ("refused", Int(clamping: counts.refused)),
+            ("refused_for_memory", Int(clamping: counts.refusedForMemory)),
             ("round_trip_prefixes", counts.roundTripPrefixes),
             ("refused_observations", Int(clamping: counts.refusedObservations)),
         ]

@@ -123,6 +123,7 @@ public struct Interpreter: Sendable {
         case .reload:
             let lines = try await self.backend.reload().get()
             return .lines(lines.isEmpty ? ["nothing has changed"] : lines)
+        case .releaseGuard(let feed): return try await self.releaseGuard(feed)
         case .help:
             return .lines(Self.aligned(self.grammar.overview))
         case .complete(let line):

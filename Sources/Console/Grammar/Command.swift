@@ -59,6 +59,7 @@ package enum Command: Hashable, Sendable {
     case ready
     case reload
     case checkpoint
+    case releaseGuard(feed: String)
     case enable(secret: String?)
     case disable
     case password(String)
@@ -96,6 +97,7 @@ extension Invocation {
         case .ready: .ready
         case .reload: .reload
         case .checkpoint: .checkpoint
+        case .releaseGuard: .releaseGuard(feed: self.text(.feed) ?? "")
         case .enable: .enable(secret: self.text(.secret))
         case .disable: .disable
         case .password: .password(self.text(.secret) ?? "")

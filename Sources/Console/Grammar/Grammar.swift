@@ -49,6 +49,10 @@ package struct Grammar: Sendable {
         Rule(
             "observe PREFIX SITE MS", .observe, "Note a measured round trip", access: .enabled),
         Rule("reload", .reload, "Read the configuration again", access: .enabled),
+        Rule(
+            "guard release FEED", .releaseGuard,
+            "Believe a feed that lost much at once: what its guard holds leaves",
+            access: .enabled),
         Rule("enable", .enable, "Allow commands that change something"),
         Rule("enable SECRET", .enable, "The same in one line", isHidden: true),
         Rule("disable", .disable, "Give that up again"),
@@ -72,6 +76,8 @@ package struct Grammar: Sendable {
         "bgp": "BGP information",
         "ipv4": "IPv4 routes",
         "ipv6": "IPv6 routes",
+        "guard": "The guard of feeds",
+        "release": "Let go what it holds",
         "terminal": "Settings of the terminal",
         "length": "Lines on a page",
         "for": "As for this name of a zone",

@@ -80,7 +80,7 @@ package enum Verb: Hashable, Sendable, CaseIterable {
     case showBGP, showBGPIPv4, showBGPIPv6, showBGPSummary
     case showSites, showFeeds, showRoutes, showRoundTrips, showMemory, showCheckpoint
     case showVersion, showConfiguration
-    case observe, ready, reload, checkpoint
+    case observe, ready, reload, checkpoint, releaseGuard
     case enable, disable, password
     case machine, framed, complete
     case help, quit, terminalLength
