@@ -5,6 +5,7 @@ public import Addressing
 public import BGPSession
 public import BGPWire
 public import Choice
+public import RouteTable
 
 /// What the file says, checked, with all defaults filled in.
 ///
@@ -22,12 +23,20 @@ public struct Configuration: Hashable, Sendable {
     public var maps: [String] = []
     /// Files of address ranges and countries.
     public var locationRanges: [String] = []
+    /// A MaxMind database, which counts where the ranges say nothing.
+    public var locationDatabase: String?
+    /// What the table may hold.
+    public var limits = TableLimits()
     public var roundTrips = RoundTripOptions()
     public var zones: [ZoneEntry] = []
     /// How sites are chosen where a name doesn't say.
     public var choice = ChoiceOptions()
     public var dns = DNSOptions()
     public var logLevel = LogLevel.info
+    /// Where the table is kept over a restart; nil where it isn't.
+    public var checkpoint: CheckpointOptions?
+    /// When what feeds lose is not believed, where a feed doesn't say; nil: all is.
+    public var guardRules: FeedGuardRules? = FeedGuardRules()
     /// How long feeds may take before Martlet is ready without them.
     public var readyWait = Duration.seconds(60)
 
@@ -144,6 +153,8 @@ public struct Configuration: Hashable, Sendable {
         public var readsThroughSites = false
         /// How long routes are kept after the session is lost.
         public var staleTime = Duration.seconds(180)
+        /// When what it loses is not believed; nil: all is. A dump loses nothing.
+        public var guardRules: FeedGuardRules?
     }
 
     /// How sites are chosen; see ``Policy``.
@@ -175,6 +186,13 @@ public struct Configuration: Hashable, Sendable {
         public var maximumUDPSize = 1232
         public var maximumConnections = 1000
         public var idleTimeout = Duration.seconds(10)
+    }
+
+    /// The table's file.
+    public struct CheckpointOptions: Hashable, Sendable {
+        public var file: String
+        /// How often it is written while Martlet runs; zero: at the end and on demand alone.
+        public var every = Duration.seconds(900)
     }
 
     public enum LogLevel: String, Hashable, Sendable, CaseIterable {

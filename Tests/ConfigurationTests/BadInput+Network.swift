@@ -395,5 +395,27 @@ extension BadInputTests {
                 "3:63: stale-time must be a time: seconds, or a number with ms, s, m, h "
                     + "or d, not 'forever'"
             ]),
+        BadInput(
+            "a guard of a dump",
+            Reading.sites + """
+                feeds:
+                  f: { site: tokyo, mrt: { file: x, peer-as: 7 }, guard: off }
+
+                """,
+            ["3:58: guard is for feeds by BGP: a dump loses nothing"]),
+        BadInput(
+            "guards that can't be",
+            Reading.router + Reading.sites + """
+                guard: { share: 2, window: 1500ms, settel: 5 }
+                feeds:
+                  f: { site: tokyo, bgp: { peer: 192.0.2.1, as: 7 }, guard: of }
+
+                """,
+            [
+                "3:17: share must be a number from 0.01 to 1, not 2",
+                "3:28: window must be whole seconds, not '1500ms'",
+                "3:36: unknown key 'settel' in guard; did you mean 'settle'?",
+                "5:61: guard must be off, or a mapping with share, window and settle, not 'of'",
+            ]),
     ]
 }
