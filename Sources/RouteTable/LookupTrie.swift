@@ -40,6 +40,8 @@ final class LookupTrie: @unchecked Sendable {
                 .assumingMemoryBound(to: Atomic<UInt64>.self))
     }
 
+    var mappings: [ReservedMemory] { [self.rootMemory, self.nodeMemory, self.mixedMemory] }
+
     /// Before and after entries and bits are stored.
     @inline(__always)
     func beginChange() {
