@@ -10,6 +10,7 @@ from parts.results import table
 
 TITLE = "Instructions"
 KEYS = 65_536
+CHANGES = 100_000
 
 
 def measure(programs, options):
@@ -39,6 +40,8 @@ def measure(programs, options):
                 key = f"{question} {family} {kind}"
                 keys = program.ask(f"{key} {key.replace(' ', '-')}")["keys"]
                 found[name][key] = keys
+        if name in ("sim8", "harsh8"):
+            found[name]["updates"] = program.ask(f"updates {CHANGES} 64 alone updates")["changes"]
         program.close()
         for path in glob.glob(os.path.join(folder, f"{name}.out.*")):
             with open(path) as file:
@@ -53,9 +56,15 @@ def measure(programs, options):
 def report(result):
     rows = []
     for name, counts in result["counts"].items():
-        for question in dict.fromkeys(key.split()[0] for key in counts):
+        for question in dict.fromkeys(key.split()[0] for key in counts if key != "updates"):
             rows.append([name, question] + [round(counts[f"{question} {family} {kind}"]) for family in (4, 6)
                                             for kind in ("random", "prefix", "zipf")])
-    return [], ("Instructions a lookup, all that the loop over the keys takes included.\n\n" + table(
+    updates = ", ".join(f"{name} {counts['updates']:,.0f}" for name, counts in result["counts"].items()
+                        if "updates" in counts)
+    text = ("Instructions a lookup, all that the loop over the keys takes included.\n\n" + table(
         ["table or peer", "question"] + [f"IPv{family} {kind}" for family in (4, 6)
                                          for kind in ("random", "prefix", "zipf")], rows))
+    if updates:
+        text += ("\nInstructions an update, 64 to a batch, all that the writer's thread does included, slices of a "
+                 f"rebuild too: {updates}.\n")
+    return [], text

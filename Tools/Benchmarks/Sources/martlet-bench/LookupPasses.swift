@@ -202,8 +202,10 @@ struct LookupPasses: ~Copyable {
         report.add("index_cpu_ms", (Clock.thread() - before) * 1e3)
         let count = min(keys.count, 200_000)
         for (policy, name) in [(0, "default"), (1, "by_order")] {
-            report.add("class_scope_\(name)", Self.meanScope(keys, count, policy, &self.oracle))
-            report.add("answer_scope_\(name)", Self.meanScope(keys, count, policy, &self.keptOracle))
+            let byClass = Self.meanScope(keys, count, policy, &self.oracle)
+            let byAnswer = Self.meanScope(keys, count, policy, &self.keptOracle)
+            report.add("class_scope_\(name)", byClass)
+            report.add("answer_scope_\(name)", byAnswer)
         }
         return report
     }

@@ -19,7 +19,7 @@ enum Main {
                    lookup|scope|dependent|order|answer 4|6 random|prefix|zipf [DUMP-NAME]
                    check 4|6 random|prefix|zipf     the sum of all results
                    scopes 4|6 random|prefix|zipf    makes the index for `answer`; mean scopes
-                   updates CHANGES BATCH reader|alone
+                   updates CHANGES BATCH reader|alone [DUMP-NAME]
                    latency CHANGES reader|alone
                    wide ROUNDS | rebuild | steps | memory | checkpoint
                    locations FILE ...    ranges with countries, as geoip files have them

@@ -56,8 +56,10 @@ struct Service: ~Copyable {
         case "scopes": return self.passes.scopes(try self.keys(words))
         case "steps": return try self.steps()
         case "updates":
-            var updates = try self.updates(reader: words.last == "reader")
-            return try updates.throughput(changes: try number(1), batch: try number(2))
+            var updates = try self.updates(reader: words.dropFirst(3).first == "reader")
+            return try updates.throughput(
+                changes: try number(1), batch: try number(2),
+                callgrind: words.count > 4 ? words[4] : nil)
         case "latency":
             var updates = try self.updates(reader: words.last == "reader")
             return updates.latency(changes: try number(1))

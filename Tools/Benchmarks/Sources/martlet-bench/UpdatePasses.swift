@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import CBenchmark
 import RouteTable
 
 /// Changes to the table, measured on the writer's thread.
@@ -20,8 +21,11 @@ struct UpdatePasses {
         self.stream = ChangeStream(table.sample, window: 1_000, shortest: 12, seed: 21)
     }
 
-    /// Applies changes in batches as sessions would bring them.
-    mutating func throughput(changes count: Int, batch size: Int) throws -> Report {
+    /// Applies changes in batches as sessions would bring them; under callgrind, the instructions
+    /// that takes are dumped by a name.
+    mutating func throughput(
+        changes count: Int, batch size: Int, callgrind name: String?
+    ) throws -> Report {
         var batches: [RouteBatch] = []
         let sites = self.table.sample.sites
         var left = count
@@ -41,8 +45,10 @@ struct UpdatePasses {
         let before = try self.writerSeconds()
         let wall = Clock.wall()
         let work = reader?.work
+        if name != nil { callgrind_begin() }
         for batch in batches { self.table.owner.submitAndWait(.routes(batch)) }
         self.table.owner.flushAndWait()
+        if let name { callgrind_end(name) }
         let busy = reader.map { BackgroundReader.cost(work ?? (0, 0), $0.work) }
         let wallSeconds = Clock.wall() - wall
         let seconds = try self.writerSeconds() - before
