@@ -156,6 +156,14 @@ extension Configuration {
                     "stale-time \(Value.words(was.staleTime)) -> \(Value.words(feed.staleTime))"
                 )
             }
+            if feed.kept != was.kept {
+                var part = "keep \(was.kept.words) -> \(feed.kept.words)"
+                switch feed.source {
+                case .bgp: part += "; the session is reset"
+                case .mrt: part += "; it is read again"
+                }
+                parts.append(part)
+            }
             words.append("feed '\(feed.name)': \(parts.joined(separator: ", "))")
         }
         if self.feeds.map(\.name).filter({ before[$0] != nil })

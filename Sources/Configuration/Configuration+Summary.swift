@@ -4,6 +4,7 @@
 import Addressing
 import Choice
 import DNSWire
+import RouteTable
 
 extension Configuration {
     /// What would run, for people.
@@ -33,7 +34,8 @@ extension Configuration {
         for feed in self.feeds {
             lines.append(
                 "  \(feed.name)  of \(feed.site)  \(feed.source.words)"
-                    + (feed.readsThroughSites ? "  through sites" : ""))
+                    + (feed.readsThroughSites ? "  through sites" : "")
+                    + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)"))
         }
         if !self.maps.isEmpty {
             lines.append(Self.count(self.maps.count, "route map"))
@@ -163,5 +165,16 @@ extension IPAddress {
     /// 127.0.0.0/8 or ::1.
     fileprivate var isLoopback: Bool {
         self.family == .ipv4 ? self.byte(at: 0) == 127 : self.high == 0 && self.low == 1
+    }
+}
+
+extension KeptAttributes {
+    /// As in the configuration.
+    var words: String {
+        switch self {
+        case .path: "[path]"
+        case .communities: "[path, communities]"
+        case .length: "[length]"
+        }
     }
 }

@@ -5,6 +5,7 @@ public import Addressing
 public import BGPSession
 public import BGPWire
 public import Choice
+public import RouteTable
 
 /// What the file says, checked, with all defaults filled in.
 ///
@@ -22,6 +23,8 @@ public struct Configuration: Hashable, Sendable {
     public var maps: [String] = []
     /// Files of address ranges and countries.
     public var locationRanges: [String] = []
+    /// What feeds keep that don't say it themselves.
+    public var kept = KeptAttributes.path
     public var roundTrips = RoundTripOptions()
     public var zones: [ZoneEntry] = []
     /// How sites are chosen where a name doesn't say.
@@ -144,6 +147,8 @@ public struct Configuration: Hashable, Sendable {
         public var readsThroughSites = false
         /// How long routes are kept after the session is lost.
         public var staleTime = Duration.seconds(180)
+        /// What is kept of the routes' attributes.
+        public var kept = KeptAttributes.path
     }
 
     /// How sites are chosen; see ``Policy``.

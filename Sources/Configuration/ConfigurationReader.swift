@@ -28,7 +28,7 @@ struct ConfigurationReader {
 
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
-        "zones", "choice", "dns", "log", "ready",
+        "zones", "choice", "dns", "log", "ready", "keep",
     ]
 
     mutating func read(_ root: Value) {
@@ -38,6 +38,7 @@ struct ConfigurationReader {
         if let value = top["console"] { self.readConsole(value) }
         if let value = top["choice"] { self.readChoice(value) }
         if let value = top.require("sites") { self.readSites(value) }
+        if let kept = top["keep"].flatMap(Self.kept) { self.result.kept = kept }
         if let value = top["feeds"] { self.readFeeds(value, in: top) }
         if let value = top["maps"] {
             self.result.maps = value.elements("each of maps").compactMap { self.file($0) }

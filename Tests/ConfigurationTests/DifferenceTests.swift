@@ -83,6 +83,12 @@ struct DifferenceTests {
             Change(
                 "as: 7 } }", "as: 7 }, stale-time: 5m, read: through-sites }",
                 "feed 'live': read plain -> through-sites, stale-time 3 min -> 5 min"),
+            Change(
+                "as: 7 } }", "as: 7 }, keep: [path, communities] }",
+                "feed 'live': keep [path] -> [path, communities]; the session is reset"),
+            Change(
+                "peer-as: 8 }", "peer-as: 8 }, keep: [length]",
+                "feed 'dump': keep [path] -> [length]; it is read again"),
             Change("live: { site: a", "live: { site: b", "feed 'live': site a -> b"),
             Change(
                 "peer-as: 8", "peer-as: 9",
