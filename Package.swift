@@ -38,6 +38,9 @@ let package = Package(
         .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CBzip2", providers: [.apt(["libbz2-dev"])]),
+        .systemLibrary(
+            name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]
+        ),
 
         // Floor 1
         .target(name: "Addressing"),
@@ -46,7 +49,8 @@ let package = Package(
         .target(name: "RouteTable", dependencies: ["Addressing", "CLinux"]),
         .target(name: "BGPWire", dependencies: ["Addressing"]),
         .target(
-            name: "RouteFiles", dependencies: ["Addressing", "BGPWire", "CZlib", "CBzip2"]),
+            name: "RouteFiles",
+            dependencies: ["Addressing", "BGPWire", "CLinux", "CZlib", "CBzip2", "CMaxMindDB"]),
         .target(name: "DNSWire", dependencies: ["Addressing"]),
 
         // Floor 3

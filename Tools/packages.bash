@@ -11,6 +11,7 @@ needed_to_build=(
     "/usr/include/readline/readline.h libreadline-dev"
     "/usr/include/zlib.h zlib1g-dev"
     "/usr/include/bzlib.h libbz2-dev"
+    "/usr/include/*/maxminddb.h libmaxminddb-dev"
     "pkg-config pkg-config"
 )
 needed_to_demonstrate=(
@@ -33,7 +34,7 @@ fail() { say "$@"; exit 1; }
 
 is_there() {
     case $1 in
-        /*) [ -e "$1" ] ;;
+        /*) compgen -G "$1" >/dev/null ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
 }

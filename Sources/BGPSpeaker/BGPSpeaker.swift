@@ -119,6 +119,18 @@ public final class BGPSpeaker: Sendable {
         }
     }
 
+    /// The table has got these feeds' routes back from a checkpoint: without a session they go
+    /// after the stale time. To be told before ``run()``.
+    ///
+    /// - Parameters:
+    ///   - feeds: Those of peers count.
+    ///   - isGood: False, later, where what came back turned out bad: then they go at once.
+    public func restored(_ feeds: [FeedID], isGood: Bool = true) async {
+        let core = self.core
+        let feeds = Set(feeds)
+        try? await self.loop.submit { core.value.restored(feeds, isGood: isGood) }.get()
+    }
+
     /// All peers, in the order of the configuration.
     public func status() async -> [PeerStatus] {
         let core = self.core

@@ -38,6 +38,19 @@ final class FeedLink {
         self.sink = UpdateSink(feed: settings.feed, keeping: settings.kept)
     }
 
+    /// The table has routes from before the start: they are stale until a session comes, and go
+    /// when none does in time.
+    func restored() {
+        guard self.liveness == .lost, self.transfer == nil else { return }
+        self.become(.stale)
+        self.expireLater(after: self.settings.staleTime)
+    }
+
+    /// What was restored turned out bad, and has gone.
+    func unrestored() {
+        if self.transfer == nil, self.liveness == .stale { self.flushFeed() }
+    }
+
     // MARK: The session
 
     func up(_ negotiation: Negotiation) {
@@ -66,7 +79,10 @@ final class FeedLink {
         }
         // What never came whole was never shown: there is nothing to be stale.
         if self.liveness != .lost { self.become(.stale) }
-        let time = self.restartTime ?? self.settings.staleTime
+        self.expireLater(after: self.restartTime ?? self.settings.staleTime)
+    }
+
+    private func expireLater(after time: Duration) {
         self.staleTimer = self.core.loop.assumeIsolated().scheduleTask(in: time.timeAmount) {
             [weak self] in self?.flushFeed()
         }

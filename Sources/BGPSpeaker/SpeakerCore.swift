@@ -83,6 +83,13 @@ final class SpeakerCore {
         if self.isRunning { peer.start() }
     }
 
+    /// Feeds whose routes are in the table since before the start, or no longer are.
+    func restored(_ feeds: Set<FeedID>, isGood: Bool) {
+        for peer in self.peers where feeds.contains(peer.settings.feed) {
+            if isGood { peer.feed.restored() } else { peer.feed.unrestored() }
+        }
+    }
+
     /// Takes new peers, drops old ones, and changes the others, with as few resets as can be.
     ///
     /// - Returns: What was reset, in words.

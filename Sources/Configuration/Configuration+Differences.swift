@@ -6,6 +6,7 @@ import BGPSession
 import BGPWire
 import Choice
 import DNSWire
+import RouteTable
 
 extension Configuration {
     /// What a reload from another configuration changes, in words, and what it resets; empty where
@@ -24,6 +25,12 @@ extension Configuration {
                 "location ranges: \(Self.list(old.locationRanges)) -> "
                     + Self.list(self.locationRanges))
         }
+        if self.locationDatabase != old.locationDatabase {
+            words.append(
+                "location database: \(old.locationDatabase ?? "none") -> "
+                    + (self.locationDatabase ?? "none"))
+        }
+        if self.limits != old.limits { words.append("limits: changed, from the next start on") }
         if self.roundTrips.files != old.roundTrips.files {
             words.append(
                 "round trips: \(Self.list(old.roundTrips.files)) -> "
@@ -33,6 +40,12 @@ extension Configuration {
             words.append("round trips: \(old.roundTrips.words) -> \(self.roundTrips.words)")
         }
         words += self.zoneDifferences(from: old)
+        if self.checkpoint != old.checkpoint {
+            func text(_ options: CheckpointOptions?) -> String {
+                options.map { "\($0.file) every \(Value.words($0.every))" } ?? "none"
+            }
+            words.append("checkpoint: \(text(old.checkpoint)) -> \(text(self.checkpoint))")
+        }
         if self.choice != old.choice { words.append("choice: changed") }
         if self.dns != old.dns { words.append("dns: changed, from the next start on") }
         if self.console != old.console { words.append("console: changed, for new connections") }
@@ -163,6 +176,13 @@ extension Configuration {
                 case .mrt: part += "; it is read again"
                 }
                 parts.append(part)
+            }
+            if case .bgp = was.source, case .bgp = feed.source,
+                feed.guardRules != was.guardRules
+            {
+                parts.append(
+                    "guard \(FeedGuardRules.words(was.guardRules)) -> "
+                        + FeedGuardRules.words(feed.guardRules))
             }
             words.append("feed '\(feed.name)': \(parts.joined(separator: ", "))")
         }

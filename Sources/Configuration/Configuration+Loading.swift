@@ -61,6 +61,11 @@ extension ConfigurationReader {
                 file.value.complain("\(file.path): \(problem)")
             }
         }
+        if let value = self.checkpointFile, let path = self.result.checkpoint?.file,
+            let problem = TextFile.problem(writing: path)
+        {
+            value.complain(problem)
+        }
         if let group = self.socketGroup, let name = group.plainText, Group.number(name) == nil {
             group.complain("there is no group '\(name)'")
         }
@@ -123,6 +128,19 @@ enum TextFile {
         guard stat(path, &status) == 0 else { return Self.words(errno) }
         if status.st_mode & S_IFMT == S_IFDIR { return Self.words(EISDIR) }
         return access(path, R_OK) == 0 ? nil : Self.words(errno)
+    }
+
+    /// Why a file can't be there: there is no folder for it, or a folder in its place. Who may
+    /// write is decided later, when Martlet is the user that it is to be.
+    static func problem(writing path: String) -> String? {
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        var status = stat()
+        guard stat(folder.isEmpty ? "/" : folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR
+        else { return "there is no folder \(folder) to write \(path) to" }
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            return "\(path) is not a plain file"
+        }
+        return nil
     }
 
     private static func words(_ number: CInt) -> String {

@@ -35,7 +35,8 @@ extension Configuration {
             lines.append(
                 "  \(feed.name)  of \(feed.site)  \(feed.source.words)"
                     + (feed.readsThroughSites ? "  through sites" : "")
-                    + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)"))
+                    + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)")
+                    + self.guardWords(feed))
         }
         if !self.maps.isEmpty {
             lines.append(Self.count(self.maps.count, "route map"))
@@ -45,6 +46,17 @@ extension Configuration {
             lines.append(Self.count(self.locationRanges.count, "file") + " of locations")
             lines += self.locationRanges.map { "  \($0)" }
         }
+        if let database = self.locationDatabase {
+            lines.append("a database of locations")
+            lines.append("  \(database)")
+        }
+        if let checkpoint = self.checkpoint {
+            lines.append(
+                "checkpoint \(checkpoint.file), written at the end"
+                    + (checkpoint.every == .zero
+                        ? "" : " and every \(Value.words(checkpoint.every))"))
+        }
+        lines += self.limitLines
         if self.roundTrips != RoundTripOptions() {
             lines.append(
                 Self.count(self.roundTrips.files.count, "file") + " of round trips, "
@@ -64,6 +76,12 @@ extension Configuration {
         }
         lines += self.warnings.map { "note: \($0)" }
         return lines.map { $0 + "\n" }.joined()
+    }
+
+    /// A feed's guard where it isn't the usual one.
+    private func guardWords(_ feed: FeedEntry) -> String {
+        guard case .bgp = feed.source, feed.guardRules != FeedGuardRules() else { return "" }
+        return "  guard \(FeedGuardRules.words(feed.guardRules))"
     }
 
     private static func count(_ count: Int, _ word: String) -> String {
@@ -103,9 +121,12 @@ extension Configuration {
                 }
             }
         }
-        if self.locationRanges.isEmpty, unplaced.count < self.sites.count {
+        if self.locationRanges.isEmpty, self.locationDatabase == nil,
+            unplaced.count < self.sites.count
+        {
             warnings.append(
-                "kilometres count nothing: without location ranges no client has a location")
+                "kilometres count nothing: without location ranges or a database no client has "
+                    + "a location")
         }
         let open = self.listen.console.contains { !$0.endpoint.address.isLoopback }
         if open, self.console.passwordFile == nil {

@@ -25,12 +25,20 @@ public struct Configuration: Hashable, Sendable {
     public var locationRanges: [String] = []
     /// What feeds keep that don't say it themselves.
     public var kept = KeptAttributes.path
+    /// A MaxMind database, which counts where the ranges say nothing.
+    public var locationDatabase: String?
+    /// What the table may hold.
+    public var limits = TableLimits()
     public var roundTrips = RoundTripOptions()
     public var zones: [ZoneEntry] = []
     /// How sites are chosen where a name doesn't say.
     public var choice = ChoiceOptions()
     public var dns = DNSOptions()
     public var logLevel = LogLevel.info
+    /// Where the table is kept over a restart; nil where it isn't.
+    public var checkpoint: CheckpointOptions?
+    /// When what feeds lose is not believed, where a feed doesn't say; nil: all is.
+    public var guardRules: FeedGuardRules? = FeedGuardRules()
     /// How long feeds may take before Martlet is ready without them.
     public var readyWait = Duration.seconds(60)
 
@@ -149,6 +157,8 @@ public struct Configuration: Hashable, Sendable {
         public var staleTime = Duration.seconds(180)
         /// What is kept of the routes' attributes.
         public var kept = KeptAttributes.path
+        /// When what it loses is not believed; nil: all is. A dump loses nothing.
+        public var guardRules: FeedGuardRules?
     }
 
     /// How sites are chosen; see ``Policy``.
@@ -180,6 +190,13 @@ public struct Configuration: Hashable, Sendable {
         public var maximumUDPSize = 1232
         public var maximumConnections = 1000
         public var idleTimeout = Duration.seconds(10)
+    }
+
+    /// The table's file.
+    public struct CheckpointOptions: Hashable, Sendable {
+        public var file: String
+        /// How often it is written while Martlet runs; zero: at the end and on demand alone.
+        public var every = Duration.seconds(900)
     }
 
     public enum LogLevel: String, Hashable, Sendable, CaseIterable {

@@ -49,7 +49,7 @@ extension ConfigurationReader {
 
     private mutating func readFeed(_ entry: Mapping.Entry) -> Configuration.FeedEntry? {
         let name = "feed '\(entry.key)'"
-        let keys = ["site", "bgp", "mrt", "read", "stale-time", "keep", "rules"]
+        let keys = ["site", "bgp", "mrt", "read", "stale-time", "guard", "keep", "rules"]
         guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
         let site = mapping.require("site").flatMap(self.siteName)
         if let rules = mapping["rules"] {
@@ -78,6 +78,14 @@ extension ConfigurationReader {
         feed.readsThroughSites = reading == .throughSites
         feed.staleTime = staleTime ?? feed.staleTime
         feed.kept = kept
+        if case .bgp = feed.source { feed.guardRules = self.result.guardRules }
+        if let value = mapping["guard"] {
+            if case .mrt = feed.source {
+                value.complain("guard is for feeds by BGP: a dump loses nothing")
+            } else {
+                feed.guardRules = self.guardRules(value, default: feed.guardRules)
+            }
+        }
         return feed
     }
 

@@ -17,6 +17,8 @@ struct ConfigurationReader {
     var files: [NamedFile] = []
     /// The group that is to be looked up.
     var socketGroup: Value?
+    /// The file that is to be written.
+    var checkpointFile: Value?
 
     /// What is told apart by name or number, and where it was said first.
     var siteLines: [String: Int] = [:]
@@ -28,7 +30,8 @@ struct ConfigurationReader {
 
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
-        "zones", "choice", "dns", "log", "ready", "keep",
+        "zones", "choice", "dns", "guard", "log", "ready", "checkpoint", "limits",
+        "keep",
     ]
 
     mutating func read(_ root: Value) {
@@ -37,6 +40,9 @@ struct ConfigurationReader {
         if let value = top["listen"] { self.readListen(value) }
         if let value = top["console"] { self.readConsole(value) }
         if let value = top["choice"] { self.readChoice(value) }
+        if let value = top["guard"] {
+            self.result.guardRules = self.guardRules(value, default: self.result.guardRules)
+        }
         if let value = top.require("sites") { self.readSites(value) }
         if let kept = top["keep"].flatMap(Self.kept) { self.result.kept = kept }
         if let value = top["feeds"] { self.readFeeds(value, in: top) }
@@ -46,13 +52,27 @@ struct ConfigurationReader {
         if let value = top["location"] { self.readLocation(value) }
         if let value = top["round-trips"] { self.readRoundTrips(value) }
         if let value = top["zones"] { self.readZones(value) }
+        if let value = top["limits"] { self.readLimits(value) }
         if let value = top["dns"] { self.readDNS(value) }
+        if let value = top["checkpoint"] { self.readCheckpoint(value) }
         if let log = top["log"]?.mapping(allowed: ["level"]), let level = log["level"] {
             level.choice(of: Configuration.LogLevel.self).map { self.result.logLevel = $0 }
         }
         if let ready = top["ready"]?.mapping(allowed: ["wait"]), let wait = ready["wait"] {
             wait.duration(.zero ... .seconds(86400)).map { self.result.readyWait = $0 }
         }
+    }
+
+    private mutating func readCheckpoint(_ value: Value) {
+        guard let checkpoint = value.mapping(allowed: ["file", "every"]) else { return }
+        let every = checkpoint["every"]?.duration(.zero ... .seconds(604_800))
+        guard let file = checkpoint.require("file"), let path = file.text("a file's path") else {
+            return
+        }
+        var options = Configuration.CheckpointOptions(file: self.document.resolve(path))
+        if let every { options.every = every }
+        self.result.checkpoint = options
+        self.checkpointFile = file
     }
 
     /// A path, resolved and noted.
@@ -158,7 +178,7 @@ struct ConfigurationReader {
     private mutating func readLocation(_ value: Value) {
         guard let location = value.mapping(allowed: ["ranges", "database"]) else { return }
         if let database = location["database"] {
-            database.complain("database is not supported by this version: use ranges")
+            self.result.locationDatabase = self.file(database)
         }
         if let ranges = location["ranges"] {
             self.result.locationRanges = ranges.elements("each of ranges").compactMap {

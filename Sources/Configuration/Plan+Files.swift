@@ -31,6 +31,28 @@ extension Plan {
             })
     }
 
+    /// Reads the locations, whole: all of them or an error.
+    ///
+    /// - Throws: `InputFileError`, `BadLines`, `LocationDatabaseError` or `TableDefinitionError`,
+    ///   of the first file that is bad.
+    public func readLocations() throws -> LocationLoader.Locations {
+        let locations = try LocationLoader.load(
+            paths: self.locationRanges, database: self.locationDatabase)
+        try self.checkCount(locations)
+        return locations
+    }
+
+    private func checkCount(_ locations: LocationLoader.Locations) throws(TableDefinitionError) {
+        guard locations.places.count <= self.limits.ranges else {
+            throw .tooManyRanges(count: locations.places.count, limit: self.limits.ranges)
+        }
+    }
+
+    /// The files that locations are read from.
+    public var locationFiles: [String] {
+        self.locationRanges + (self.locationDatabase.map { [$0] } ?? [])
+    }
+
     /// Reads the files of round trips, whole: all of them or an error.
     ///
     /// - Throws: `InputFileError` or `BadLines`, of the first file that is bad.
@@ -60,6 +82,9 @@ extension Plan {
         for zone in self.zones { attempt { try zone.check() } }
         attempt { findings.warnings += try self.readMaps().warnings }
         for path in self.locationRanges { attempt { _ = try LocationLoader.load(paths: [path]) } }
+        if let database = self.locationDatabase {
+            attempt { try self.checkCount(LocationLoader.load(paths: [], database: database)) }
+        }
         attempt { _ = try self.readRoundTrips() }
         for dump in self.dumps { attempt { try dump.loader.check() } }
         return findings

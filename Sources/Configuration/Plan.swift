@@ -44,12 +44,16 @@ public struct Plan: Sendable {
     public var maps: [String]
     public var sitesByNumber: [ASNumber: SiteID]
     public var locationRanges: [String]
+    public var locationDatabase: String?
+    /// What the table may hold, from the start on.
+    public var limits: TableLimits
     public var roundTripFiles: [String]
     public var roundTripRules: RoundTripRules
     public var console: ConsoleSettings
     public var dns: DNSSettings
     public var logLevel: Configuration.LogLevel
     public var readyWait: Duration
+    public var checkpoint: Configuration.CheckpointOptions?
 
     /// The policy of a `nearest` name, however its letters are written.
     public func policy(named name: String) -> Int? {
@@ -98,11 +102,12 @@ extension Configuration {
             maps: self.maps,
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
-            locationRanges: self.locationRanges, roundTripFiles: self.roundTrips.files,
+            locationRanges: self.locationRanges, locationDatabase: self.locationDatabase,
+            limits: self.limits, roundTripFiles: self.roundTrips.files,
             roundTripRules: RoundTripRules(
                 weight: self.roundTrips.weight, expiry: self.roundTrips.expiry.components.seconds),
             console: self.consoleSettings(usualSocket: usualSocket), dns: self.dnsSettings,
-            logLevel: self.logLevel, readyWait: self.readyWait)
+            logLevel: self.logLevel, readyWait: self.readyWait, checkpoint: self.checkpoint)
     }
 
     private static func key(_ name: DomainName) -> String {
@@ -120,7 +125,8 @@ extension Configuration {
             else { return nil }
             return FeedDefinition(
                 id: id, name: feed.name, site: site, order: index,
-                throughSites: feed.readsThroughSites ? numbers.filter { $0.key != site } : [:])
+                throughSites: feed.readsThroughSites ? numbers.filter { $0.key != site } : [:],
+                guardRules: feed.guardRules)
         }
     }
 

@@ -36,6 +36,12 @@ public protocol ConsoleBackend: Sendable {
 
     /// Reads the configuration again and returns what it changed, a line each.
     func reload() async -> Result<[String], CommandFailure>
+
+    /// How the table's file was read and written; nil where none is configured.
+    func checkpointReport() -> CheckpointReport?
+
+    /// Writes the table to its file, and returns how that went.
+    func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure>
 }
 
 /// The name that this instance goes by in BGP.

@@ -16,6 +16,7 @@
 /// - names, one block: see ``CheckpointNames``.
 /// - lookup of IPv4 and of IPv6: where the sites' distances change, see ``CheckpointLookup``.
 /// - routes of IPv4 and of IPv6, in tree order: see ``CheckpointRouteReader``.
+/// - round trips, the averages of observations: see ``CheckpointRoundTrips``.
 /// - end: counts, see ``CheckpointCounts``.
 package enum CheckpointFormat {
     static let magic: [UInt8] = Array("MARTLET\n".utf8)
@@ -33,6 +34,7 @@ package enum CheckpointFormat {
         case lookupIPv6
         case routesIPv4
         case routesIPv6
+        case roundTrips
         case end
 
         var words: String {
@@ -42,6 +44,7 @@ package enum CheckpointFormat {
             case .lookupIPv6: "IPv6 lookup"
             case .routesIPv4: "IPv4 routes"
             case .routesIPv6: "IPv6 routes"
+            case .roundTrips: "round trips"
             case .end: "end"
             }
         }
@@ -98,10 +101,13 @@ public struct CheckpointCounts: Hashable, Sendable {
     public var intervals = 0
     /// Distinct attributes.
     public var attributeSets = 0
+    /// Averages of observed round trips.
+    public var roundTrips = 0
 
     public init() {}
 
     static let fields: [any WritableKeyPath<CheckpointCounts, Int> & Sendable] = [
         \.ipv4Prefixes, \.ipv6Prefixes, \.routes, \.classes, \.intervals, \.attributeSets,
+        \.roundTrips,
     ]
 }

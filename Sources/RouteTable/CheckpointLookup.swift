@@ -4,7 +4,7 @@
 import Addressing
 
 /// The sites' distances over the whole address space, as readers saw them: where they change, and
-/// to what. Pins, locations and round trips are not in it: their own files are newer.
+/// to what. Pins and locations are not in it: their own files are newer.
 ///
 /// A record: how many whole bytes of zeros the distance to the start before ends with `u8`, that
 /// distance without them, and the number of the tuple; where that number is new, the next one,

@@ -26,10 +26,21 @@ public final class CheckpointRestore: Sendable {
     init(_ checkpoint: Checkpoint, into owner: TableOwner) throws {
         let lookup = try CheckpointLookup(checkpoint)
         let names = checkpoint.names
+        // All that can be wrong but the routes is known before anything changes.
+        let roundTrips = try CheckpointRoundTrips.read(
+            checkpoint, columns: Array(names.sites.indices))
         let beginning = try owner.withEngine { try $0.beginRestore(names) }
         self.owner = owner
         self.checkpoint = checkpoint
         self.feeds = beginning.feeds
+        let kept = roundTrips.compactMap { report in
+            beginning.columns[Int(report.site.rawValue)].map { column in
+                var report = report
+                report.site = SiteID(UInt8(column))
+                return report
+            }
+        }
+        if !kept.isEmpty { owner.submit(.restoreRoundTrips(kept)) }
         self.state = beginning.state
         guard beginning.isWhole else {
             self.isAnswering = false
@@ -88,7 +99,7 @@ extension TableOwner {
     /// Begins to restore a checkpoint into a table whose sites, feeds, pins and locations are set
     /// and that has no routes yet. When this returns, readers see what it had, if they can.
     ///
-    /// Pins, locations and round trips are not in a checkpoint.
+    /// Pins and locations are not in a checkpoint; observed round trips are, and count at once.
     ///
     /// - Returns: The rest of the work: ``CheckpointRestore/run()``.
     /// - Throws: ``CheckpointError``; the table is as it was then.

@@ -65,12 +65,38 @@ extension TableOwner {
         var counts = routes.counts
         counts.classes = lookup.tupleCount
         counts.intervals = lookup.intervals
+        counts.roundTrips = try self.writeRoundTrips(walk, to: &blocks)
         try blocks.begin(.end)
         try blocks.record { block in
             for field in CheckpointCounts.fields { block.appendNumber(counts[keyPath: field]) }
         }
         try blocks.flush()
         return counts
+    }
+
+    private func writeRoundTrips(
+        _ walk: CheckpointWalk, to blocks: inout CheckpointBlockWriter
+    ) throws -> Int {
+        try blocks.begin(.roundTrips)
+        var cursor: RoundTripCursor?
+        var count = 0
+        repeat {
+            let after = cursor
+            let slice = try self.withEngine {
+                let found = $0.roundTrips(after: after, within: nil, limit: 1024)
+                return (reports: found.reports, next: found.next)
+            }
+            for report in slice.reports {
+                guard let site = walk.columns.firstIndex(of: Int(report.site.rawValue)) else {
+                    continue
+                }
+                try blocks.record { block in
+                    if CheckpointRoundTrips.write(report, site: site, to: &block) { count += 1 }
+                }
+            }
+            cursor = slice.next
+        } while cursor != nil
+        return count
     }
 
     /// Walks the lookup. A feed that comes in or leaves meanwhile must not be there by half: then

@@ -29,6 +29,14 @@ final class Feed {
     /// Routes of the current epoch.
     var fresh = 0
     var refused = 0
+    /// Watches what it loses.
+    var loss = FeedGuard()
+    /// What it withdrew while it was watched.
+    var withdrawals = WithdrawalLog()
+    /// The withdrawals come back as stale routes.
+    var restoresWithdrawals = false
+    /// When the guard began to hold; Unix seconds.
+    var heldSince: Int64 = 0
 
     init(_ definition: FeedDefinition) { self.definition = definition }
 

@@ -14,16 +14,19 @@ public struct FeedDefinition: Hashable, Sendable {
     /// number of one of these sites stands gives that site the hops after its last occurrence;
     /// ``site`` always gets the whole length.
     public var throughSites: [SiteID: ASNumber]
+    /// When its losses are not believed; nil: all are.
+    public var guardRules: FeedGuardRules?
 
     public init(
         id: FeedID, name: String, site: SiteID, order: Int,
-        throughSites: [SiteID: ASNumber] = [:]
+        throughSites: [SiteID: ASNumber] = [:], guardRules: FeedGuardRules? = nil
     ) {
         self.id = id
         self.name = name
         self.site = site
         self.order = order
         self.throughSites = throughSites
+        self.guardRules = guardRules
     }
 
     /// The columns it can have a say in, as bits.

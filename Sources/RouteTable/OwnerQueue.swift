@@ -41,11 +41,11 @@ enum PreparedCommand: Sendable {
                     throw .tooManyRanges(count: pins.count, limit: limits.ranges)
                 }
                 self = .pins(PinLayer(pins: pins))
-            case .setLocations(let ranges):
-                guard ranges.count <= limits.ranges else {
-                    throw .tooManyRanges(count: ranges.count, limit: limits.ranges)
+            case .setLocations(let set):
+                guard set.count <= limits.ranges else {
+                    throw .tooManyRanges(count: set.count, limit: limits.ranges)
                 }
-                self = .locations(LocationLayer(ranges: ranges))
+                self = .locations(LocationLayer(set))
             default: self = .plain(command)
             }
         } catch {

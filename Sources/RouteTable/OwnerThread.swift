@@ -65,7 +65,8 @@ final class OwnerThread: @unchecked Sendable {
     private var patience: OwnerQueue.Patience {
         if self.engine.hasWork { return .none }
         if self.engine.hasRetired || self.engine.wantsReclaim { return .milliseconds(5) }
-        return self.engine.waitsForMemory ? .milliseconds(100) : .endless
+        if self.engine.waitsForMemory { return .milliseconds(100) }
+        return self.engine.hasGuardTimer ? .milliseconds(1000) : .endless
     }
 
     /// Runs a query on the thread, or here once the thread has ended.

@@ -22,13 +22,14 @@ public enum TableCommand: Sendable {
     case feedDown(FeedID)
     /// All its routes leave.
     case feedFlush(FeedID)
+    /// An operator believes a feed whose losses its guard holds: what it withdrew leaves.
+    case releaseGuard(FeedID)
     /// All pins at once, in place of those before; the last of equal prefixes wins.
     case setPins([(IPPrefix, [SiteID])])
-    /// All locations at once, in place of those before. Where ranges overlap, the one that
-    /// begins later decides; of those that begin together the shorter; of equal ones the last.
-    case setLocations([LocationRange])
+    /// All locations at once, in place of those before.
+    case setLocations(LocationSet)
     /// Round trips that were just measured, each an observation of its own. Beyond
-    /// ``TableLimits/roundTripPrefixes`` they are refused and counted.
+    /// ``TableLimits/roundTripPrefixes`` or ``TableLimits/classes`` they are refused and counted.
     case observe([RoundTrip])
     /// All round trips that files know, in place of those before. They hold where no observation
     /// is remembered.
@@ -83,16 +84,13 @@ extension TableCommand {
             for site in feed.throughSites.keys { try check(site) }
         case .setPins(let pins):
             for (_, sites) in pins { for site in sites { try check(site) } }
-        case .setLocations(let ranges):
-            for (index, range) in ranges.enumerated()
-            where range.first.family != range.last.family || range.last < range.first {
-                throw .badRange(index: index)
-            }
+        case .setLocations(let set):
+            if let index = set.firstBad { throw .badRange(index: index) }
         case .observe(let trips), .setRoundTrips(let trips):
             for trip in trips { try check(trip.site) }
         case .restoreRoundTrips(let reports): for report in reports { try check(report.site) }
         case .setRoundTripRules, .expireRoundTrips, .removeFeed, .routes, .feedUp, .feedComplete,
-            .feedDown, .feedFlush:
+            .feedDown, .feedFlush, .releaseGuard:
             break
         }
     }

@@ -6,6 +6,7 @@ import Addressing
 extension TableEngine {
     func feedUp(_ feed: Feed) {
         let turnsStale = !feed.isDown && feed.fresh > 0
+        self.endGuard(feed)
         self.beginEpoch(feed)
         feed.isUp = true
         feed.isDown = false
@@ -16,7 +17,9 @@ extension TableEngine {
     }
 
     func feedComplete(_ feed: Feed) {
-        guard !feed.isDown else { return }
+        // What the guard holds leaves when the feed has settled.
+        guard !feed.isDown, !feed.loss.isHolding else { return }
+        self.beginGuard(feed)
         feed.isUp = true
         feed.isComplete = true
         feed.isRestoring = false
@@ -31,6 +34,7 @@ extension TableEngine {
 
     func feedDown(_ feed: Feed) {
         let turnsStale = !feed.isDown && feed.fresh > 0
+        self.endGuard(feed)
         feed.isUp = false
         feed.isDown = true
         feed.isComplete = false
@@ -38,6 +42,8 @@ extension TableEngine {
     }
 
     func feedFlush(_ feed: Feed) {
+        self.endGuard(feed)
+        self.forgetWithdrawals(feed)
         self.beginEpoch(feed)
         let counted = !feed.isHidden
         feed.isHidden = true
@@ -49,6 +55,7 @@ extension TableEngine {
 
     /// Takes a feed out at once; its routes leave by its job.
     func removeFeed(_ feed: Feed) {
+        self.removeGuard(feed)
         self.feedFlush(feed)
         feed.isRemoved = true
         self.feeds[Int(feed.definition.id.rawValue)] = nil

@@ -135,7 +135,8 @@ extension TableEngine {
                 id: feed.definition.id, name: feed.definition.name, site: feed.definition.site,
                 ipv4Prefixes: feed.ipv4Count, ipv6Prefixes: feed.ipv6Count,
                 stalePrefixes: feed.stale, refused: feed.refused, isUp: feed.isUp,
-                isComplete: feed.isComplete, isFirstTransfer: feed.isHidden)
+                isComplete: feed.isComplete, isFirstTransfer: feed.isHidden,
+                guardState: feed.guardState)
         }
     }
 
@@ -159,6 +160,7 @@ extension TableEngine {
                     }),
             MemoryPart(
                 name: "paths", bytes: self.attributes.recordBytes + self.attributes.indexBytes),
+            MemoryPart(name: "withdrawals", bytes: self.withdrawalBytes),
             MemoryPart(name: "lookup", bytes: image.ipv4.byteCount + image.ipv6.byteCount),
             MemoryPart(name: "classes", bytes: image.classes.byteCount),
             MemoryPart(name: "pins", bytes: self.pins.byteCount),
@@ -175,6 +177,7 @@ extension TableEngine {
         counts.routes = self.feeds.reduce(0) { $0 + ($1?.total ?? 0) }
         counts.roundTripPrefixes = self.roundTrips.count
         counts.classes = self.image.classes.count
+        counts.heldFeeds = self.guardedFeeds.count { $0.loss.isHolding }
         counts.attributeSets = self.attributes.count
         return counts
     }

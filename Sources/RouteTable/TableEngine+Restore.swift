@@ -67,6 +67,8 @@ extension TableEngine {
         }
         self.isRestoring = true
         self.heldSites = .max
+        // What is being built knows nothing of the checkpoint.
+        self.abandonShadow()
         self.requestRebuild()
         return self.beginning(RestoreState(feeds: feeds), columns, isWhole: isWhole)
     }

@@ -58,7 +58,7 @@ extension TableEngine {
         case .observe(let trips):
             guard job.position < trips.count else { return true }
             let trip = trips[job.position]
-            self.show(self.roundTrips.observe(trip, at: self.now()), &job)
+            self.takeIn(&job) { self.roundTrips.observe(trip, at: self.now()) }
             job.position += 1
             return job.position == trips.count
         case .file(let trips):
@@ -69,7 +69,8 @@ extension TableEngine {
                     RoundTripJob(work: .sweep(.unfiled), changes: job.changes), at: 1)
                 return true
             }
-            self.show(self.roundTrips.file(trips[job.position]), &job)
+            let trip = trips[job.position]
+            self.takeIn(&job) { self.roundTrips.file(trip) }
             job.position += 1
             return false
         case .restore(let reports):
@@ -80,7 +81,7 @@ extension TableEngine {
                 let trip = RoundTrip(
                     prefix: report.prefix, site: report.site,
                     microseconds: UInt32(max(1, min(average, 4e9).rounded())))
-                self.show(self.roundTrips.restore(trip, observed: time), &job)
+                self.takeIn(&job) { self.roundTrips.restore(trip, observed: time) }
             }
             return false
         case .sweep(let sweep): return self.advance(sweep, &job)
@@ -117,12 +118,18 @@ extension TableEngine {
         return self.roundTripPosition(after: .all(.ipv6), including: true)
     }
 
-    /// Stores a code and shows it to readers; a refused observation is counted.
-    private func show(_ change: RoundTripLayer.Change?, _ job: inout RoundTripJob) {
-        guard let change else {
+    /// Lets the layer take in what was measured, and shows it; what is beyond the limits of
+    /// prefixes or classes is refused and counted.
+    private func takeIn(_ job: inout RoundTripJob, _ take: () -> RoundTripLayer.Change?) {
+        guard !self.classesAreFull, let change = take() else {
             self.tally.refusedObservations += 1
             return
         }
+        self.show(change, &job)
+    }
+
+    /// Stores a code and shows it to readers.
+    private func show(_ change: RoundTripLayer.Change, _ job: inout RoundTripJob) {
         let old = self.roundTrips.code(change.tree, change.node, change.column)
         if old != change.code {
             job.changes += 1

@@ -9,6 +9,7 @@ extension TableEngine {
         var ids = [UInt32](repeating: 0, count: batch.offsets.count)
         let time = UInt32(truncatingIfNeeded: self.now())
         let sites = feed.changingSites
+        self.watch(feed)
         let words = batch.words
         var position = 0
         while position < words.count {
@@ -121,7 +122,9 @@ extension TableEngine {
         guard node != 0 else { return }
         let slot = self.pages.load(tree.family == .ipv4 ? feed.ipv4 : feed.ipv6, node)
         guard !slot.isEmpty else { return }
+        if !feed.loss.isOff, self.keeps(feed, tree, node, slot, sites) { return }
         self.drop(feed, tree, node, slot, sites: self.counts(feed) ? sites : 0)
+        self.checkLoss(feed)
     }
 
     /// Takes a route out, and the prefix with its last one.

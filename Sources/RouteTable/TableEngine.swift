@@ -77,6 +77,16 @@ final class TableEngine {
     var isBulk = false
     var bulkSince: UInt64 = 0
 
+    /// Feeds with a guard.
+    var guardedFeeds: [Feed] = []
+    /// Feeds whose withdrawals come back.
+    var restoringFeeds: [Feed] = []
+    /// Withdrawals that will not come back: their attributes are given back in slices.
+    var forgottenWithdrawals: [WithdrawalLog] = []
+    /// The second at which guards were looked at last.
+    var guardsTicked: Int64 = -1
+    let alarms = FeedAlarms()
+
     /// What the sites are called.
     var siteNames: [SiteID: String] = [:]
     /// A checkpoint's routes are on their way back: until they are there, all sites are held and
@@ -137,6 +147,7 @@ final class TableEngine {
         case .feedComplete(let id): self.withFeed(id) { self.feedComplete($0) }
         case .feedDown(let id): self.withFeed(id) { self.feedDown($0) }
         case .feedFlush(let id): self.withFeed(id) { self.feedFlush($0) }
+        case .releaseGuard(let id): self.withFeed(id) { self.releaseGuard($0) }
         case .observe(let trips): self.takeRoundTrips(.observe(trips))
         case .setRoundTrips(let trips): self.takeRoundTrips(.file(trips))
         case .restoreRoundTrips(let reports): self.takeRoundTrips(.restore(reports))
@@ -203,14 +214,17 @@ final class TableEngine {
     private func takeIn(_ definition: FeedDefinition) {
         let index = Int(definition.id.rawValue)
         guard let feed = self.feeds[index] else {
-            self.feeds[index] = Feed(definition)
+            let feed = Feed(definition)
+            self.feeds[index] = feed
             self.listContributors()
+            self.fitGuard(feed)
             return
         }
         let old = feed.definition
         let oldSites = feed.sites
         feed.definition = definition
         self.listContributors()
+        self.fitGuard(feed)
         let sites = oldSites | feed.sites
         let sameReading =
             old.site == definition.site && old.throughSites == definition.throughSites
@@ -260,7 +274,7 @@ final class TableEngine {
     /// There is something to do that nothing has to come for.
     var hasWork: Bool {
         self.hasJobs || !self.paints.isEmpty || self.isRebuildPending || self.isBulk
-            || !self.discarded.isEmpty
+            || !self.discarded.isEmpty || self.hasGuardWork
     }
 
     /// A slice of what is long, after each batch and while nothing else is to do.
@@ -270,6 +284,13 @@ final class TableEngine {
     ///   - isAwaited: Somebody waits until readers see all.
     func step(isIdle: Bool, isAwaited: Bool) {
         self.unitsLeft = self.steps.unitsOfBatch
+        self.tickGuards()
+        if self.hasGuardWork {
+            self.measured(.walk) {
+                var slice = self.steps.slice()
+                self.stepGuards(&slice)
+            }
+        }
         if !self.paints.isEmpty {
             self.measured(.paint) {
                 var slice = self.steps.slice()

@@ -11,6 +11,9 @@ public struct TableLimits: Hashable, Sendable {
     /// Distinct tuples over all layers. At the limit, announcements that change a distance are
     /// refused; it may be passed by what a whole feed brings in at once.
     public var classes: Int
+    /// Bytes of memory; nil where only the system sets a bound. At the limit, announcements of
+    /// further routes are refused; what is built beside the table to take its place counts too.
+    public var memory: Int?
     /// Ranges of pins and of locations, each.
     public var ranges: Int
     /// Prefixes with measured round trips, both families.
@@ -22,12 +25,13 @@ public struct TableLimits: Hashable, Sendable {
 
     public init(
         prefixes: Int = 4_194_304, routesPerFeed: Int = 4_194_304, classes: Int = 2_097_152,
-        ranges: Int = 2_097_152, roundTripPrefixes: Int = 1_048_576,
+        memory: Int? = nil, ranges: Int = 4_194_304, roundTripPrefixes: Int = 1_048_576,
         queuedChanges: Int = 262_144, readers: Int = 256
     ) {
         self.prefixes = max(1, min(prefixes, 16_777_216))
         self.routesPerFeed = max(1, routesPerFeed)
         self.classes = max(2, min(classes, 16_777_216))
+        self.memory = memory.map { max(1, $0) }
         self.ranges = max(1, min(ranges, 8_388_608))
         self.roundTripPrefixes = max(1, min(roundTripPrefixes, 8_388_608))
         self.queuedChanges = max(1, queuedChanges)

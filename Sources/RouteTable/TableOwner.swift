@@ -14,6 +14,7 @@ public final class TableOwner: Sendable {
     public let limits: TableLimits
     private let thread: OwnerThread
     private let roundTripGauge: RoundTripGauge
+    private let alarms: FeedAlarms
 
     /// Starts the writer. `now` is the time in Unix seconds that routes are stamped with.
     ///
@@ -32,6 +33,7 @@ public final class TableOwner: Sendable {
     ) throws(TableResourceError) {
         let engine = try TableEngine(limits: limits, steps: steps, now: now)
         self.roundTripGauge = engine.roundTripGauge
+        self.alarms = engine.alarms
         self.lookup = engine.lookup
         self.limits = limits
         self.thread = OwnerThread(
@@ -48,6 +50,12 @@ public final class TableOwner: Sendable {
     /// takes a moment until what was submitted counts.
     public var roundTripsAreFull: Bool {
         self.roundTripGauge.count >= self.limits.roundTripPrefixes
+    }
+
+    /// Has news of feeds' guards brought to `body`, on the writer's thread, which it must not hold
+    /// up. There is one listener; another takes its place.
+    public func onFeedAlarm(_ body: @escaping @Sendable (FeedAlarm) -> Void) {
+        self.alarms.listen(body)
     }
 
     /// Hands a command to the writer. Never blocks, never refuses for lack of room.

@@ -17,6 +17,8 @@ public struct FeedSummary: Hashable, Sendable {
     public var isComplete: Bool
     /// Its routes are held back until they have all come.
     public var isFirstTransfer: Bool
+    /// What its guard makes of it.
+    public var guardState: FeedGuardState
 }
 
 /// Memory of one part of the table.
@@ -37,9 +39,14 @@ public struct TableCounts: Hashable, Sendable {
     public var refused: UInt64 = 0
     /// Commands refused by ``TableCommand/validate()``, or for a feed that isn't there.
     public var refusedCommands: UInt64 = 0
+    /// Feeds whose losses a guard holds now.
+    public var heldFeeds = 0
+    /// Times that a guard began to hold.
+    public var guardTrips: UInt64 = 0
     /// Prefixes with a measured round trip.
     public var roundTripPrefixes = 0
-    /// Observations, and lines of files, refused by ``TableLimits/roundTripPrefixes``.
+    /// Observations, and lines of files, refused by ``TableLimits/roundTripPrefixes`` or
+    /// ``TableLimits/classes``.
     public var refusedObservations: UInt64 = 0
     /// Times that the lookup was built anew and swapped.
     public var rebuilds: UInt64 = 0

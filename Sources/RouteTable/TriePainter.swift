@@ -31,6 +31,10 @@ struct TriePainter {
     /// Nodes that a paint can need at most: the ways to its two ends.
     private static let mostNodes = 2 * (128 - LookupBase.rootBits) / 4
 
+    /// Root entries between the first and the last changed one before their blocks' bits follow:
+    /// a slice that ends leaves little behind to do.
+    private static let mostChanged = 4096
+
     init(trie: LookupTrie, classes: ClassTable, change: Change, epochs: EpochDomain?) {
         self.trie = trie
         self.base = trie.base
@@ -76,6 +80,10 @@ struct TriePainter {
         let lastIndex = Int(truncatingIfNeeded: last &>> shift)
         var changed: ClosedRange<Int>?
         for index in firstIndex...lastIndex {
+            if let range = changed, range.count >= Self.mostChanged {
+                self.updateMixed(range, &slice)
+                changed = nil
+            }
             let slotFirst = UInt128(truncatingIfNeeded: index) &<< shift
             if slice.isSpent, index > firstIndex {
                 self.stop = slotFirst
@@ -104,10 +112,7 @@ struct TriePainter {
             }
             if self.stop != nil { break }
         }
-        if let changed {
-            self.updateMixed(changed.lowerBound, changed.upperBound)
-            slice.spend(2 &* changed.count)
-        }
+        if let changed { self.updateMixed(changed, &slice) }
         return self.stop
     }
 
@@ -197,8 +202,9 @@ struct TriePainter {
     }
 
     /// Brings the bits of all blocks that hold changed root entries up to date.
-    private func updateMixed(_ first: Int, _ last: Int) {
-        var (low, high) = (first, last)
+    private func updateMixed(_ changed: ClosedRange<Int>, _ slice: inout WorkSlice) {
+        var (low, high) = (changed.lowerBound, changed.upperBound)
+        slice.spend(2 &* changed.count)
         var level = LookupBase.rootBits - 1
         while level >= 0 {
             low &>>= 1

@@ -66,6 +66,9 @@ package struct StepPolicy: Sendable {
     /// classes near their limit.
     package var reclaimRest: UInt64 = 4
 
+    /// Seconds of a clock that never goes back.
+    package var uptime: @Sendable () -> Int64 = { Int64(monotonicMicroseconds() / 1_000_000) }
+
     package init() {}
 
     func slice() -> WorkSlice {

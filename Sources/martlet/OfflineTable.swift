@@ -175,6 +175,12 @@ final class OfflineTable: ConsoleBackend {
         self.feeds.map { FeedReport(identity: $0, state: "loaded", isUp: true) }
     }
 
+    func checkpointReport() -> CheckpointReport? { nil }
+
+    func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure> {
+        .failure(CommandFailure(.noSuchThing, "there is no daemon here"))
+    }
+
     func reload() async -> Result<[String], CommandFailure> {
         .failure(CommandFailure(.notUnderstood, "there is no daemon to reload"))
     }

@@ -100,5 +100,11 @@ struct ConsoleBridge: ConsoleBackend {
     /// The file holds no secrets: passwords stand in files of their own.
     func configuration() -> String? { self.daemon.running.withLock { $0.text } }
 
+    func checkpointReport() -> CheckpointReport? { self.daemon.checkpoints.report }
+
+    func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure> {
+        await self.daemon.checkpoints.save()
+    }
+
     func reload() async -> Result<[String], CommandFailure> { await self.daemon.reload() }
 }

@@ -64,7 +64,7 @@ extension Daemon {
             plan.maps != old.plan.maps || plan.sitesByNumber != old.plan.sitesByNumber
             || isChanged(plan.maps)
         let needsLocations =
-            plan.locationRanges != old.plan.locationRanges || isChanged(plan.locationRanges)
+            plan.locationFiles != old.plan.locationFiles || isChanged(plan.locationFiles)
         let needsRoundTrips =
             plan.roundTripFiles != old.plan.roundTripFiles || isChanged(plan.roundTripFiles)
             || (!plan.roundTripFiles.isEmpty
@@ -81,7 +81,7 @@ extension Daemon {
         if needsPins, plan.maps == old.plan.maps, !plan.maps.isEmpty {
             changes.append("route maps are read again")
         }
-        if needsLocations, plan.locationRanges == old.plan.locationRanges {
+        if needsLocations, plan.locationFiles == old.plan.locationFiles {
             changes.append("locations are read again")
         }
         if needsRoundTrips, plan.roundTripFiles == old.plan.roundTripFiles {
@@ -108,6 +108,7 @@ extension Daemon {
             running.text = Self.text(of: path)
             running.stamps.merge(layers.stamps) { $1 }
         }
+        self.checkpoints.apply(plan.checkpoint)
         StandardErrorLog.setLevel(plan.logLevel.level)
         changes += await self.speaker.apply(plan.speaker)
         self.forget(old.plan, unlessIn: plan)

@@ -27,6 +27,7 @@ final class Daemon: Sendable {
     let board: FeedBoard
     let speaker: BGPSpeaker
     let dns: DNSServer
+    let checkpoints: CheckpointKeeper
     let started: Int64
     /// Who the daemon runs as once its ports are open; nil where that doesn't change.
     private let socketOwner: (user: uid_t, group: gid_t)?
@@ -35,6 +36,7 @@ final class Daemon: Sendable {
     let running: Mutex<Running>
     private let bgpGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let consoleBox = Mutex<ConsoleServer?>(nil)
+    private let restoredBox = Mutex<[FeedID]>([])
 
     /// What is in force.
     struct Running: Sendable {
@@ -57,7 +59,7 @@ final class Daemon: Sendable {
         let plan = Self.plan(configuration, after: Assignment(), socketOwner: socketOwner)
         let logger = Logger(label: "martletd")
         self.logger = logger
-        self.owner = try TableOwner()
+        self.owner = try TableOwner(limits: plan.limits)
         self.oracle = Oracle(
             lookup: self.owner.lookup, world: World(sites: plan.sites, policies: plan.policies))
         self.scopes = try ScopeKeeper(owner: self.owner, oracle: self.oracle)
@@ -76,6 +78,8 @@ final class Daemon: Sendable {
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
             logger: Logger(label: "dns"))
+        self.checkpoints = CheckpointKeeper(
+            plan.checkpoint, owner: self.owner, logger: Logger(label: "checkpoint"), now: now)
         self.running = Mutex(
             Running(
                 configuration: configuration, plan: plan,
@@ -92,6 +96,10 @@ final class Daemon: Sendable {
         }
         self.define(plan)
         layers.submit(to: self.owner)
+        let (restored, isAnswering) = self.checkpoints.beginRestore()
+        self.restoredBox.withLock { $0 = restored }
+        for feed in restored { board.set(feed, liveness: .stale) }
+        board.hasCheckpoint = isAnswering
         self.running.withLock { $0.stamps = layers.stamps }
         let console = try ConsoleServer(
             backend: ConsoleBridge(self), settings: plan.console,
@@ -100,6 +108,8 @@ final class Daemon: Sendable {
     }
 
     var console: ConsoleServer? { self.consoleBox.withLock { $0 } }
+    /// Feeds that began with the routes of a checkpoint.
+    var restoredFeeds: [FeedID] { self.restoredBox.withLock { $0 } }
 
     /// The folder of root's console socket; a service manager may have made it already.
     private static let socketFolder = "/run/martlet"
@@ -171,6 +181,9 @@ final class Daemon: Sendable {
     /// Serves until SIGTERM or SIGINT, then closes sessions with Cease and ends.
     func run() async throws {
         self.files.start()
+        self.checkpoints.thread.start()
+        // Before a session can come up.
+        await self.speaker.restored(self.restoredFeeds)
         do {
             try self.scopes.start()
         } catch {
@@ -179,21 +192,27 @@ final class Daemon: Sendable {
         var services: [any Service] = [
             FileFeedService(daemon: self), ReadinessService(daemon: self),
             ReloadService(daemon: self), RoundTripService(daemon: self),
+            LocationService(daemon: self),
+            AlarmService(owner: self.owner, logger: Logger(label: "feeds")),
             ClosureTask("bgp") { try await self.speaker.run() },
             ClosureTask("dns") { try await self.dns.run() },
         ]
         if let console = self.console {
             services.append(ClosureTask("console") { try await console.run() })
         }
+        services.append(CheckpointService(daemon: self))
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "services"))
-        configuration.maximumGracefulShutdownDuration = .seconds(10)
+        // A checkpoint of many full tables on a slow disk takes its time.
+        configuration.maximumGracefulShutdownDuration =
+            self.checkpoints.report == nil ? .seconds(10) : .seconds(45)
         try await ServiceGroup(configuration: configuration).run()
         ServiceManager.notify("STOPPING=1")
         self.scopes.stop()
         self.owner.shutdown()
         try? await self.files.shutdownGracefully()
+        try? await self.checkpoints.thread.shutdownGracefully()
         try? await self.bgpGroup.shutdownGracefully()
         self.logger.notice("ended")
     }

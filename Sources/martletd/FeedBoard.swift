@@ -31,13 +31,17 @@ final class FeedBoard: Sendable {
     private struct State {
         var entries: [FeedID: Entry] = [:]
         var deadlinePassed = false
+        /// The table has what a checkpoint had.
+        var hasCheckpoint = false
         var waiters: [CheckedContinuation<Void, Never>] = []
 
-        /// Ready once every feed was whole; sessions are not waited for beyond the deadline.
+        /// Ready with a checkpoint, or once every feed was whole; sessions are not waited for
+        /// beyond the deadline.
         var isReady: Bool {
-            self.entries.values.allSatisfy {
-                $0.isComplete || self.deadlinePassed && !$0.isFile
-            }
+            self.hasCheckpoint
+                || self.entries.values.allSatisfy {
+                    $0.isComplete || self.deadlinePassed && !$0.isFile
+                }
         }
     }
 
@@ -104,6 +108,15 @@ final class FeedBoard: Sendable {
     }
 
     var isReady: Bool { self.state.withLock { $0.isReady } }
+
+    /// The table answers as it did before the start.
+    var hasCheckpoint: Bool {
+        get { self.state.withLock { $0.hasCheckpoint } }
+        set {
+            self.state.withLock { $0.hasCheckpoint = newValue }
+            self.resume()
+        }
+    }
 
     /// The feeds that have not been whole yet, by name.
     var missing: [String] {

@@ -18,9 +18,25 @@ struct FileFeedService: Service {
 
     func run() async throws {
         let dumps = self.daemon.running.withLock { $0.plan.dumps }
+        let restored = Set(self.daemon.restoredFeeds)
+        var failed: [FeedID] = []
         for dump in dumps {
             guard !Task.isShuttingDownGracefully else { return }
-            await self.daemon.load(dump, replacing: false)
+            let kept = dump.feeds.map(\.feed).filter(restored.contains)
+            if await self.daemon.load(dump, replacing: !kept.isEmpty) != nil { failed += kept }
+        }
+        // What a checkpoint had stands in for a bad file no longer than for a lost session.
+        let staleTimes = self.daemon.running.withLock { $0.plan.staleTimes }
+        await cancelWhenGracefulShutdown { [failed] in
+            await withTaskGroup(of: Void.self) { group in
+                for feed in failed {
+                    group.addTask {
+                        let time = staleTimes[feed] ?? .zero
+                        guard (try? await Task.sleep(for: time)) != nil else { return }
+                        self.daemon.expire(feed)
+                    }
+                }
+            }
         }
         try await gracefulShutdown()
     }
@@ -44,10 +60,13 @@ struct ReadinessService: Service {
             }
         }
         if !Task.isShuttingDownGracefully, !Task.isCancelled {
-            await self.daemon.owner.flush()
+            // With a checkpoint readers see it already, and its routes are on their way.
+            if !board.hasCheckpoint { await self.daemon.owner.flush() }
             self.daemon.readiness.isReady = true
             let missing = board.missing
-            if missing.isEmpty {
+            if board.hasCheckpoint {
+                self.daemon.logger.notice("ready, from the checkpoint")
+            } else if missing.isEmpty {
                 self.daemon.logger.notice("ready")
             } else {
                 self.daemon.logger.warning(

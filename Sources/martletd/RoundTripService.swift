@@ -25,10 +25,11 @@ struct RoundTripService: Service {
                     counts.refusedObservations > refused
                 else { continue }
                 self.daemon.logger.warning(
-                    "round trips were refused: as many prefixes are known as may be",
+                    "round trips were refused: the table holds as many prefixes or classes as it may",
                     metadata: [
                         "refused": "\(counts.refusedObservations - refused)",
-                        "limit": "\(owner.limits.roundTripPrefixes)",
+                        "prefixes": "\(counts.roundTripPrefixes)",
+                        "classes": "\(counts.classes)",
                     ])
                 refused = counts.refusedObservations
             }

@@ -13,7 +13,7 @@ import RouteTable
 struct StaticLayers: Sendable {
     /// Nil where a reload leaves the layer as it is.
     var pins: [(IPPrefix, [SiteID])]?
-    var locations: [LocationRange]?
+    var locations: LocationSet?
     var roundTrips: [RoundTrip]?
     var warnings: [String] = []
     var stamps: [String: FileStamp] = [:]
@@ -33,9 +33,8 @@ struct StaticLayers: Sendable {
                 layers.warnings += loaded.warnings
             }
             if locations {
-                layers.note(plan.locationRanges)
-                let loaded = try LocationLoader.load(paths: plan.locationRanges)
-                layers.locations = loaded.ranges
+                layers.note(plan.locationFiles)
+                layers.locations = try plan.readLocations().places
             }
             if roundTrips {
                 layers.note(plan.roundTripFiles)
@@ -57,7 +56,7 @@ struct StaticLayers: Sendable {
         if let pins = self.pins, !pins.isEmpty {
             logger.info("read the route maps", metadata: ["prefixes": "\(pins.count)"])
         }
-        if let locations = self.locations, !locations.isEmpty {
+        if let locations = self.locations, locations.count > 0 {
             logger.info("read the locations", metadata: ["ranges": "\(locations.count)"])
         }
         if let roundTrips = self.roundTrips, !roundTrips.isEmpty {

@@ -79,10 +79,10 @@ struct LocationLoaderTests {
             Array("16777216,16777471,AU\n16777472,16778239,EU\n16778240,16778241,??\n".utf8), "4")
         let six = try LoaderFiles.write(Array("2001:db8::,2001:db8::ff,NO\n".utf8), "6")
         let locations = try LocationLoader.load(paths: [four, six])
-        #expect(locations.ranges.map(\.place.name) == ["AU", "NO"])
+        #expect(locations.places.ranges.map(\.place.name) == ["AU", "NO"])
         #expect(locations.unknownCount == 1)
         #expect(locations.withoutCentre.values.reduce(0, +) == 1)
-        table.owner.submit(.setLocations(locations.ranges))
+        table.owner.submit(.setLocations(locations.places))
         table.owner.flushAndWait()
         var reader = try table.owner.lookup.makeReader()
         for (address, name) in [

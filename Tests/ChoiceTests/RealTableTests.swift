@@ -111,13 +111,14 @@ struct RealTableTests {
         #expect(located > 2500 && located < 9500)
         owner.submitAndWait(
             .setLocations(
-                force.locations.map {
-                    LocationRange(
-                        first: IPAddress(ipv4: $0.first), last: IPAddress(ipv4: $0.last),
-                        place: Place(
-                            latitude: $0.place.latitude, longitude: $0.place.longitude,
-                            name: "\($0.place.latitude) \($0.place.longitude)"))
-                }))
+                LocationSet(
+                    force.locations.map {
+                        LocationRange(
+                            first: IPAddress(ipv4: $0.first), last: IPAddress(ipv4: $0.last),
+                            place: Place(
+                                latitude: $0.place.latitude, longitude: $0.place.longitude,
+                                name: "\($0.place.latitude) \($0.place.longitude)"))
+                    })))
         try await Self.compare(force, owner, clients, distances)
     }
 

@@ -14,8 +14,8 @@ extension BadInputTests {
             Reading.sites + "colour: blue\n",
             [
                 "2:1: unknown key 'colour' in the file (allowed: router, listen, "
-                    + "console, sites, feeds, maps, location, round-trips, zones, choice, dns, log, "
-                    + "ready)"
+                    + "console, sites, feeds, maps, location, round-trips, zones, choice, dns, "
+                    + "guard, log, ready, checkpoint, limits)"
             ]),
         BadInput(
             "round trips that can't be",
@@ -117,6 +117,21 @@ extension BadInputTests {
 
 extension BadInputTests {
     static let types: [BadInput] = [
+        BadInput(
+            "a checkpoint without a file, at odd times, with a key too many",
+            Reading.sites + "checkpoint: { every: sometimes, fiel: x }\n",
+            [
+                "2:15: checkpoint has no file",
+                "2:22: every must be a time: seconds, or a number with ms, s, m, h or d, "
+                    + "not 'sometimes'",
+                "2:33: unknown key 'fiel' in checkpoint; did you mean 'file'?",
+            ]),
+        BadInput(
+            "a checkpoint that is written too seldom",
+            Reading.sites + "checkpoint: { file: x, every: 30d }\n",
+            [
+                "2:31: every must be from 0 s to 7 d, not '30d'"
+            ]),
         BadInput(
             "a text for a mapping",
             "sites: sydney\n",

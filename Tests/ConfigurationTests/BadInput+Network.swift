@@ -401,7 +401,7 @@ extension BadInputTests {
                 keep: [length, communities]
                 feeds:
                   f: { site: tokyo, mrt: { file: x, peer-as: 7 }, keep: [paths] }
-                  g: { site: tokyo, mrt: { file: x, peer-as: 8 }, keep: [length], read: through-sites }
+                  g: { site: tokyo, mrt: { file: x, peer-as: 8 }, keep: length, read: through-sites }
 
                 """,
             [
@@ -409,6 +409,28 @@ extension BadInputTests {
                 "4:58: each of keep must be path, communities or length, not 'paths'; did you "
                     + "mean 'path'?",
                 "5:57: feed 'g' reads the paths through sites, and so has to keep them",
+            ]),
+        BadInput(
+            "a guard of a dump",
+            Reading.sites + """
+                feeds:
+                  f: { site: tokyo, mrt: { file: x, peer-as: 7 }, guard: off }
+
+                """,
+            ["3:58: guard is for feeds by BGP: a dump loses nothing"]),
+        BadInput(
+            "guards that can't be",
+            Reading.router + Reading.sites + """
+                guard: { share: 2, window: 1500ms, settel: 5 }
+                feeds:
+                  f: { site: tokyo, bgp: { peer: 192.0.2.1, as: 7 }, guard: of }
+
+                """,
+            [
+                "3:17: share must be a number from 0.01 to 1, not 2",
+                "3:28: window must be whole seconds, not '1500ms'",
+                "3:36: unknown key 'settel' in guard; did you mean 'settle'?",
+                "5:61: guard must be off, or a mapping with share, window and settle, not 'of'",
             ]),
     ]
 }

@@ -239,10 +239,18 @@ extension BadInputTests {
                 "3:24: zone files are not supported by this version: use records"
             ]),
         BadInput(
-            "location databases",
-            Reading.sites + "location: { database: GeoLite2-City.mmdb }\n",
+            "a location database that is many",
+            Reading.sites + "location: { database: [a.mmdb, b.mmdb] }\n",
             [
-                "2:23: database is not supported by this version: use ranges"
+                "2:23: database must be a file's path, not a list"
+            ]),
+        BadInput(
+            "limits",
+            Reading.sites + "limits: { prefixes: 0, memory: 512 MB, prefixs-per-feed: 5 }\n",
+            [
+                "2:21: prefixes must be a whole number from 1 to 16777216, not 0",
+                "2:32: memory must be from 16M to 1T, as 512M or 2G, not 512 MB",
+                "2:40: unknown key 'prefixs-per-feed' in limits; did you mean 'prefixes-per-feed'?",
             ]),
     ]
 }

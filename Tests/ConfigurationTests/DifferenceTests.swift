@@ -89,6 +89,13 @@ struct DifferenceTests {
             Change(
                 "peer-as: 8 }", "peer-as: 8 }, keep: [length]",
                 "feed 'dump': keep [path] -> [length]; it is read again"),
+            Change(
+                "as: 7 } }", "as: 7 }, guard: { share: 0.3 } }",
+                "feed 'live': guard 0.5 in 1 min, settles in 10 min -> 0.3 in 1 min, settles in "
+                    + "10 min"),
+            Change(
+                "listen: {", "guard: off\nlisten: {",
+                "feed 'live': guard 0.5 in 1 min, settles in 10 min -> off"),
             Change("live: { site: a", "live: { site: b", "feed 'live': site a -> b"),
             Change(
                 "peer-as: 8", "peer-as: 9",
@@ -110,6 +117,9 @@ struct DifferenceTests {
             Change(
                 "example.com:", "example.net:", "zone example.com.: removed",
                 "zone example.net.: added"),
+            Change(
+                "log: {", "checkpoint: { file: table }\nlog: {",
+                "checkpoint: none -> table every 15 min"),
             Change("level: info", "level: debug", "log level: info -> debug"),
             Change("wait: 60", "wait: 90", "ready wait: 1 min -> 90 s, at the next start"),
             Change("threads: 1", "threads: 2", "dns: changed, from the next start on"),

@@ -182,6 +182,32 @@ struct ExampleTests {
         #expect(try kept("", ", keep: [length]") == [.length])
     }
 
+    @Test("guards: the usual one, one for all, one for a feed, none; never for dumps")
+    func guards() throws {
+        func rules(_ guards: String, _ own: String) throws -> [FeedGuardRules?] {
+            try Reading.parse(
+                "router: { as: 65000, id: 192.0.2.1 }\n" + Reading.sites + guards + """
+
+                    feeds:
+                      f: { site: tokyo, bgp: { peer: 192.0.2.1, as: 7 }\(own) }
+                      g: { site: tokyo, bgp: { peer: 192.0.2.2, as: 7 } }
+                      h: { site: tokyo, mrt: { file: x, peer-as: 7 } }
+                    """
+            ).plan().feeds.map(\.guardRules)
+        }
+        let usual = FeedGuardRules(share: 0.5, window: 60, settle: 600)
+        #expect(try rules("", "") == [usual, usual, nil])
+        #expect(
+            try rules("", ", guard: { window: 2m, settle: 1h }")
+                == [FeedGuardRules(share: 0.5, window: 120, settle: 3600), usual, nil])
+        #expect(
+            try rules("guard: { share: 0.8 }", ", guard: off")
+                == [nil, FeedGuardRules(share: 0.8), nil])
+        #expect(
+            try rules("guard: off", ", guard: { share: 0.2 }")
+                == [FeedGuardRules(share: 0.2), nil, nil])
+    }
+
     @Test(
         "reads times",
         arguments: [

@@ -61,6 +61,29 @@ struct FileTests {
                 == ["martlet.yaml:2:27: away.key: there is no such file"])
     }
 
+    @Test("that are to be written need a folder, and a place that no other thing has")
+    func written() throws {
+        let folder = try Folder()
+        func complaints(_ path: String) throws -> [String] {
+            try folder.complaints(Reading.sites + "checkpoint: { file: \(path) }\n")
+        }
+        #expect(try complaints("table") == [])
+        #expect(
+            try complaints("away/table") == [
+                "martlet.yaml:2:21: there is no folder away to write away/table to"
+            ])
+        #expect(try complaints("../") == ["martlet.yaml:2:21: ../ is not a plain file"])
+        let configuration = try Configuration.load(
+            path: try folder.write(
+                Reading.sites + "checkpoint: { file: table, every: 5m }\n", "martlet.yaml"))
+        #expect(configuration.checkpoint?.file == "\(folder.path)/table")
+        #expect(configuration.checkpoint?.every == .seconds(300))
+        #expect(configuration.plan().checkpoint == configuration.checkpoint)
+        #expect(
+            configuration.summary().contains(
+                "checkpoint \(folder.path)/table, written at the end and every 5 min\n"))
+    }
+
     @Test("aren't looked for where only the text is read")
     func textAlone() throws {
         let configuration = try Configuration.parse(

@@ -90,9 +90,11 @@ struct CommandTests {
                 """
                 * 2
                 sydney-core site=sydney kind=bgp peer=203.0.113.1 as=65000 state=established \
-                since=17 ipv4=1 ipv6=1 stale=0 refused=0 received=12 sent=3 transfer=complete error=-
+                since=17 ipv4=1 ipv6=1 stale=0 refused=0 received=12 sent=3 transfer=complete error=- \
+                guard=off
                 tokyo-edge site=tokyo kind=mrt peer=202.0.0.1 as=2500 state=failed since=- ipv4=1 \
-                ipv6=0 stale=0 refused=0 received=0 sent=0 transfer=complete error=record_7_ends_early
+                ipv6=0 stale=0 refused=0 received=0 sent=0 transfer=complete error=record_7_ends_early \
+                guard=off
                 .
 
                 """
@@ -346,6 +348,45 @@ struct CommandTests {
         #expect(counts.hasPrefix("counts ipv4_prefixes=2 ipv6_prefixes=1 routes=3 "))
         #expect(lines.contains { $0.hasPrefix("process bytes=") })
         #expect(text.hasPrefix("* \(lines.count)\n"))
+    }
+
+    @Test("checkpoint writes the table, and show checkpoint tells how that went")
+    func checkpoint() async throws {
+        let fixture = try await Fixture()
+        for line in ["checkpoint", "show checkpoint"] {
+            #expect(
+                try await self.run(line, .machine, on: fixture)
+                    == "- 404 no checkpoint is configured: see 'checkpoint' in the configuration\n")
+        }
+        var report = CheckpointReport(file: "/var/lib/martlet/table", every: 900)
+        report.reading = .init(state: "refused", error: "it is damaged")
+        var counts = CheckpointCounts()
+        counts.ipv4Prefixes = 2
+        counts.routes = 3
+        report.writing = .init(
+            state: "written", time: Fixture.startTime - 7, bytes: 1234, counts: counts,
+            milliseconds: 5)
+        fixture.set(checkpoint: report)
+        for line in ["checkpoint", "show checkpoint"] {
+            #expect(
+                try await self.run(line, .machine, on: fixture) == """
+                    * 2
+                    reading state=refused age=- bytes=- ipv4=- ipv6=- routes=- ms=- error=it_is_damaged
+                    writing state=written age=7 bytes=1234 ipv4=2 ipv6=0 routes=3 ms=5 error=-
+                    .
+
+                    """)
+        }
+        #expect(
+            try await self.run("show checkpoint --json", on: fixture).hasPrefix(
+                "{\"file\":\"/var/lib/martlet/table\",\"every\":900,\"checkpoint\":[{"))
+        #expect(
+            try await self.run("show checkpoint", on: fixture).contains(
+                "The file is /var/lib/martlet/table; it is written at the end and every 900 "))
+        report.writing.error = "the disk is full"
+        fixture.set(checkpoint: report)
+        #expect(
+            try await self.run("checkpoint", .machine, on: fixture) == "- 500 the disk is full\n")
     }
 
     @Test("a reload that fails says where")

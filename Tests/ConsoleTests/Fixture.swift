@@ -17,6 +17,7 @@ final class Fixture: ConsoleBackend {
     let router = RouterReport(asNumber: 65000, identifier: IPAddress(ipv4: 0xc000_0201))
     let version = VersionReport(version: "1.2.3", started: startTime - 60)
     private let reloads = Mutex<[Result<[String], CommandFailure>]>([])
+    private let checkpoint = Mutex<CheckpointReport?>(nil)
     private let state = Mutex(Readiness.ready)
 
     static let sydney = SiteID(0)
@@ -145,6 +146,19 @@ final class Fixture: ConsoleBackend {
     func readiness() -> Readiness { self.state.withLock { $0 } }
     func setReadiness(_ readiness: Readiness) { self.state.withLock { $0 = readiness } }
     func configuration() -> String? { "router: { as: 65000 }\nsites: {}\n" }
+
+    func checkpointReport() -> CheckpointReport? { self.checkpoint.withLock { $0 } }
+
+    func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure> {
+        self.checkpointReport().map { report in
+            if let error = report.writing.error {
+                return .failure(CommandFailure(.ourFault, error))
+            }
+            return .success(report)
+        } ?? .failure(CommandFailure(.noSuchThing, "none"))
+    }
+
+    func set(checkpoint: CheckpointReport?) { self.checkpoint.withLock { $0 = checkpoint } }
 
     func reload() async -> Result<[String], CommandFailure> {
         self.reloads.withLock { $0.popLast() } ?? .success([])

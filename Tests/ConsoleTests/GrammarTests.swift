@@ -53,6 +53,8 @@ struct GrammarTests {
                     .init(prefix: IPPrefix("10.0.0.0/8")!, site: "sydney", microseconds: 12_500))
             ),
             ("show memory", .showMemory),
+            ("show checkpoint", .showCheckpoint),
+            ("checkpoint", .checkpoint),
             ("show version", .showVersion),
             ("show configuration", .showConfiguration),
             ("ready", .ready),
@@ -91,12 +93,12 @@ struct GrammarTests {
             ("ex", "ambiguous command: 'ex' may be explain, exit"),
             (
                 "s",
-                "command incomplete: next comes ip, bgp, sites, feeds, routes, round-trips, memory, version, configuration"
+                "command incomplete: next comes ip, bgp, sites, feeds, routes, round-trips, memory, checkpoint, version, configuration"
             ),
             ("show ip bgp", "command incomplete: next comes ADDRESS|PREFIX, summary"),
             (
                 "show fish",
-                "unknown command: 'fish' is none of ip, bgp, sites, feeds, routes, round-trips, memory, version, configuration"
+                "unknown command: 'fish' is none of ip, bgp, sites, feeds, routes, round-trips, memory, checkpoint, version, configuration"
             ),
             ("nearest 1.1.1", "'1.1.1': the text ends too early"),
             ("nearest www", "'www': unexpected 'w'"),
@@ -175,7 +177,8 @@ struct GrammarTests {
         #expect(complete("sh") == ["show"])
         #expect(
             complete("show ") == [
-                "ip", "bgp", "sites", "feeds", "routes", "round-trips", "memory", "version",
+                "ip", "bgp", "sites", "feeds", "routes", "round-trips", "memory", "checkpoint",
+                "version",
                 "configuration",
             ])
         #expect(complete("sh routes feed ") == ["ams", "sydney-core"])

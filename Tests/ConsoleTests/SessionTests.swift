@@ -61,6 +61,8 @@ struct SessionTests {
         var session = self.session(password: nil)
         #expect(self.handle(&session, "reload") == "401 that needs 'enable' first")
         #expect(self.handle(&session, "show configuration").hasPrefix("401"))
+        #expect(self.handle(&session, "checkpoint").hasPrefix("401"))
+        #expect(self.handle(&session, "show checkpoint") == "showCheckpoint")
         #expect(self.handle(&session, "observe ::/0 a 1").hasPrefix("401"))
         #expect(self.handle(&session, "enable") == "ask")
         #expect(self.handle(&session, "jasmine") == "refuse, ask")

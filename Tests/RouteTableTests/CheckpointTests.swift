@@ -47,7 +47,7 @@ struct CheckpointTests {
         }
         for feed in reference.feeds.values { table.apply(.addFeed(feed.definition)) }
         table.owner.submit(.setPins(reference.pins))
-        table.owner.submit(.setLocations(reference.locations))
+        table.owner.submit(.setLocations(LocationSet(reference.locations)))
         return table
     }
 
@@ -215,6 +215,42 @@ struct CheckpointTests {
         #expect(try self.distance(table, 1, self.block) == nil)
         #expect(try table.owner.querySync { $0.counts() }.attributeSets == 0)
         #expect(try table.owner.querySync { $0.counts() }.ipv4Prefixes == 0)
+    }
+
+    @Test("keeps what was observed of round trips, for the sites that there still are")
+    func roundTrips() throws {
+        let table = try self.started()
+        table.change(FeedID(1), announce: [(self.block, Self.path(2))])
+        table.apply(.feedComplete(FeedID(1)))
+        for site in [0, 1] as [UInt8] {
+            table.owner.submit(
+                .observe([
+                    RoundTrip(prefix: self.longer, site: SiteID(site), microseconds: 20_000)
+                ]))
+        }
+        // What a file says is the file's.
+        table.owner.submit(
+            .setRoundTrips([
+                RoundTrip(prefix: self.other, site: SiteID(1), microseconds: 30_000)
+            ]))
+        table.owner.flushAndWait()
+        let checkpoint = try Checkpoint(bytes: try table.owner.checkpoint())
+        #expect(checkpoint.counts.roundTrips == 2)
+        let one = try self.started(feeds: [1])
+        try one.owner.beginRestore(checkpoint).run()
+        one.owner.flushAndWait()
+        let reports = try one.owner.querySync { rib in
+            rib.roundTrips(after: nil, limit: 10).roundTrips
+        }
+        #expect(reports.map(\.prefix) == [self.longer])
+        #expect(reports.map(\.site) == [SiteID(1)])
+        #expect(reports[0].average == 20_000 && reports[0].observed == 1_000_000)
+        var reader = try one.owner.lookup.makeReader()
+        let address = self.longer.address
+        let seen = reader.withSnapshot { snapshot in
+            snapshot.values(ofClass: snapshot.classID(of: address)).roundTrip(of: SiteID(1))
+        }
+        #expect(seen == reports[0].used)
     }
 
     @Test("that is given up half way leaves an empty table that works")

@@ -77,9 +77,16 @@ struct ConcurrentReaderTests {
 
     /// Every prefix's distance is one of three that only it may have; so whatever is mixed up,
     /// freed too early or cached over a change of generation shows.
-    @Test("see for each address only what one of its prefixes had")
-    func allowedValues() throws {
-        let owner = try TableOwner()
+    /// The writer's steps as they are, and so short that all its work overlaps.
+    static let divisions = [nil, 64, 1 << 12]
+
+    static func owner(_ units: Int?) throws -> TableOwner {
+        try TableOwner(steps: units.map { TableUnderTest.crumbs($0) } ?? StepPolicy())
+    }
+
+    @Test("see for each address only what one of its prefixes had", arguments: Self.divisions)
+    func allowedValues(units: Int?) throws {
+        let owner = try Self.owner(units)
         Self.addFeeds(4, to: owner)
         let prefixes = Self.prefixes
         // For each probe the numbers of the prefixes that cover it.
@@ -140,9 +147,11 @@ struct ConcurrentReaderTests {
             })
     }
 
-    @Test("see a whole feed come and go in one step, beside updates of another")
-    func oneStep() throws {
-        let owner = try TableOwner()
+    @Test(
+        "see a whole feed come and go in one step, beside updates of another",
+        arguments: Self.divisions)
+    func oneStep(units: Int?) throws {
+        let owner = try Self.owner(units)
         Self.addFeeds(2, to: owner)
         let prefixes = Self.prefixes
         self.beside(
@@ -189,6 +198,91 @@ struct ConcurrentReaderTests {
                 }
                 owner.flushAndWait()
             })
+    }
+
+    @Test(
+        "see default routes come and go, and nothing else of their addresses",
+        arguments: [nil, 1 << 12, 1 << 16])
+    func defaultRoutes(units: Int?) throws {
+        let owner = try Self.owner(units)
+        Self.addFeeds(2, to: owner)
+        let prefixes = Self.prefixes
+        // One site has every prefix, another only default routes.
+        var whole = RouteBatch(feed: FeedID(0))
+        let attributes = whole.intern(Self.attributes(7))
+        for prefix in prefixes { whole.announce(prefix, attributes: attributes) }
+        owner.submit(.routes(whole))
+        owner.flushAndWait()
+        self.beside(
+            owner, threads: 2,
+            read: { reader, shared in
+                reader.withSnapshot { snapshot in
+                    for prefix in prefixes {
+                        let match = snapshot.lookup(prefix.last)
+                        let values = snapshot.values(ofClass: match.classID)
+                        if values.distance(of: SiteID(0)) == nil {
+                            shared.fail("\(prefix) is lost")
+                        }
+                        if let other = values.distance(of: SiteID(1)), other > 4 {
+                            shared.fail("\(prefix) is \(other) hops away")
+                        }
+                    }
+                }
+            },
+            writer: {
+                var random = SplitMix(seed: 12)
+                for round in 0..<60 {
+                    var batch = RouteBatch(feed: FeedID(1))
+                    for family in AddressFamily.allCases {
+                        if random.chance(40) {
+                            batch.withdraw(.all(family))
+                        } else {
+                            batch.announce(
+                                .all(family),
+                                attributes: batch.intern(Self.attributes(round % 5)))
+                        }
+                    }
+                    owner.submitAndWait(.routes(batch))
+                    var other = RouteBatch(feed: FeedID(0))
+                    for _ in 0..<20 {
+                        other.announce(
+                            prefixes[random.below(prefixes.count)],
+                            attributes: other.intern(Self.attributes(random.below(200))))
+                    }
+                    owner.submitAndWait(.routes(other))
+                    if round % 20 == 19 { owner.flushAndWait() }
+                }
+                owner.flushAndWait()
+            })
+    }
+
+    @Test("may outlive the writer, in whatever image they are")
+    func outliveTheWriter() throws {
+        var owner: TableOwner? = try TableOwner()
+        guard let lookup = owner?.lookup else { return }
+        if let owner { Self.addFeeds(1, to: owner) }
+        var batch = RouteBatch(feed: FeedID(0))
+        batch.announce(Self.prefixes[0], attributes: batch.intern(Self.attributes(3)))
+        owner?.submit(.routes(batch))
+        owner?.flushAndWait()
+        var reader = try lookup.makeReader()
+        let (before, after) = reader.withSnapshot { snapshot in
+            let before = snapshot.values(ofClass: snapshot.classID(of: Self.prefixes[0].address))
+            // Two images later, and without a writer.
+            for site in 0..<2 {
+                owner?.submit(.setPins([(Self.prefixes[0], [SiteID(UInt8(site))])]))
+                owner?.flushAndWait()
+            }
+            owner?.shutdown()
+            owner = nil
+            let after = snapshot.values(ofClass: snapshot.classID(of: Self.prefixes[0].address))
+            return (before, after)
+        }
+        #expect(before == after && before.distance(of: SiteID(0)) == 3)
+        let pins = reader.withSnapshot {
+            $0.values(ofClass: $0.classID(of: Self.prefixes[0].address)).pins
+        }
+        #expect(pins == [SiteID(1)])
     }
 
     @Test("come and go themselves")

@@ -119,20 +119,21 @@ struct RandomTableTests {
         case 98:
             table.apply(
                 .setLocations(
-                    (0..<random.below(8)).map { _ in
-                        let (a, b) = (
-                            self.prefix(&random, shortest: shortest),
-                            self.prefix(&random, shortest: shortest)
-                        )
-                        let place = Place(
-                            latitude: 0, longitude: 0, name: ["AU", "NL"][random.below(2)])
-                        guard a.family == b.family, shortest == 0 else {
-                            return LocationRange(first: a.address, last: a.last, place: place)
-                        }
-                        return LocationRange(
-                            first: min(a.address, b.address), last: max(a.last, b.last),
-                            place: place)
-                    }))
+                    LocationSet(
+                        (0..<random.below(8)).map { _ in
+                            let (a, b) = (
+                                self.prefix(&random, shortest: shortest),
+                                self.prefix(&random, shortest: shortest)
+                            )
+                            let place = Place(
+                                latitude: 0, longitude: 0, name: ["AU", "NL"][random.below(2)])
+                            guard a.family == b.family, shortest == 0 else {
+                                return LocationRange(first: a.address, last: a.last, place: place)
+                            }
+                            return LocationRange(
+                                first: min(a.address, b.address), last: max(a.last, b.last),
+                                place: place)
+                        })))
         default: table.tick()
         }
     }

@@ -29,7 +29,7 @@ struct ReferenceTable {
 
     mutating func apply(_ command: TableCommand) {
         switch command {
-        case .defineSite: break
+        case .defineSite, .releaseGuard: break
         case .removeSite(let site):
             self.roundTrips.forget(site)
             for (id, feed) in self.feeds {
@@ -65,7 +65,7 @@ struct ReferenceTable {
             self.feeds[id]?.routes = [:]
             self.feeds[id]?.isHidden = true
         case .setPins(let pins): self.pins = pins
-        case .setLocations(let ranges): self.locations = ranges
+        case .setLocations(let ranges): self.locations = ranges.ranges
         case .observe(let trips):
             for trip in trips { self.roundTrips.observe(trip, at: self.now) }
         case .setRoundTrips(let trips): self.roundTrips.file(trips)

@@ -239,6 +239,29 @@ struct RoundTripTests {
         #expect(try self.roundTrip(0, at: "10.4.0.1") == nil)
     }
 
+    @Test("that need more classes than the limit are refused; what is known is right")
+    func classLimit() throws {
+        let limited = try TableUnderTest(limits: TableLimits(classes: 40))
+        for round in 0..<3 {
+            for index in 0..<200 {
+                let trip = try self.trip("10.\(index).0.0/16", UInt8(round), Double(10 + index * 7))
+                limited.owner.submit(.observe([trip]))
+            }
+            limited.owner.flushAndWait()
+        }
+        let counts = try limited.owner.querySync { $0.counts() }
+        #expect(counts.refusedObservations > 0)
+        #expect(counts.classes <= 2 * 40 + 1)
+        let known = try RoundTripRandomTests.list(limited, nil, 100)
+        #expect(!known.isEmpty && known.count < 600)
+        var reader = try limited.owner.lookup.makeReader()
+        for report in known {
+            let client = report.prefix.address
+            let values = reader.withSnapshot { $0.values(ofClass: $0.lookup(client).classID) }
+            #expect(values.roundTrip(of: report.site) == report.used)
+        }
+    }
+
     @Test("of a site beyond the table's columns are refused")
     func siteOutOfRange() throws {
         let trip = try self.trip("10.0.0.0/8", 64, 10)

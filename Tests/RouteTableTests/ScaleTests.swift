@@ -183,6 +183,12 @@ struct ScaleTests {
         owner.submit(.feedFlush(FeedID(5)))
         owner.flushAndWait()
         print("a feed's loss: \(Date().timeIntervalSince(loss)) s")
+        try Self.flap(owner)
+        let steps = try owner.querySync { $0.counts() }.longestSteps
+        for kind in StepKind.allCases {
+            print("longest step, \(kind): \(steps[kind])")
+            #expect(steps[kind].processor <= 5000, "\(kind) held others up")
+        }
         print(try owner.querySync { $0.counts() })
     }
 
@@ -217,5 +223,34 @@ struct ScaleTests {
             "whole in \(self.cpuSeconds() - begun)")
         #expect(restore.isAnswering)
         #expect(try again.querySync { $0.counts() }.routes == counts.routes)
+    }
+
+    /// Default routes come and go beside updates of single routes, and layers are replaced.
+    static func flap(_ owner: TableOwner) throws {
+        for round in 0..<50 {
+            for family in AddressFamily.allCases {
+                var batch = RouteBatch(feed: FeedID(2))
+                if round % 2 == 0 {
+                    let path = ASPath([ASNumber](repeating: 1, count: 1 + round % 7))
+                    batch.announce(
+                        .all(family), attributes: batch.intern(RouteAttributes(asPath: path)))
+                } else {
+                    batch.withdraw(.all(family))
+                }
+                owner.submitAndWait(.routes(batch))
+            }
+            var batch = RouteBatch(feed: FeedID(3))
+            let index = batch.intern(RouteAttributes(asPath: ASPath([2, 3])))
+            for number in 0..<100 {
+                let address = IPAddress(ipv4: UInt32(round * 100 + number) << 12)
+                batch.announce(IPPrefix(masking: address, length: 20), attributes: index)
+            }
+            owner.submitAndWait(.routes(batch))
+            if round % 10 == 0 {
+                owner.submit(.setPins([(.all(.ipv4), [SiteID(UInt8(round / 10))])]))
+            }
+            if round % 10 == 5 { owner.flushAndWait() }
+        }
+        owner.flushAndWait()
     }
 }

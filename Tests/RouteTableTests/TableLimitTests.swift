@@ -59,6 +59,11 @@ struct TableLimitTests {
             let before = reader.withSnapshot { $0.values(ofClass: $0.classID(of: address)) }
             try #require(before.distance(of: SiteID(0)) == 3 && before.pins.isEmpty)
 
+            // There is memory again: what was held is shown, although nobody asks again.
+            owner.flushAndWait()
+            let pinned = reader.withSnapshot { $0.values(ofClass: $0.classID(of: address)) }
+            try #require(pinned.pins == [SiteID(0)])
+
             announce(63, hops: 2)
             owner.flushAndWait()
             let after = reader.withSnapshot { $0.values(ofClass: $0.classID(of: address)) }
@@ -212,6 +217,129 @@ struct TableLimitTests {
         }
         _ = try owner.lookup.makeReader()
         _ = consume first
+    }
+
+    /// A change of one of three prefixes to distances that no other has had lately.
+    private func churn(_ table: TableUnderTest, _ random: inout SplitMix, rounds: Int) {
+        for _ in 0..<rounds {
+            for id in 0..<3 {
+                let prefix = IPPrefix(
+                    masking: IPAddress(ipv4: UInt32(random.below(3)) << 12), length: 24)
+                table.change(
+                    FeedID(UInt16(id)),
+                    announce: [
+                        (prefix, RouteAttributes(asPath: .empty, penalty: UInt8(random.below(255))))
+                    ])
+            }
+        }
+    }
+
+    @Test("on classes count those alive: dead ones refuse nothing")
+    func deadClasses() throws {
+        var random = SplitMix(seed: 6)
+        var steps = StepPolicy()
+        steps.reclaimRest = 0
+        let table = try TableUnderTest(limits: TableLimits(classes: 200), steps: steps)
+        for id in 0..<3 {
+            table.apply(
+                .addFeed(
+                    FeedDefinition(
+                        id: FeedID(UInt16(id)), name: "", site: SiteID(UInt8(id)), order: id)))
+            table.apply(.feedComplete(FeedID(UInt16(id))))
+        }
+        for round in 0..<30 {
+            self.churn(table, &random, rounds: 20)
+            #expect(try table.check("round \(round)"))
+        }
+        let counts = try table.owner.querySync { $0.counts() }
+        #expect(counts.refused == 0)
+        #expect(counts.classes < 400 && counts.rebuilds > 3)
+    }
+
+    @Test("on classes let announcements in again when there is room")
+    func roomForClasses() throws {
+        var steps = StepPolicy()
+        steps.reclaimRest = 0
+        let table = try TableUnderTest(limits: TableLimits(classes: 100), steps: steps)
+        let feed = FeedID(0)
+        table.apply(.addFeed(FeedDefinition(id: feed, name: "", site: SiteID(0), order: 0)))
+        table.apply(.feedComplete(feed))
+        @Sendable func prefix(_ number: Int) -> IPPrefix {
+            IPPrefix(masking: IPAddress(ipv4: UInt32(number) << 12), length: 24)
+        }
+        func announce(_ number: Int) throws -> UInt64 {
+            var batch = RouteBatch(feed: feed)
+            batch.announce(
+                prefix(number),
+                attributes: batch.intern(
+                    RouteAttributes(asPath: .empty, penalty: UInt8(number))))
+            table.owner.submit(.routes(batch))
+            table.owner.flushAndWait()
+            return try table.owner.querySync { $0.counts().refused }
+        }
+        var number = 0
+        while try announce(number) == 0 {
+            number += 1
+            try #require(number < 250)
+        }
+        #expect(number >= 99, "a hundred fit, and what came while they were counted")
+        var batch = RouteBatch(feed: feed)
+        for number in 0..<number { batch.withdraw(prefix(number)) }
+        table.owner.submit(.routes(batch))
+        table.owner.flushAndWait()
+        // The next one has the classes counted; once they are, it gets in.
+        var attempts = 0
+        while try table.owner.querySync({ $0.routes(at: prefix(250)) }).isEmpty {
+            _ = try announce(250)
+            attempts += 1
+            try #require(attempts < 100)
+        }
+    }
+
+    @Test("on classes are far: the index of a hundred thousand grows while they come")
+    func manyClasses() throws {
+        let table = try TableUnderTest()
+        for id in 0..<3 {
+            table.owner.submit(
+                .addFeed(
+                    FeedDefinition(
+                        id: FeedID(UInt16(id)), name: "", site: SiteID(UInt8(id)), order: id)))
+            table.owner.submit(.feedComplete(FeedID(UInt16(id))))
+        }
+        let count = 100_000
+        func distance(_ number: Int, _ site: Int) -> Int {
+            [number % 250, number / 250 % 250, number / 62_500][site]
+        }
+        for site in 0..<3 {
+            for start in stride(from: 0, to: count, by: 2_000) {
+                var batch = RouteBatch(feed: FeedID(UInt16(site)))
+                for number in start..<start + 2_000 {
+                    batch.announce(
+                        IPPrefix(masking: IPAddress(ipv4: UInt32(number) << 8), length: 24),
+                        attributes: batch.intern(
+                            RouteAttributes(
+                                asPath: .empty, penalty: UInt8(distance(number, site)))))
+                }
+                table.owner.submitAndWait(.routes(batch))
+            }
+        }
+        table.owner.flushAndWait()
+        var reader = try table.owner.lookup.makeReader()
+        let wrong = reader.withSnapshot { snapshot in
+            var wrong = 0
+            for number in 0..<count {
+                let address = IPAddress(ipv4: UInt32(number) << 8 | 7)
+                let values = snapshot.values(ofClass: snapshot.classID(of: address))
+                for site in 0..<3 {
+                    if values.distance(of: SiteID(UInt8(site))) != distance(number, site) {
+                        wrong += 1
+                    }
+                }
+            }
+            return wrong
+        }
+        #expect(wrong == 0)
+        #expect(try table.owner.querySync { $0.counts() }.classes >= count)
     }
 
     @Test("keep dead classes from piling up")

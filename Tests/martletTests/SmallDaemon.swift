@@ -35,6 +35,12 @@ struct SmallDaemon: ConsoleBackend {
     func feedReports() async -> [FeedReport] { [] }
     func readiness() -> Readiness { .ready }
     func configuration() -> String? { nil }
+    func checkpointReport() -> CheckpointReport? { nil }
+
+    func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure> {
+        .failure(CommandFailure(.noSuchThing, "no checkpoint"))
+    }
+
     func reload() async -> Result<[String], CommandFailure> { .success([]) }
 
     /// Serves in a folder of its own while `body` runs; it is given the folder, with the socket

@@ -88,7 +88,30 @@ def dns():
     yield query("www.example.com", 1, b"", flags=0x2100)
 
 
+def checkpoint():
+    """A table's file of two sites and two feeds; the fuzzer puts the checksums right."""
+    def text(word):
+        return bytes([len(word)]) + word.encode()
+
+    attributes = bytes([0x14, 0, 192, 0, 2, 1, 7, 6, 2, 1, 0, 0, 0xfd, 0xe8])
+    blocks = [
+        (1, b"\2" + text("site 0") + text("site 1") + b"\2" + text("a") + b"\0\0" + text("b")
+         + b"\1\1\0\x78"),
+        # From 0 nothing, from 10.0.0.0 distances 2 and 1, from 11.0.0.0 nothing.
+        (2, b"\0\0\0\0\0" + b"\x0f\x0a\1\3\2" + b"\x0f\1\0"),
+        (3, b"\0\0\0"),
+        # 10.0.0.0/8 of both, 10.1.0.0/16 of the second.
+        (4, b"\x08\x0a\1\3" + b"\3" + attributes + b"\x80\x01" + b"\4"
+         + b"\x10\1\1\2" + b"\0"),
+        (5, b"\x20" + b"\x88\x80\x81\x80\2" + b"\1\1\0"),
+        (6, b"\4\x08\1\x0a\1\xc4\x13\x80\xe2\xcf\xaa\6"),
+        (7, b"\2\1\4\2\4\1\1")]
+    coded = b"".join(struct.pack("<IIQ", kind, len(body), 0) + body for kind, body in blocks)
+    return b"MARTLET\n" + struct.pack("<IIqQ", 1, 0, 1_700_000_000, 0) + coded
+
+
 def seeds():
+    yield "checkpoint", [checkpoint()]
     yield "addresses", [
         text.encode() for text in (
             "192.0.2.1", "::", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1", "0.0.0.0/0",

@@ -43,7 +43,7 @@ extension Interpreter {
                 Table.Column("ipv6", right: true), Table.Column("stale", right: true),
                 Table.Column("refused", right: true), Table.Column("received", right: true),
                 Table.Column("sent", right: true), Table.Column("transfer"),
-                Table.Column("error"),
+                Table.Column("error"), Table.Column("guard"),
             ])
         table.rows = await self.backend.feedReports().map { report in
             let summary = summaries[report.identity.id]
@@ -58,9 +58,10 @@ extension Interpreter {
                 .integer(summary?.ipv4Prefixes), .integer(summary?.ipv6Prefixes),
                 .integer(summary?.stalePrefixes), .integer(summary?.refused),
                 .integer(report.messagesReceived), .integer(report.messagesSent),
-                .text(transfer), .text(report.lastError),
+                .text(transfer), .text(report.lastError), .text(summary?.guardState.word),
             ]
         }
+        table.notes = self.alarms(summaries.values)
         if table.rows.isEmpty { table.notes = ["There are no feeds."] }
         return table
     }

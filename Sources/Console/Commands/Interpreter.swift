@@ -102,6 +102,10 @@ public struct Interpreter: Sendable {
             return .stream(self.roundTrips(within: within, limit: limit, wantsJSON: wantsJSON))
         case .observe(let observation): return try await self.observe(observation)
         case .showMemory: return reply(try await self.memory())
+        case .showCheckpoint: return reply(self.checkpoint(try self.checkpointReport()))
+        case .checkpoint:
+            _ = try self.checkpointReport()
+            return reply(self.checkpoint(try await self.backend.writeCheckpoint().get()))
         case .showVersion: return reply(self.version())
         case .showConfiguration:
             guard let text = self.backend.configuration() else {
@@ -119,6 +123,7 @@ public struct Interpreter: Sendable {
         case .reload:
             let lines = try await self.backend.reload().get()
             return .lines(lines.isEmpty ? ["nothing has changed"] : lines)
+        case .releaseGuard(let feed): return try await self.releaseGuard(feed)
         case .help:
             return .lines(Self.aligned(self.grammar.overview))
         case .complete(let line):

@@ -53,10 +53,13 @@ package enum Command: Hashable, Sendable {
     case showRoundTrips(within: IPPrefix?, limit: Int?)
     case observe(Observation)
     case showMemory
+    case showCheckpoint
     case showVersion
     case showConfiguration
     case ready
     case reload
+    case checkpoint
+    case releaseGuard(feed: String)
     case enable(secret: String?)
     case disable
     case password(String)
@@ -88,10 +91,13 @@ extension Invocation {
         case .showRoundTrips: .showRoundTrips(within: self.prefix, limit: self.count)
         case .observe: .observe(try self.observation)
         case .showMemory: .showMemory
+        case .showCheckpoint: .showCheckpoint
         case .showVersion: .showVersion
         case .showConfiguration: .showConfiguration
         case .ready: .ready
         case .reload: .reload
+        case .checkpoint: .checkpoint
+        case .releaseGuard: .releaseGuard(feed: self.text(.feed) ?? "")
         case .enable: .enable(secret: self.text(.secret))
         case .disable: .disable
         case .password: .password(self.text(.secret) ?? "")

@@ -35,14 +35,24 @@ package struct Grammar: Sendable {
             "show round-trips PREFIX [limit COUNT]", .showRoundTrips,
             "Those of a prefix and what it holds", json: true),
         Rule("show memory", .showMemory, "Bytes by what holds them, and counts", json: true),
+        Rule(
+            "show checkpoint", .showCheckpoint, "The table's file: how it was read and written",
+            json: true),
         Rule("show version", .showVersion, "Version and time of start", json: true),
         Rule(
             "show configuration", .showConfiguration, "The configuration in force",
             access: .enabled, json: true),
         Rule("ready", .ready, "Whether answers can be relied on", json: true),
         Rule(
+            "checkpoint", .checkpoint, "Write the table to its file now", access: .enabled,
+            json: true),
+        Rule(
             "observe PREFIX SITE MS", .observe, "Note a measured round trip", access: .enabled),
         Rule("reload", .reload, "Read the configuration again", access: .enabled),
+        Rule(
+            "guard release FEED", .releaseGuard,
+            "Believe a feed that lost much at once: what its guard holds leaves",
+            access: .enabled),
         Rule("enable", .enable, "Allow commands that change something"),
         Rule("enable SECRET", .enable, "The same in one line", isHidden: true),
         Rule("disable", .disable, "Give that up again"),
@@ -66,6 +76,8 @@ package struct Grammar: Sendable {
         "bgp": "BGP information",
         "ipv4": "IPv4 routes",
         "ipv6": "IPv6 routes",
+        "guard": "The guard of feeds",
+        "release": "Let go what it holds",
         "terminal": "Settings of the terminal",
         "length": "Lines on a page",
         "for": "As for this name of a zone",

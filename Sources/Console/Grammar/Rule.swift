@@ -78,9 +78,9 @@ package struct Rule: Sendable {
 package enum Verb: Hashable, Sendable, CaseIterable {
     case nearest, rank, explain
     case showBGP, showBGPIPv4, showBGPIPv6, showBGPSummary
-    case showSites, showFeeds, showRoutes, showRoundTrips, showMemory, showVersion,
-        showConfiguration
-    case observe, ready, reload
+    case showSites, showFeeds, showRoutes, showRoundTrips, showMemory, showCheckpoint
+    case showVersion, showConfiguration
+    case observe, ready, reload, checkpoint, releaseGuard
     case enable, disable, password
     case machine, framed, complete
     case help, quit, terminalLength

@@ -12,6 +12,7 @@ private let fuzzers: [String: Fuzzer] = [
     "addresses": fuzzAddresses,
     "attributes": fuzzAttributes,
     "bgp": fuzzUpdates,
+    "checkpoint": fuzzCheckpoints,
     "configuration": fuzzConfigurations,
     "console": fuzzConsole,
     "dns": fuzzDNS,

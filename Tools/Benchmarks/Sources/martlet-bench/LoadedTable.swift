@@ -85,7 +85,7 @@ final class LoadedTable {
                 ranges.append(LocationRange(first: range.first, last: range.last, place: place))
             }
         }
-        self.owner.submitAndWait(.setLocations(ranges))
+        self.owner.submitAndWait(.setLocations(LocationSet(ranges)))
         self.owner.flushAndWait()
         return ranges.count
     }

@@ -1,0 +1,16 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+// Memory of the process.
+
+#ifndef MARTLET_MEMORY_H
+#define MARTLET_MEMORY_H
+
+/// Opens a file in memory that has no name in any folder (memfd_create); its descriptor, closed
+/// on exec, or a negated errno. `name` is for `/proc` alone.
+int martlet_memory_file(const char *name);
+
+/// Gives memory that was freed back to the system (malloc_trim).
+void martlet_trim_memory(void);
+
+#endif

@@ -1,0 +1,206 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import BGPSpeaker
+import Configuration
+import Console
+import Logging
+import NIOPosix
+import RouteTable
+import Synchronization
+
+/// The table's file: read at the start, written while the daemon runs and when it ends.
+///
+/// Restoring and writing block, so they have a thread of their own, one after another.
+final class CheckpointKeeper: Sendable {
+    let thread = NIOThreadPool(numberOfThreads: 1)
+    private let owner: TableOwner
+    private let logger: Logger
+    private let now: @Sendable () -> Int64
+    private let state: Mutex<State>
+
+    private struct State {
+        var options: Configuration.CheckpointOptions?
+        var report: CheckpointReport?
+        /// What is left to do of the restore.
+        var restore: CheckpointRestore?
+        var lastTry: ContinuousClock.Instant
+    }
+
+    init(
+        _ options: Configuration.CheckpointOptions?, owner: TableOwner, logger: Logger,
+        now: @escaping @Sendable () -> Int64
+    ) {
+        self.owner = owner
+        self.logger = logger
+        self.now = now
+        self.state = Mutex(
+            State(
+                options: options, report: options.map(CheckpointReport.init),
+                lastTry: ContinuousClock().now))
+    }
+
+    var report: CheckpointReport? { self.state.withLock { $0.report } }
+
+    private var store: CheckpointStore? {
+        self.state.withLock { $0.options.map { CheckpointStore(path: $0.file) } }
+    }
+
+    /// Takes what a reload says.
+    func apply(_ options: Configuration.CheckpointOptions?) {
+        self.state.withLock { state in
+            guard options != state.options else { return }
+            let old = state.report
+            state.options = options
+            state.report = options.map(CheckpointReport.init)
+            if let old { state.report?.reading = old.reading }
+            if let old, old.file == options?.file { state.report?.writing = old.writing }
+        }
+    }
+
+    private static func milliseconds(since start: ContinuousClock.Instant) -> Int {
+        let (seconds, attoseconds) = (ContinuousClock().now - start).components
+        return Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
+    }
+
+    // MARK: At the start
+
+    /// Begins to restore, where there is a file: sites, feeds, pins and locations are defined.
+    ///
+    /// - Returns: The feeds whose routes come back, and whether readers see them already.
+    func beginRestore() -> (feeds: [FeedID], isAnswering: Bool) {
+        guard let store = self.store else { return ([], false) }
+        if let problem = store.problem {
+            self.logger.warning("no checkpoint can be written", metadata: ["error": "\(problem)"])
+        }
+        let start = ContinuousClock().now
+        do {
+            guard let checkpoint = try store.load() else {
+                self.logger.info("there is no checkpoint yet", metadata: ["file": "\(store.path)"])
+                return ([], false)
+            }
+            let restore = try self.owner.beginRestore(checkpoint)
+            let event = CheckpointReport.Event(
+                state: "restoring", time: checkpoint.written, bytes: checkpoint.byteCount,
+                counts: checkpoint.counts, milliseconds: Self.milliseconds(since: start))
+            self.state.withLock { state in
+                state.report?.reading = event
+                state.restore = restore
+            }
+            self.logger.notice(
+                restore.isAnswering
+                    ? "answering from the checkpoint" : "restoring the checkpoint first",
+                metadata: [
+                    "file": "\(store.path)", "routes": "\(checkpoint.counts.routes)",
+                    "age": "\(max(0, self.now() - checkpoint.written)) s",
+                    "time": "\(event.milliseconds ?? 0) ms",
+                ])
+            return (restore.feeds, restore.isAnswering)
+        } catch {
+            self.refuse(error, store.path)
+            return ([], false)
+        }
+    }
+
+    private func refuse(_ error: any Error, _ path: String) {
+        self.logger.error(
+            "the checkpoint is refused; the table begins empty",
+            metadata: ["file": "\(path)", "error": "\(error)"])
+        self.state.withLock { state in
+            let event = state.report?.reading
+            state.report?.reading = .init(
+                state: "refused", time: event?.time, bytes: event?.bytes, error: "\(error)")
+        }
+    }
+
+    /// Does the rest of the restore, and returns when readers see all of it.
+    ///
+    /// - Returns: False where the file turned out bad after all.
+    func finishRestore() async -> Bool {
+        let restore = self.state.withLock { state in
+            defer { state.restore = nil }
+            return state.restore
+        }
+        guard let restore else { return true }
+        let start = ContinuousClock().now
+        do {
+            let routes = try await self.thread.runIfActive { try restore.run() }
+            await self.owner.flush()
+            self.state.withLock { $0.report?.reading.state = "restored" }
+            self.logger.info(
+                "restored the checkpoint's routes",
+                metadata: [
+                    "routes": "\(routes)", "time": "\(Self.milliseconds(since: start)) ms",
+                ])
+            return true
+        } catch {
+            self.refuse(error, self.store?.path ?? "")
+            return false
+        }
+    }
+
+    // MARK: Afterwards
+
+    /// How long the file may be left alone from now; nil where it is not written by the clock.
+    var timeLeft: Duration? {
+        self.state.withLock { state in
+            guard let every = state.options?.every, every > .zero else { return nil }
+            return every - (ContinuousClock().now - state.lastTry)
+        }
+    }
+
+    /// Writes the table, after what is under way.
+    func save() async -> Result<CheckpointReport, CommandFailure> {
+        self.state.withLock { $0.lastTry = ContinuousClock().now }
+        guard let store = self.store else {
+            return .failure(CommandFailure(.noSuchThing, "no checkpoint is configured"))
+        }
+        let (owner, time, start) = (self.owner, self.now(), ContinuousClock().now)
+        do {
+            let saved = try await self.thread.runIfActive { try store.save(owner, time: time) }
+            let event = CheckpointReport.Event(
+                state: "written", time: time, bytes: saved.bytes, counts: saved.counts,
+                milliseconds: Self.milliseconds(since: start))
+            self.logger.info(
+                "wrote a checkpoint",
+                metadata: [
+                    "file": "\(store.path)", "routes": "\(saved.counts.routes)",
+                    "bytes": "\(saved.bytes)", "time": "\(event.milliseconds ?? 0) ms",
+                ])
+            return .success(self.note(event, store))
+        } catch let refusal as CheckpointRefusal {
+            self.logger.info("no checkpoint is written", metadata: ["reason": "\(refusal)"])
+            return .failure(CommandFailure(.notReady, "no checkpoint is written: \(refusal)"))
+        } catch {
+            self.logger.error(
+                "the checkpoint can't be written; the one before stays",
+                metadata: ["error": "\(error)"])
+            _ = self.note(.init(state: "failed", error: "\(error)"), store)
+            return .failure(
+                CommandFailure(.ourFault, "the checkpoint can't be written: \(error)"))
+        }
+    }
+
+    private func note(_ event: CheckpointReport.Event, _ store: CheckpointStore) -> CheckpointReport
+    {
+        self.state.withLock { state in
+            if state.report?.file == store.path {
+                var event = event
+                // A failure doesn't take away what is there.
+                if event.time == nil {
+                    let old = state.report?.writing
+                    (event.time, event.bytes) = (old?.time, old?.bytes)
+                    (event.counts, event.milliseconds) = (old?.counts, old?.milliseconds)
+                }
+                state.report?.writing = event
+            }
+            return state.report ?? CheckpointReport(file: store.path, every: 0)
+        }
+    }
+}
+
+extension CheckpointReport {
+    fileprivate init(_ options: Configuration.CheckpointOptions) {
+        self.init(file: options.file, every: Int(options.every.components.seconds))
+    }
+}

@@ -1,0 +1,330 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import RouteTable
+import Synchronization
+import Testing
+
+/// A site with a feed of 1000 prefixes, and a clock.
+private final class GuardedTable {
+    final class World: Sendable {
+        let uptime = Atomic<Int64>(5_000)
+        let alarms = Mutex<[FeedAlarm]>([])
+    }
+
+    static let feed = FeedID(3)
+    static let site = SiteID(1)
+    static let other = FeedID(4)
+    let owner: TableOwner
+    let world = World()
+
+    init(
+        rules: FeedGuardRules? = FeedGuardRules(share: 0.5, window: 60, settle: 300),
+        prefixes: Int = 1000, units: Int? = nil
+    ) throws {
+        let world = self.world
+        var steps = units.map { TableUnderTest.crumbs($0) } ?? StepPolicy()
+        steps.uptime = { world.uptime.load(ordering: .sequentiallyConsistent) }
+        self.owner = try TableOwner(steps: steps, now: { 1_000_000_000 })
+        self.owner.onFeedAlarm { alarm in world.alarms.withLock { $0.append(alarm) } }
+        self.owner.submit(.defineSite(Self.site, name: "one"))
+        self.define(rules)
+        self.owner.submit(.feedUp(Self.feed))
+        self.announce(0..<prefixes)
+        self.owner.submit(.feedComplete(Self.feed))
+        self.settle()
+    }
+
+    deinit { self.owner.shutdown() }
+
+    func define(_ rules: FeedGuardRules?) {
+        self.owner.submit(
+            .addFeed(
+                FeedDefinition(
+                    id: Self.feed, name: "core", site: Self.site, order: 0, guardRules: rules)))
+    }
+
+    /// Waits until all is done.
+    func settle() { self.owner.flushAndWait() }
+
+    /// Lets time pass, and the writer notice it.
+    func pass(_ seconds: Int64) {
+        self.settle()
+        self.world.uptime.wrappingAdd(seconds, ordering: .sequentiallyConsistent)
+        self.settle()
+        self.settle()
+    }
+
+    static func prefix(_ number: Int) -> IPPrefix {
+        number % 7 == 6
+            ? IPPrefix(
+                masking: IPAddress(ipv6High: 0x2001_0db8_0000_0000 | UInt64(number) << 16, low: 0),
+                length: 48)
+            : IPPrefix(
+                masking: IPAddress(ipv4: 0x0a00_0000 | UInt32(number) << 8), length: 24)
+    }
+
+    func announce(_ numbers: some Sequence<Int>, hops: Int = 2, on feed: FeedID = feed) {
+        var batch = RouteBatch(feed: feed)
+        let path = ASPath((0..<hops).map { ASNumber(rawValue: UInt32(100 + $0)) })
+        let attributes = batch.intern(RouteAttributes(asPath: path))
+        for number in numbers { batch.announce(Self.prefix(number), attributes: attributes) }
+        self.owner.submit(.routes(batch))
+    }
+
+    func withdraw(_ numbers: some Sequence<Int>) {
+        var batch = RouteBatch(feed: Self.feed)
+        for number in numbers { batch.withdraw(Self.prefix(number)) }
+        self.owner.submit(.routes(batch))
+    }
+
+    /// All routes, as they are listed: whether each is stale.
+    func routes() throws -> [IPPrefix: Bool] {
+        self.settle()
+        let list = try self.owner.querySync { rib in
+            rib.routes(after: nil, feed: Self.feed, limit: 100_000).routes
+        }
+        return Dictionary(uniqueKeysWithValues: list.map { ($0.prefix, $0.isStale) })
+    }
+
+    var summary: FeedSummary {
+        get throws {
+            self.settle()
+            let all = try self.owner.querySync { $0.feedSummaries() }
+            return try #require(all.first { $0.id == Self.feed })
+        }
+    }
+
+    /// The distances that readers see, by number; nil without a route.
+    func distances(_ numbers: Range<Int>) throws -> [Int?] {
+        self.settle()
+        var reader = try self.owner.lookup.makeReader()
+        return reader.withSnapshot { snapshot -> [Int?] in
+            numbers.map { number in
+                let address = Self.prefix(number).address
+                return snapshot.values(ofClass: snapshot.classID(of: address))
+                    .distance(of: Self.site)
+            }
+        }
+    }
+
+    var alarms: [FeedAlarm.Kind] { self.world.alarms.withLock { $0.map(\.kind) } }
+
+    /// Prefixes, live ones and stale ones.
+    func expect(
+        live: Range<Int>, stale: Range<Int>, at location: SourceLocation = #_sourceLocation
+    ) throws {
+        let routes = try self.routes()
+        #expect(
+            Set(routes.filter { !$0.value }.keys) == Set(live.map(Self.prefix)), "live",
+            sourceLocation: location)
+        #expect(
+            Set(routes.filter(\.value).keys) == Set(stale.map(Self.prefix)), "stale",
+            sourceLocation: location)
+        let both = try self.distances(live) + self.distances(stale)
+        #expect(both.allSatisfy { $0 != nil }, "all answer", sourceLocation: location)
+    }
+}
+
+@Suite("The guard of feeds", .timeLimit(.minutes(2)))
+struct FeedGuardTests {
+    @Test(
+        "half of the prefixes may go within a minute; of more, all come back as stale",
+        arguments: [nil, 1, 40, 1000])
+    func trips(units: Int?) throws {
+        let table = try GuardedTable(units: units)
+        table.withdraw(0..<300)
+        table.pass(30)
+        table.withdraw(300..<500)
+        try table.expect(live: 500..<1000, stale: 0..<0)
+        #expect(table.alarms == [])
+        #expect(try table.summary.guardState == .watching)
+        table.withdraw(500..<501)
+        try table.expect(live: 501..<1000, stale: 0..<501)
+        #expect(table.alarms == [.raised])
+        #expect(try table.summary.guardState == .holding(since: 1_000_000_000))
+        let counts = try table.owner.querySync { $0.counts() }
+        #expect(counts.heldFeeds == 1 && counts.guardTrips == 1)
+        let alarm = try #require(table.world.alarms.withLock { $0.first })
+        #expect(alarm.before == 1000 && alarm.live == 499 && alarm.name == "core")
+        // What goes now turns stale where it stands.
+        table.withdraw(501..<900)
+        try table.expect(live: 900..<1000, stale: 0..<900)
+        table.withdraw(0..<900)
+        try table.expect(live: 900..<1000, stale: 0..<900)
+    }
+
+    @Test("what went before the window is gone")
+    func window() throws {
+        let table = try GuardedTable()
+        table.withdraw(0..<300)
+        table.pass(62)
+        table.withdraw(300..<800)
+        try table.expect(live: 800..<1000, stale: 300..<800)
+        #expect(try table.distances(0..<300).allSatisfy { $0 == nil })
+    }
+
+    @Test("a slow loss is believed, and so is one that comes back in between")
+    func slow() throws {
+        let table = try GuardedTable()
+        for step in 0..<9 {
+            table.withdraw(step * 100..<step * 100 + 90)
+            table.pass(62)
+            table.withdraw(step * 100 + 90..<step * 100 + 100)
+        }
+        try table.expect(live: 900..<1000, stale: 0..<0)
+        table.announce(0..<900)
+        for _ in 0..<6 {
+            table.withdraw(0..<400)
+            table.announce(0..<400)
+            table.pass(5)
+        }
+        try table.expect(live: 0..<1000, stale: 0..<0)
+        #expect(table.alarms == [])
+        // It has all been remembered as withdrawn, and doesn't come back over what is announced.
+        table.announce(0..<400, hops: 3)
+        table.withdraw(400..<1000)
+        try table.expect(live: 0..<400, stale: 400..<1000)
+        #expect(try table.distances(0..<400).allSatisfy { $0 == 3 })
+    }
+
+    @Test("a feed that settles is believed", arguments: [nil, 3, 100])
+    func settles(units: Int?) throws {
+        let table = try GuardedTable(units: units)
+        table.withdraw(0..<600)
+        table.pass(59)
+        table.pass(240)
+        try table.expect(live: 600..<1000, stale: 0..<600)
+        #expect(table.alarms == [.raised])
+        table.pass(70)
+        try table.expect(live: 600..<1000, stale: 0..<0)
+        #expect(table.alarms == [.raised, .settled])
+        #expect(try table.distances(0..<600).allSatisfy { $0 == nil })
+        #expect(try table.summary.guardState == .watching)
+        // And is watched again, by what it has now.
+        table.withdraw(600..<790)
+        table.pass(1)
+        #expect(table.alarms == [.raised, .settled])
+        table.withdraw(790..<801)
+        try table.expect(live: 801..<1000, stale: 600..<801)
+        #expect(table.alarms == [.raised, .settled, .raised])
+    }
+
+    @Test("another such loss begins the wait anew")
+    func another() throws {
+        let table = try GuardedTable()
+        table.withdraw(0..<600)
+        table.pass(280)
+        table.withdraw(600..<900)
+        table.pass(120)
+        try table.expect(live: 900..<1000, stale: 0..<900)
+        table.pass(300)
+        try table.expect(live: 900..<1000, stale: 0..<0)
+    }
+
+    @Test("a feed that announces all again has recovered")
+    func recovers() throws {
+        let table = try GuardedTable()
+        table.withdraw(0..<600)
+        table.announce(0..<599, hops: 2)
+        #expect(try table.routes().filter(\.value).keys.first == GuardedTable.prefix(599))
+        #expect(try table.routes().filter(\.value).count == 1)
+        table.announce(599..<600)
+        table.pass(1)
+        try table.expect(live: 0..<1000, stale: 0..<0)
+        #expect(table.alarms == [.raised, .recovered])
+    }
+
+    @Test("an operator may believe the feed at once", arguments: [nil, 1, 30])
+    func released(units: Int?) throws {
+        let table = try GuardedTable(units: units)
+        table.owner.submit(.releaseGuard(GuardedTable.feed))
+        table.withdraw(0..<600)
+        table.owner.submit(.releaseGuard(GuardedTable.feed))
+        try table.expect(live: 600..<1000, stale: 0..<0)
+        #expect(table.alarms == [.raised, .released])
+        #expect(try table.distances(0..<600).allSatisfy { $0 == nil })
+        table.withdraw(600..<900)
+        table.define(nil)
+        try table.expect(live: 900..<1000, stale: 0..<0)
+        #expect(try table.summary.guardState == .off)
+        table.withdraw(900..<1000)
+        try table.expect(live: 0..<0, stale: 0..<0)
+    }
+
+    @Test("a session that ends or begins anew ends the guard; End-of-RIB decides then")
+    func sessions() throws {
+        let table = try GuardedTable(units: 50)
+        table.withdraw(0..<600)
+        table.owner.submit(.feedDown(GuardedTable.feed))
+        try table.expect(live: 0..<0, stale: 0..<1000)
+        #expect(table.alarms == [.raised, .ended])
+        table.owner.submit(.feedUp(GuardedTable.feed))
+        table.announce(0..<200)
+        table.withdraw(150..<200)
+        try table.expect(live: 0..<150, stale: 200..<1000)
+        table.owner.submit(.feedComplete(GuardedTable.feed))
+        try table.expect(live: 0..<150, stale: 0..<0)
+        // While the stale ones leave, the guard already watches.
+        table.announce(150..<1000)
+        table.owner.submit(.feedUp(GuardedTable.feed))
+        table.announce(0..<500)
+        table.owner.submit(.feedComplete(GuardedTable.feed))
+        table.withdraw(0..<300)
+        table.withdraw(300..<320)
+        try table.expect(live: 320..<500, stale: 0..<320)
+        table.owner.submit(.feedComplete(GuardedTable.feed))
+        try table.expect(live: 320..<500, stale: 0..<320)
+        table.owner.submit(.feedFlush(GuardedTable.feed))
+        try table.expect(live: 0..<0, stale: 0..<0)
+        #expect(try table.summary.guardState == .off)
+    }
+
+    @Test("a small feed and one without rules are not guarded")
+    func small() throws {
+        let small = try GuardedTable(prefixes: 99)
+        small.withdraw(0..<99)
+        try small.expect(live: 0..<0, stale: 0..<0)
+        let free = try GuardedTable(rules: nil)
+        free.withdraw(0..<1000)
+        try free.expect(live: 0..<0, stale: 0..<0)
+        #expect(small.alarms + free.alarms == [])
+        free.announce(0..<1000)
+        free.define(FeedGuardRules(share: 0.1, window: 10, settle: 10))
+        free.withdraw(0..<101)
+        try free.expect(live: 101..<1000, stale: 0..<101)
+    }
+
+    @Test("a held route loses to a fresh one of the same site; nothing leaks")
+    func stale() throws {
+        let table = try GuardedTable(units: 20)
+        table.owner.submit(
+            .addFeed(
+                FeedDefinition(
+                    id: GuardedTable.other, name: "edge", site: GuardedTable.site, order: 1)))
+        table.owner.submit(.feedUp(GuardedTable.other))
+        table.announce(0..<1000, hops: 7, on: GuardedTable.other)
+        table.owner.submit(.feedComplete(GuardedTable.other))
+        #expect(try table.distances(0..<1000).allSatisfy { $0 == 2 })
+        table.withdraw(0..<900)
+        #expect(try table.distances(0..<900).allSatisfy { $0 == 7 })
+        #expect(try table.distances(900..<1000).allSatisfy { $0 == 2 })
+        table.announce(0..<900, hops: 2)
+        table.pass(1)
+        #expect(try table.distances(0..<1000).allSatisfy { $0 == 2 })
+        for round in 0..<4 {
+            table.withdraw(0..<900)
+            table.announce(0..<300, hops: 3 + round)
+            table.pass(round == 2 ? 400 : 30)
+        }
+        for feed in [GuardedTable.feed, GuardedTable.other] {
+            table.owner.submit(.removeFeed(feed))
+        }
+        table.settle()
+        let counts = try table.owner.querySync { $0.counts() }
+        #expect(counts.attributeSets == 0 && counts.ipv4Prefixes + counts.ipv6Prefixes == 0)
+        let memory = try table.owner.querySync { $0.memory() }
+        #expect(memory.first { $0.name == "withdrawals" }?.bytes == 0)
+    }
+}
