@@ -140,36 +140,6 @@ extension TableEngine {
         }
     }
 
-    func memory() -> [MemoryPart] {
-        let image = self.image
-        let retired =
-            image.ipv4.retiredBytes + image.ipv6.retiredBytes
-            + self.lookup.retired.reduce(0) {
-                $0 + $1.ipv4.byteCount + $1.ipv6.byteCount + $1.classes.byteCount
-            }
-        return [
-            MemoryPart(name: "rib", bytes: self.ipv4.nodeBytes + self.ipv6.nodeBytes),
-            MemoryPart(
-                name: "distances", bytes: self.ipv4.distanceBytes + self.ipv6.distanceBytes),
-            MemoryPart(name: "index", bytes: self.ipv4.indexBytes + self.ipv6.indexBytes),
-            MemoryPart(
-                name: "routes",
-                bytes: self.pages.byteCount
-                    + self.feeds.reduce(0) {
-                        $0 + ($1.map { ($0.ipv4.pageCount + $0.ipv6.pageCount) * 4 } ?? 0)
-                    }),
-            MemoryPart(
-                name: "paths", bytes: self.attributes.recordBytes + self.attributes.indexBytes),
-            MemoryPart(name: "withdrawals", bytes: self.withdrawalBytes),
-            MemoryPart(name: "lookup", bytes: image.ipv4.byteCount + image.ipv6.byteCount),
-            MemoryPart(name: "classes", bytes: image.classes.byteCount),
-            MemoryPart(name: "pins", bytes: self.pins.byteCount),
-            MemoryPart(name: "locations", bytes: self.locations.byteCount),
-            MemoryPart(name: "round trips", bytes: self.roundTrips.byteCount),
-            MemoryPart(name: "retired", bytes: retired),
-        ]
-    }
-
     func counts() -> TableCounts {
         var counts = self.tally
         counts.ipv4Prefixes = self.ipv4.count

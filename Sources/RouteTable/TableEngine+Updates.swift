@@ -6,6 +6,7 @@ import Addressing
 extension TableEngine {
     /// Carries out a batch of one feed's changes.
     func apply(_ batch: RouteBatch, to feed: Feed) {
+        self.memoryIsFull = self.limits.memory.map { self.memoryInUse >= $0 } ?? false
         var ids = [UInt32](repeating: 0, count: batch.offsets.count)
         let time = UInt32(truncatingIfNeeded: self.now())
         let sites = feed.changingSites
@@ -83,8 +84,9 @@ extension TableEngine {
         } else {
             guard id != 0, feed.kept < self.limits.routesPerFeed,
                 node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes,
-                !(self.classesAreFull && self.counts(feed))
+                !(self.classesAreFull && self.counts(feed)), !self.memoryIsFull
             else {
+                if self.memoryIsFull { self.tally.refusedForMemory += 1 }
                 self.refuse(feed)
                 return
             }

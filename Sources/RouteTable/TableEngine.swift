@@ -93,6 +93,8 @@ final class TableEngine {
     /// no image is built.
     var isRestoring = false
     var tally = TableCounts()
+    /// At the beginning of the batch the table was at its limit of memory.
+    var memoryIsFull = false
 
     init(
         limits: TableLimits, steps: StepPolicy, now: @escaping @Sendable () -> Int64

@@ -37,6 +37,8 @@ public struct TableCounts: Hashable, Sendable {
     public var updates: UInt64 = 0
     /// Announcements refused by ``TableLimits``.
     public var refused: UInt64 = 0
+    /// Those of them refused for the limit of memory.
+    public var refusedForMemory: UInt64 = 0
     /// Commands refused by ``TableCommand/validate()``, or for a feed that isn't there.
     public var refusedCommands: UInt64 = 0
     /// Feeds whose losses a guard holds now.

@@ -25,6 +25,7 @@ struct LocationService: Service {
                 await self.daemon.reloadLocations()
             }
         }
+        try await gracefulShutdown()
     }
 }
 

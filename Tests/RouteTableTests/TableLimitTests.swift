@@ -375,4 +375,50 @@ struct TableLimitTests {
         #expect(counts.rebuilds > 0, "a generation of classes ended")
         #expect(try table.check("after many classes"))
     }
+
+    @Test("of memory refuse further routes, and what is held stays right and may change")
+    func memory() throws {
+        let usual = try TableOwner()
+        let base = try usual.querySync { $0.memory().reduce(0) { $0 + $1.bytes } }
+        usual.shutdown()
+        let owner = try TableOwner(limits: TableLimits(memory: base + (1 << 20)))
+        defer { owner.shutdown() }
+        let feed = FeedID(0)
+        owner.submit(.defineSite(SiteID(0), name: "a"))
+        owner.submit(.addFeed(FeedDefinition(id: feed, name: "a", site: SiteID(0), order: 0)))
+        func prefix(_ number: Int) -> IPPrefix {
+            IPPrefix(masking: IPAddress(ipv4: UInt32(number) << 8), length: 24)
+        }
+        let announced = 200_000
+        for start in stride(from: 0, to: announced, by: 1000) {
+            var batch = RouteBatch(feed: feed)
+            let index = batch.intern(Self.path(3))
+            for number in start..<start + 1000 { batch.announce(prefix(number), attributes: index) }
+            owner.submitAndWait(.routes(batch))
+        }
+        owner.submit(.feedComplete(feed))
+        owner.flushAndWait()
+        let counts = try owner.querySync { $0.counts() }
+        #expect(counts.refusedForMemory > 0 && counts.refused == counts.refusedForMemory)
+        #expect(counts.routes + Int(counts.refused) == announced)
+        #expect(counts.routes >= 1000)
+        #expect(try owner.querySync { $0.feedSummaries() }.first?.refused == Int(counts.refused))
+
+        // The first are held, and change; one of those refused isn't there.
+        var change = RouteBatch(feed: feed)
+        change.announce(prefix(0), attributes: change.intern(Self.path(7)))
+        change.withdraw(prefix(1))
+        owner.submit(.routes(change))
+        owner.flushAndWait()
+        var reader = try owner.lookup.makeReader()
+        func distance(_ number: Int) -> Int? {
+            reader.withSnapshot {
+                $0.values(ofClass: $0.classID(of: prefix(number).address)).distance(of: SiteID(0))
+            }
+        }
+        #expect(distance(0) == 7)
+        #expect(distance(1) == nil)
+        #expect(distance(2) == 3)
+        #expect(distance(announced - 1) == nil)
+    }
 }

@@ -11,7 +11,11 @@ import os
 import struct
 import sys
 
-ROUTES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "Routes")
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "tests"))
+from mmdb import mmdb  # noqa: E402
+
+ROUTES = os.path.join(HERE, "..", "..", "Routes")
 
 
 def routes_file(name):
@@ -153,6 +157,9 @@ def seeds():
     yield "roundtrips", [
         b"prefix,site,milliseconds\n192.0.2.0/24,near,12.5\n192.0.2.0/24,far,200\r\n",
         b"2001:db8::/32 , far , 0.0005 # slow\n"]
+    yield "locationdatabase", [
+        mmdb({"country": {"iso_code": "AU"}}, {"country": "NL", "latitude": "52.4", "lng": "4.9"}),
+        mmdb({"location": {"latitude": -33.9, "longitude": 151.2}}, {"asn": "AS64500"}, 6)]
     # The first octet chooses the context that the rest is read in.
     yield "bgp", [bytes([context]) + body for body in updates for context in (0, 1, 3, 7, 31, 255)]
     yield "attributes", [bytes([context]) + blob for blob in plain[:8] for context in (0, 1, 64, 128)]

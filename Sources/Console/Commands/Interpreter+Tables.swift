@@ -132,6 +132,9 @@ extension Interpreter {
         var table = Table("memory", columns: [.alone("part"), Table.Column("bytes", right: true)])
         table.rows = parts.map { [.text($0.name), .integer($0.bytes)] }
         table.rows.append([.text("table"), .integer(parts.reduce(0) { $0 + $1.bytes })])
+        if let limit = self.backend.owner.limits.memory {
+            table.rows.append([.text("limit"), .integer(limit)])
+        }
         if let resident = ProcessMemory.resident {
             table.rows.append([.text("process"), .integer(resident)])
         }
@@ -140,6 +143,7 @@ extension Interpreter {
             ("routes", counts.routes), ("classes", counts.classes),
             ("attribute_sets", counts.attributeSets), ("updates", Int(clamping: counts.updates)),
             ("refused", Int(clamping: counts.refused)),
+            ("refused_for_memory", Int(clamping: counts.refusedForMemory)),
             ("round_trip_prefixes", counts.roundTripPrefixes),
             ("refused_observations", Int(clamping: counts.refusedObservations)),
         ]

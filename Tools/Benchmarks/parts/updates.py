@@ -55,8 +55,9 @@ TABLE = ("rib", "distances", "index", "lookup", "classes", "pins", "locations", 
 
 
 def bytes_of(memory, parts=None):
+    """The sum of some parts, or of all; what there is by feed (`routes of NAME`) belongs to its part."""
     return sum(value for key, value in memory.items()
-               if key.startswith("part ") and (parts is None or key[5:] in parts))
+               if key.startswith("part ") and (parts is None or key[5:].split(" of ")[0] in parts))
 
 
 def report(result):
@@ -76,7 +77,7 @@ def report(result):
                 continue
             memory_rows.append([
                 label, memory["routes"], memory["classes"], bytes_of(memory, TABLE) / memory["routes"],
-                *(memory.get(f"part {part}", 0) / 2**20
+                *(bytes_of(memory, (part,)) / 2**20
                   for part in ("rib", "distances", "index", "lookup", "classes", "locations", "routes", "paths")),
                 bytes_of(memory) / 2**20])
         if name in ("sim8", "harsh8"):

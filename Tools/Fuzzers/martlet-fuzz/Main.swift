@@ -16,6 +16,7 @@ private let fuzzers: [String: Fuzzer] = [
     "configuration": fuzzConfigurations,
     "console": fuzzConsole,
     "dns": fuzzDNS,
+    "locationdatabase": fuzzLocationDatabases,
     "locations": fuzzLocations,
     "mrt": fuzzMRT,
     "open": fuzzOpens,

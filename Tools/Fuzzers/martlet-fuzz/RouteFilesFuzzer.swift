@@ -53,6 +53,20 @@ func fuzzRoundTrips(_ bytes: UnsafeRawBufferPointer) {
     }
 }
 
+/// Databases of locations: their ranges are in order and apart.
+func fuzzLocationDatabases(_ bytes: UnsafeRawBufferPointer) {
+    guard let database = try? LocationDatabase(bytes: [UInt8](bytes)) else { return }
+    var previous: IPAddress?
+    try? database.forEachRange { first, last, location in
+        require(first <= last && first.family == last.family, "\(first) to \(last) is a range")
+        require(location.country != nil || location.coordinates != nil, "a range is somewhere")
+        if let previous, previous.family == first.family {
+            require(previous < first, "\(previous) comes before \(first)")
+        }
+        previous = last
+    }
+}
+
 /// MRT files of every kind, plain and compressed, down to the attributes of every entry.
 func fuzzMRT(_ bytes: UnsafeRawBufferPointer) {
     // A few bytes of gzip can hold gigabytes: what a record may have is bounded, and so is this.

@@ -1,0 +1,64 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+extension TableEngine {
+    /// What the table's memory is made of: bytes that were written, by part, and the routes by feed.
+    func memory() -> [MemoryPart] {
+        var parts = self.sharedMemory()
+        for feed in self.feeds.compactMap({ $0 }) {
+            let own =
+                self.pages.byteCount(of: feed.ipv4) + self.pages.byteCount(of: feed.ipv6)
+            // What is left of the routes' part are pages that wait for use.
+            if let routes = parts.firstIndex(where: { $0.name == Self.routesPart }) {
+                parts[routes].bytes = max(0, parts[routes].bytes - own)
+            }
+            parts.append(MemoryPart(name: "routes of \(feed.definition.name)", bytes: own))
+        }
+        return parts
+    }
+
+    /// The sum of it.
+    var memoryInUse: Int { self.sharedMemory().reduce(0) { $0 + $1.bytes } }
+
+    private static let routesPart = "routes"
+
+    private func sharedMemory() -> [MemoryPart] {
+        let image = self.image
+        return [
+            MemoryPart(name: "rib", bytes: self.ipv4.nodeBytes + self.ipv6.nodeBytes),
+            MemoryPart(
+                name: "distances", bytes: self.ipv4.distanceBytes + self.ipv6.distanceBytes),
+            MemoryPart(name: "index", bytes: self.ipv4.indexBytes + self.ipv6.indexBytes),
+            MemoryPart(
+                name: Self.routesPart, bytes: self.pages.byteCount + self.directoryBytes),
+            MemoryPart(
+                name: "paths", bytes: self.attributes.recordBytes + self.attributes.indexBytes),
+            MemoryPart(name: "withdrawals", bytes: self.withdrawalBytes),
+            MemoryPart(name: "lookup", bytes: image.ipv4.byteCount + image.ipv6.byteCount),
+            MemoryPart(name: "classes", bytes: image.classes.byteCount),
+            MemoryPart(name: "pins", bytes: self.pins.byteCount),
+            MemoryPart(name: "locations", bytes: self.locations.byteCount),
+            MemoryPart(name: "round trips", bytes: self.roundTrips.byteCount),
+            MemoryPart(
+                name: "building",
+                bytes: self.shadow.map {
+                    $0.ipv4.byteCount + $0.ipv6.byteCount + $0.classes.byteCount
+                } ?? 0),
+            MemoryPart(name: "retired", bytes: self.retiredBytes),
+        ]
+    }
+
+    private var directoryBytes: Int {
+        self.feeds.reduce(0) {
+            $0 + ($1.map { ($0.ipv4.pageCount + $0.ipv6.pageCount) * 4 } ?? 0)
+        }
+    }
+
+    /// What readers may still see, though it is in use no longer.
+    private var retiredBytes: Int {
+        self.image.ipv4.retiredBytes + self.image.ipv6.retiredBytes
+            + self.lookup.retired.reduce(0) {
+                $0 + $1.ipv4.byteCount + $1.ipv6.byteCount + $1.classes.byteCount
+            }
+    }
+}
