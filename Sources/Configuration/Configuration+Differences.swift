@@ -169,6 +169,14 @@ extension Configuration {
                     "stale-time \(Value.words(was.staleTime)) -> \(Value.words(feed.staleTime))"
                 )
             }
+            if feed.kept != was.kept {
+                var part = "keep \(was.kept.words) -> \(feed.kept.words)"
+                switch feed.source {
+                case .bgp: part += "; the session is reset"
+                case .mrt: part += "; it is read again"
+                }
+                parts.append(part)
+            }
             if case .bgp = was.source, case .bgp = feed.source,
                 feed.guardRules != was.guardRules
             {

@@ -35,6 +35,7 @@ extension Configuration {
             lines.append(
                 "  \(feed.name)  of \(feed.site)  \(feed.source.words)"
                     + (feed.readsThroughSites ? "  through sites" : "")
+                    + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)")
                     + self.guardWords(feed))
         }
         if !self.maps.isEmpty {
@@ -185,5 +186,16 @@ extension IPAddress {
     /// 127.0.0.0/8 or ::1.
     fileprivate var isLoopback: Bool {
         self.family == .ipv4 ? self.byte(at: 0) == 127 : self.high == 0 && self.low == 1
+    }
+}
+
+extension KeptAttributes {
+    /// As in the configuration.
+    var words: String {
+        switch self {
+        case .path: "[path]"
+        case .communities: "[path, communities]"
+        case .length: "[length]"
+        }
     }
 }

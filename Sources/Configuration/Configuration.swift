@@ -23,6 +23,8 @@ public struct Configuration: Hashable, Sendable {
     public var maps: [String] = []
     /// Files of address ranges and countries.
     public var locationRanges: [String] = []
+    /// What feeds keep that don't say it themselves.
+    public var kept = KeptAttributes.path
     /// A MaxMind database, which counts where the ranges say nothing.
     public var locationDatabase: String?
     /// What the table may hold.
@@ -153,6 +155,8 @@ public struct Configuration: Hashable, Sendable {
         public var readsThroughSites = false
         /// How long routes are kept after the session is lost.
         public var staleTime = Duration.seconds(180)
+        /// What is kept of the routes' attributes.
+        public var kept = KeptAttributes.path
         /// When what it loses is not believed; nil: all is. A dump loses nothing.
         public var guardRules: FeedGuardRules?
     }

@@ -49,7 +49,7 @@ extension ConfigurationReader {
 
     private mutating func readFeed(_ entry: Mapping.Entry) -> Configuration.FeedEntry? {
         let name = "feed '\(entry.key)'"
-        let keys = ["site", "bgp", "mrt", "read", "stale-time", "guard", "rules"]
+        let keys = ["site", "bgp", "mrt", "read", "stale-time", "guard", "keep", "rules"]
         guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
         let site = mapping.require("site").flatMap(self.siteName)
         if let rules = mapping["rules"] {
@@ -68,10 +68,16 @@ extension ConfigurationReader {
         }
         let reading = mapping["read"]?.choice(of: Reading.self)
         let staleTime = mapping["stale-time"]?.duration(.zero ... .seconds(604_800))
+        let kept = mapping["keep"].flatMap(Self.kept) ?? self.result.kept
+        if reading == .throughSites, kept == .length {
+            (mapping["keep"] ?? mapping["read"])?.complain(
+                "\(name) reads the paths through sites, and so has to keep them")
+        }
         guard let site, let source else { return nil }
         var feed = Configuration.FeedEntry(name: entry.key, site: site, source: source)
         feed.readsThroughSites = reading == .throughSites
         feed.staleTime = staleTime ?? feed.staleTime
+        feed.kept = kept
         if case .bgp = feed.source { feed.guardRules = self.result.guardRules }
         if let value = mapping["guard"] {
             if case .mrt = feed.source {
@@ -81,6 +87,25 @@ extension ConfigurationReader {
             }
         }
         return feed
+    }
+
+    /// `[path]`, `[path, communities]` or `[length]`.
+    static func kept(_ value: Value) -> KeptAttributes? {
+        enum Word: String, CaseIterable { case path, communities, length }
+        var words: Set<Word> = []
+        for element in value.elements("each of keep") {
+            guard let word = element.choice(of: Word.self) else { return nil }
+            words.insert(word)
+        }
+        switch words {
+        case []: return nil
+        case [.path]: return .path
+        case [.path, .communities]: return .communities
+        case [.length]: return .length
+        default:
+            value.complain("keep must be [path], [path, communities] or [length]")
+            return nil
+        }
     }
 
     private func readBGP(_ value: Value) -> Configuration.BGPSource? {

@@ -10,10 +10,12 @@ public import RouteTable
 extension Plan.Dump {
     /// Reads the file for its feeds.
     public var loader: DumpLoader {
-        DumpLoader(
+        var loader = DumpLoader(
             path: self.file,
             feeds: self.feeds.map { ($0.feed, PeerSelector(address: $0.peer, asNumber: $0.peerAS)) }
         )
+        for feed in self.feeds { loader.kept[feed.feed] = feed.kept }
+        return loader
     }
 }
 

@@ -25,6 +25,7 @@ public struct Plan: Sendable {
         public var feed: FeedID
         public var peer: IPAddress?
         public var peerAS: ASNumber?
+        public var kept = KeptAttributes.path
     }
 
     public var assignment: Assignment
@@ -142,7 +143,8 @@ extension Configuration {
                     peerAddress: bgp.peer, port: bgp.port, localAddress: bgp.localAddress,
                     connect: bgp.connect, holdTime: bgp.holdTime, staleTime: feed.staleTime,
                     quietTime: bgp.quietTime, connectRetry: bgp.connectRetry,
-                    maximumConnectRetry: bgp.maximumConnectRetry, families: bgp.families))
+                    maximumConnectRetry: bgp.maximumConnectRetry, families: bgp.families,
+                    kept: feed.kept))
         }
         return SpeakerSettings(
             listen: self.listen.bgp.map { ListenAddress(address: $0.address, port: $0.port) },
@@ -156,7 +158,8 @@ extension Configuration {
             guard case .mrt(let mrt) = feed.source, let id = assignment.feeds[feed.name] else {
                 continue
             }
-            let selection = Plan.Selection(feed: id, peer: mrt.peer, peerAS: mrt.peerAS)
+            let selection = Plan.Selection(
+                feed: id, peer: mrt.peer, peerAS: mrt.peerAS, kept: feed.kept)
             if let index = dumps.firstIndex(where: { $0.file == mrt.file }) {
                 dumps[index].feeds.append(selection)
             } else {

@@ -5,12 +5,19 @@
 ///
 /// It grows without a long step: a larger table is put beside the one before, and every insertion
 /// moves a few entries over. Until all are moved, what the new one lacks is looked for in the old.
+///
+/// What changes is behind a pointer: as a property that is changed in place it would be guarded
+/// against overlapping accesses at each lookup, which costs as much as the lookup.
 struct ClassIndex: ~Copyable {
-    private var table: Table
-    private var old: Table?
-    /// Slots of the old table that were moved.
-    private var moved = 0
-    private var count = 0
+    private let state: UnsafeMutablePointer<State>
+
+    private struct State {
+        var table: Table
+        var old: Table?
+        /// Slots of the old table that were moved.
+        var moved = 0
+        var count = 0
+    }
 
     private struct Table {
         let memory: ReservedMemory
@@ -46,13 +53,22 @@ struct ClassIndex: ~Copyable {
     /// more than two slots an insertion have to be moved.
     private static let stride = 8
 
-    init(slots: Int = 1024) throws(TableResourceError) { self.table = try Table(slots: slots) }
+    init(slots: Int = 1024) throws(TableResourceError) {
+        let table = try Table(slots: slots)
+        self.state = .allocate(capacity: 1)
+        self.state.initialize(to: State(table: table))
+    }
+
+    deinit {
+        self.state.deinitialize(count: 1)
+        self.state.deallocate()
+    }
 
     /// The id with a hash that `isIt` knows; nil where there is none.
     @inline(__always)
     func find(_ hash: Int, _ isIt: (UInt32) -> Bool) -> UInt32? {
-        if let id = self.table.find(hash, isIt) { return id }
-        return self.old?.find(hash, isIt)
+        if let id = self.state.pointee.table.find(hash, isIt) { return id }
+        return self.state.pointee.old?.find(hash, isIt)
     }
 
     /// Takes an id in that is not there.
@@ -62,31 +78,34 @@ struct ClassIndex: ~Copyable {
     ///   - hash: Its hash.
     ///   - hashOf: The hash of an id that was taken in before.
     /// - Returns: False where there is no memory left.
-    mutating func insert(_ id: UInt32, _ hash: Int, _ hashOf: (UInt32) -> Int) -> Bool {
-        if (self.count + 1) * 2 > self.table.mask + 1 {
-            guard let larger = try? Table(slots: (self.table.mask + 1) * 2) else { return false }
-            self.old = self.table
-            self.table = larger
-            self.moved = 0
+    func insert(_ id: UInt32, _ hash: Int, _ hashOf: (UInt32) -> Int) -> Bool {
+        if (self.state.pointee.count + 1) * 2 > self.state.pointee.table.mask + 1 {
+            guard let larger = try? Table(slots: (self.state.pointee.table.mask + 1) * 2) else {
+                return false
+            }
+            self.state.pointee.old = self.state.pointee.table
+            self.state.pointee.table = larger
+            self.state.pointee.moved = 0
         }
-        self.table.place(id, hash)
-        self.count += 1
+        self.state.pointee.table.place(id, hash)
+        self.state.pointee.count += 1
         self.move(hashOf)
         return true
     }
 
-    private mutating func move(_ hashOf: (UInt32) -> Int) {
-        guard let old = self.old else { return }
-        let end = min(self.moved + Self.stride, old.mask + 1)
-        for slot in self.moved..<end where old.slots[slot] != 0 {
+    private func move(_ hashOf: (UInt32) -> Int) {
+        guard let old = self.state.pointee.old else { return }
+        let end = min(self.state.pointee.moved + Self.stride, old.mask + 1)
+        for slot in self.state.pointee.moved..<end where old.slots[slot] != 0 {
             let id = old.slots[slot] - 1
-            self.table.place(id, hashOf(id))
+            self.state.pointee.table.place(id, hashOf(id))
         }
-        self.moved = end
-        if end > old.mask { self.old = nil }
+        self.state.pointee.moved = end
+        if end > old.mask { self.state.pointee.old = nil }
     }
 
     var byteCount: Int {
-        (self.table.mask + 1) * 4 + (self.old.map { ($0.mask + 1) * 4 } ?? 0)
+        (self.state.pointee.table.mask + 1) * 4
+            + (self.state.pointee.old.map { ($0.mask + 1) * 4 } ?? 0)
     }
 }

@@ -22,7 +22,7 @@ final class ClassTable: @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
     private(set) var count = 0
     private let sharedCount = Atomic<Int>(0)
-    private var index: ClassIndex
+    private let index: ClassIndex
 
     var roundTripOffset: Int { self.sites }
     var pinOffset: Int { self.sites + self.roundTripSites }

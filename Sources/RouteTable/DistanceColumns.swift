@@ -27,17 +27,28 @@ final class DistanceColumns {
     /// For each column its byte at node 0, and the bytes from one node to the next.
     private let bases: UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>
     private let strides: UnsafeMutablePointer<Int>
+    /// The planes as walks read them.
+    private let views: UnsafeMutablePointer<View>
+    private var viewCount = 0
+
+    private struct View {
+        var base: UnsafeMutablePointer<UInt8>
+        var first: Int
+        var width: Int
+    }
 
     /// - Parameter nodeCapacity: Nodes are numbered below this.
     init(nodeCapacity: Int) {
         self.nodeCapacity = nodeCapacity
         self.bases = .allocate(capacity: Self.limit)
         self.strides = .allocate(capacity: Self.limit)
+        self.views = .allocate(capacity: Self.limit)
     }
 
     deinit {
         self.bases.deallocate()
         self.strides.deallocate()
+        self.views.deallocate()
     }
 
     // MARK: Values
@@ -69,7 +80,8 @@ final class DistanceColumns {
     func overlay(
         _ node: Int32, on above: UnsafePointer<UInt8>, into result: UnsafeMutablePointer<UInt8>
     ) {
-        for plane in self.planes {
+        for index in 0..<self.viewCount {
+            let plane = self.views[index]
             let own = plane.base + Int(node) &* plane.width
             for offset in 0..<plane.width {
                 let value = own[offset]
@@ -96,7 +108,10 @@ final class DistanceColumns {
             memory: try ReservedMemory(bytes: self.nodeCapacity * width), first: first,
             width: width)
         if isEmpty { _ = self.shrink(to: 0) }
+        (self.views + self.planes.count).initialize(
+            to: View(base: plane.base, first: first, width: width))
         self.planes.append(plane)
+        self.viewCount = self.planes.count
         for column in first..<columns {
             (self.bases + column).initialize(to: plane.base + (column - first))
             (self.strides + column).initialize(to: width)
@@ -111,6 +126,7 @@ final class DistanceColumns {
         var gone: [ReservedMemory] = []
         while let last = self.planes.last, last.first >= columns {
             self.planes.removeLast()
+            self.viewCount = self.planes.count
             self.count = last.first
             gone.append(last.memory)
         }

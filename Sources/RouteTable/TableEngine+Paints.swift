@@ -4,31 +4,33 @@
 import Addressing
 
 /// What is left to paint of wide areas, each once, the one that waits longest first.
-struct PaintQueue {
+final class PaintQueue {
+    private(set) var count = 0
     private var paints: [ColumnArea: WidePaint] = [:]
     private var order: [ColumnArea] = []
     private var head = 0
 
-    var isEmpty: Bool { self.paints.isEmpty }
-    var count: Int { self.paints.count }
+    var isEmpty: Bool { self.count == 0 }
 
     func contains(where isIt: (ColumnArea) -> Bool) -> Bool {
         self.paints.keys.contains(where: isIt)
     }
 
     /// Sends the paint of an area round again; false where there is none.
-    mutating func goRound(_ area: ColumnArea) -> Bool {
-        guard !self.paints.isEmpty else { return false }
+    func goRound(_ area: ColumnArea) -> Bool {
+        guard self.count > 0 else { return false }
         return self.paints[area]?.goRound() != nil
     }
 
-    mutating func append(_ paint: WidePaint) {
+    func append(_ paint: WidePaint) {
+        self.count += 1
         self.paints[paint.area] = paint
         self.order.append(paint.area)
     }
 
-    mutating func popFirst() -> WidePaint? {
+    func popFirst() -> WidePaint? {
         guard self.head < self.order.count else { return nil }
+        self.count -= 1
         let area = self.order[self.head]
         self.head += 1
         if self.head == self.order.count {

@@ -45,7 +45,7 @@ final class TableEngine {
     /// Columns whose changes wait for the next image, as bits: a feed comes or goes in one step.
     var heldSites: UInt64 = 0
     /// What is left to paint of wide prefixes.
-    var paints = PaintQueue()
+    let paints = PaintQueue()
     /// Units that the changes of this step may still paint at once.
     var unitsLeft = 0
     /// Feeds whose routes are walked.

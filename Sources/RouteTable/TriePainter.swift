@@ -27,6 +27,8 @@ struct TriePainter {
     private var lastOld: UInt32 = .max
     private var lastNew: UInt32 = 0
     private var stop: UInt128?
+    /// Nodes there are at least.
+    private var nodesLeft: Int
 
     /// Nodes that a paint can need at most: the ways to its two ends.
     private static let mostNodes = 2 * (128 - LookupBase.rootBits) / 4
@@ -41,6 +43,7 @@ struct TriePainter {
         self.classes = classes
         self.change = change
         self.epochs = epochs
+        self.nodesLeft = trie.nodesLeft
     }
 
     /// What a leaf becomes; nil where the classes are full.
@@ -187,14 +190,15 @@ struct TriePainter {
     }
 
     /// Whether there is room for whatever one paint adds.
-    private func hasNodes() -> Bool {
-        if self.trie.nodesLeft >= Self.mostNodes { return true }
-        guard let epochs = self.epochs else { return false }
-        self.trie.reclaim(before: epochs.advance())
-        return self.trie.nodesLeft >= Self.mostNodes
+    private mutating func hasNodes() -> Bool {
+        if self.nodesLeft >= Self.mostNodes { return true }
+        if let epochs = self.epochs { self.trie.reclaim(before: epochs.advance()) }
+        self.nodesLeft = self.trie.nodesLeft
+        return self.nodesLeft >= Self.mostNodes
     }
 
-    private func allocateNode() -> UInt32 {
+    private mutating func allocateNode() -> UInt32 {
+        self.nodesLeft -= 1
         guard let node = self.trie.allocateNode() else {
             preconditionFailure("a paint makes sure of its nodes before it begins")
         }

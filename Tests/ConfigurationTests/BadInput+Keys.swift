@@ -15,7 +15,7 @@ extension BadInputTests {
             [
                 "2:1: unknown key 'colour' in the file (allowed: router, listen, "
                     + "console, sites, feeds, maps, location, round-trips, zones, choice, dns, "
-                    + "guard, log, ready, checkpoint, limits)"
+                    + "guard, log, ready, checkpoint, limits, keep)"
             ]),
         BadInput(
             "round trips that can't be",
@@ -121,7 +121,7 @@ extension BadInputTests {
             "a checkpoint without a file, at odd times, with a key too many",
             Reading.sites + "checkpoint: { every: sometimes, fiel: x }\n",
             [
-                "2:15: checkpoint has no file",
+                "2:13: checkpoint has no file",
                 "2:22: every must be a time: seconds, or a number with ms, s, m, h or d, "
                     + "not 'sometimes'",
                 "2:33: unknown key 'fiel' in checkpoint; did you mean 'file'?",

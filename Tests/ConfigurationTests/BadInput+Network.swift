@@ -396,6 +396,21 @@ extension BadInputTests {
                     + "or d, not 'forever'"
             ]),
         BadInput(
+            "what a feed can't keep",
+            Reading.sites + """
+                keep: [length, communities]
+                feeds:
+                  f: { site: tokyo, mrt: { file: x, peer-as: 7 }, keep: [paths] }
+                  g: { site: tokyo, mrt: { file: x, peer-as: 8 }, keep: length, read: through-sites }
+
+                """,
+            [
+                "2:7: keep must be [path], [path, communities] or [length]",
+                "4:58: each of keep must be path, communities or length, not 'paths'; did you "
+                    + "mean 'path'?",
+                "5:57: feed 'g' reads the paths through sites, and so has to keep them",
+            ]),
+        BadInput(
             "a guard of a dump",
             Reading.sites + """
                 feeds:

@@ -84,6 +84,12 @@ struct DifferenceTests {
                 "as: 7 } }", "as: 7 }, stale-time: 5m, read: through-sites }",
                 "feed 'live': read plain -> through-sites, stale-time 3 min -> 5 min"),
             Change(
+                "as: 7 } }", "as: 7 }, keep: [path, communities] }",
+                "feed 'live': keep [path] -> [path, communities]; the session is reset"),
+            Change(
+                "peer-as: 8 }", "peer-as: 8 }, keep: [length]",
+                "feed 'dump': keep [path] -> [length]; it is read again"),
+            Change(
                 "as: 7 } }", "as: 7 }, guard: { share: 0.3 } }",
                 "feed 'live': guard 0.5 in 1 min, settles in 10 min -> 0.3 in 1 min, settles in "
                     + "10 min"),

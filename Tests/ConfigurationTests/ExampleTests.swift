@@ -168,6 +168,20 @@ struct ExampleTests {
         #expect(configuration.sites[1].addresses.count == 2)
     }
 
+    @Test("a feed keeps what it says, else what all feeds keep, else the path")
+    func kept() throws {
+        func kept(_ top: String, _ own: String) throws -> [KeptAttributes] {
+            try Reading.parse(
+                Reading.sites + top
+                    + "feeds: { f: { site: tokyo, mrt: { file: x, peer-as: 7 }\(own) } }"
+            ).feeds.map(\.kept)
+        }
+        #expect(try kept("", "") == [.path])
+        #expect(try kept("keep: [path, communities]\n", "") == [.communities])
+        #expect(try kept("keep: [length]\n", ", keep: path") == [.path])
+        #expect(try kept("", ", keep: [length]") == [.length])
+    }
+
     @Test("guards: the usual one, one for all, one for a feed, none; never for dumps")
     func guards() throws {
         func rules(_ guards: String, _ own: String) throws -> [FeedGuardRules?] {

@@ -65,7 +65,7 @@ struct CommandTests {
             ("reload", "* 1\nnothing has changed\n.\n"),
             (
                 "show bogus",
-                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, routes, round-trips, memory, version, configuration\n"
+                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, routes, round-trips, memory, checkpoint, version, configuration\n"
             ),
             (
                 "show version",
@@ -372,7 +372,7 @@ struct CommandTests {
                 try await self.run(line, .machine, on: fixture) == """
                     * 2
                     reading state=refused age=- bytes=- ipv4=- ipv6=- routes=- ms=- error=it_is_damaged
-                    writing state=written age=7 bytes=1234 ipv4=2 ipv6=0 routes=3 ms=5 error=-
+                    writing state=written age=24 bytes=1234 ipv4=2 ipv6=0 routes=3 ms=5 error=-
                     .
 
                     """)

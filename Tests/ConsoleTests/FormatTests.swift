@@ -50,6 +50,24 @@ struct FormatTests {
             prefix: try IPPrefix(parsing: "192.168.193.0/24"), paths: [first, second], best: 1)
     }
 
+    @Test("communities where they are kept, a line for each kind")
+    func communities() throws {
+        var path = ZebraEntry.Path(siteAS: 64600, siteName: "a")
+        path.asPath = ASPath([1])
+        path.communities = RouteCommunities(
+            standard: [0xfd, 0xe8, 0x02, 0x9a, 0xff, 0xff, 0xff, 0x01],
+            extended: [0, 2, 0xfd, 0xe8, 0, 0, 0, 100],
+            large: [0, 0, 0xfd, 0xe8, 0, 0, 0, 1, 0, 0, 0, 2])
+        let entry = ZebraEntry(prefix: try IPPrefix(parsing: "::/0"), paths: [path], best: nil)
+        #expect(
+            entry.lines { _ in "" }.dropFirst(5).prefix(3) == [
+                "      Community: 65000:666 no-export",
+                "      Extended Community: 0x0002fde800000064",
+                "      Large Community: 65000:1:2",
+            ])
+        #expect(entry.table.json.contains("\"communities\":[\"65000:666\",\"no-export\"]"))
+    }
+
     @Test("a path with what is rare: sets, a stale route, an external peer, no next hop")
     func rarePath() throws {
         var path = ZebraEntry.Path(siteAS: 64600, siteName: "a")

@@ -66,6 +66,7 @@ extension Interpreter {
         path.origin = route.attributes.origin
         path.metric = route.attributes.multiExitDiscriminator
         path.localPreference = route.attributes.localPreference
+        path.communities = route.attributes.communities
         path.isInternal = identity?.isInternal ?? false
         path.isStale = route.isStale
         path.prefix = route.prefix

@@ -19,6 +19,8 @@ package struct ZebraEntry: Sendable {
         package var origin: RouteAttributes.Origin = .igp
         package var metric: UInt32?
         package var localPreference: UInt32?
+        /// Empty where the feed doesn't keep them.
+        package var communities = RouteCommunities()
         package var isInternal = false
         package var isStale = false
         package var prefix: IPPrefix?
@@ -60,6 +62,7 @@ package struct ZebraEntry: Sendable {
                 "    \(path.nextHop ?? peer ?? unspecified) from \(peer ?? unspecified)"
                     + " (\(path.peerIdentifier ?? peer ?? unspecified))")
             lines.append("      " + path.attributeText(isBest: index == self.best))
+            lines += path.communityLines
             if let since = path.since { lines.append("      Last update: \(date(since))") }
             lines.append("")
         }
@@ -75,6 +78,8 @@ package struct ZebraEntry: Sendable {
                 Table.Column("next_hop"), Table.Column("peer"), Table.Column("origin"),
                 Table.Column("metric"), Table.Column("local_preference"),
                 Table.Column("internal"), Table.Column("stale"), Table.Column("last_update"),
+                Table.Column("communities"), Table.Column("extended_communities"),
+                Table.Column("large_communities"),
             ])
         table.fields = [("prefix", .text(self.prefix.description))]
         table.rows = self.paths.enumerated().map { index, path in
@@ -86,6 +91,9 @@ package struct ZebraEntry: Sendable {
                 .integer(path.metric.map(Int.init)),
                 .integer(path.localPreference.map(Int.init)), .flag(path.isInternal),
                 .flag(path.isStale), .integer(path.since.map { Int($0) }),
+                .list(path.communities.standardDescriptions),
+                .list(path.communities.extendedDescriptions),
+                .list(path.communities.largeDescriptions),
             ]
         }
         return table
@@ -96,6 +104,18 @@ extension ZebraEntry.Path {
     var pathText: String {
         guard let asPath, !asPath.isEmpty else { return self.siteAS.description }
         return "\(self.siteAS) \(asPath)"
+    }
+
+    /// As Zebra has them: a line for each kind that there is.
+    var communityLines: [String] {
+        let kinds = [
+            ("Community", self.communities.standardDescriptions),
+            ("Extended Community", self.communities.extendedDescriptions),
+            ("Large Community", self.communities.largeDescriptions),
+        ]
+        return kinds.compactMap { name, words in
+            words.isEmpty ? nil : "      \(name): \(words.joined(separator: " "))"
+        }
     }
 
     func attributeText(isBest: Bool) -> String {
