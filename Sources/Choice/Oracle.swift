@@ -54,6 +54,9 @@ public final class Oracle: Sendable {
         self.signal.wake(.worldChanged)
     }
 
+    /// Bytes of the indexes of scopes, those included that readers have not let go of.
+    public var scopeBytes: Int { self.scopes.byteCount }
+
     /// A reader for one thread. Throws where the table has no place for another.
     public func makeReader() throws -> OracleReader {
         OracleReader(oracle: self, table: try self.lookup.makeReader())

@@ -82,37 +82,53 @@ package final class ChangeMarks: @unchecked Sendable {
 }
 
 /// The marks that a trie's writer sets: those of the index in use, and of the next one while it
-/// is built. Belongs to the writer's thread.
-struct AttachedMarks {
+/// is built.
+///
+/// Belongs to the writer's thread. What every painted leaf looks at stands behind a pointer, which
+/// needs no check of exclusive access.
+final class AttachedMarks {
     private var attached: [(marks: ChangeMarks, bits: ChangeMarks.Bits)] = []
-    private var first: ChangeMarks.Bits?
-    private var second: ChangeMarks.Bits?
+    private let current: UnsafeMutablePointer<Current>
+
+    private struct Current {
+        var first: ChangeMarks.Bits?
+        var second: ChangeMarks.Bits?
+    }
+
+    init() {
+        self.current = .allocate(capacity: 1)
+        self.current.initialize(to: Current())
+    }
+
+    deinit { self.current.deallocate() }
 
     var hasRoom: Bool { self.attached.count < 2 }
 
-    mutating func attach(_ marks: ChangeMarks, _ bits: ChangeMarks.Bits) {
+    func attach(_ marks: ChangeMarks, _ bits: ChangeMarks.Bits) {
         precondition(self.hasRoom, "one index in use, one that is built")
         self.attached.append((marks, bits))
         self.list()
     }
 
-    mutating func keep(where isNeeded: (ChangeMarks) -> Bool) {
+    func keep(where isNeeded: (ChangeMarks) -> Bool) {
         self.attached.removeAll { !isNeeded($0.marks) }
         self.list()
     }
 
-    private mutating func list() {
-        self.first = self.attached.first?.bits
-        self.second = self.attached.count > 1 ? self.attached[1].bits : nil
+    private func list() {
+        self.current.pointee.first = self.attached.first?.bits
+        self.current.pointee.second = self.attached.count > 1 ? self.attached[1].bits : nil
     }
 
     /// Before anything at or below a root entry is stored in a place that readers see.
     @inline(__always)
     func note(rootIndex: Int) {
-        guard let first = self.first else { return }
-        if first.set(rootIndex: rootIndex) { self.attached[0].marks.signalFirstChange() }
-        if let second = self.second, second.set(rootIndex: rootIndex) {
-            self.attached[1].marks.signalFirstChange()
-        }
+        guard let first = self.current.pointee.first else { return }
+        if first.set(rootIndex: rootIndex) { self.signal(0) }
+        guard let second = self.current.pointee.second else { return }
+        if second.set(rootIndex: rootIndex) { self.signal(1) }
     }
+
+    @inline(never)
+    private func signal(_ index: Int) { self.attached[index].marks.signalFirstChange() }
 }

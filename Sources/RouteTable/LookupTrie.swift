@@ -16,7 +16,7 @@ final class LookupTrie: @unchecked Sendable {
     private(set) var nodeHighWater = 0
     private var freeNodes: [UInt32] = []
     /// Who is to hear of changes to a lookup that readers have.
-    var marks = AttachedMarks()
+    let marks = AttachedMarks()
     private var retiredNodes: [(epoch: UInt64, node: UInt32)] = []
     private var retiredStart = 0
 

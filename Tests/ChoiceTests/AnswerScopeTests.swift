@@ -98,7 +98,7 @@ final class ScopesUnderTest {
                 place: Place(latitude: 1, longitude: 3, name: "east")),
         ]
         self.fixture.owner.submit(.setPins(self.reference.pins.map { ($0.prefix, $0.sites) }))
-        self.fixture.owner.submit(.setLocations(self.reference.locations))
+        self.fixture.owner.submit(.setLocations(LocationSet(self.reference.locations)))
         await self.fixture.owner.flush()
     }
 

@@ -114,6 +114,30 @@ struct NearestWriterTests {
         #expect(replies == (try await self.expected(lines, fixture)))
     }
 
+    @Test("scopes are those of answers, for quick questions and for the grammar's")
+    func scopes() async throws {
+        let fixture = try await Fixture()
+        fixture.owner.submit(
+            .setPins([
+                (try IPPrefix(parsing: "10.0.0.0/9"), [Fixture.london]),
+                (try IPPrefix(parsing: "10.128.0.0/9"), [Fixture.london, Fixture.tokyo]),
+            ]))
+        await fixture.owner.flush()
+        let answerer = try Answerer(fixture.oracle)
+        // The second of two is answered by the reply that the first has made ready.
+        let lines = ["nearest 10.1.2.3", "nearest 10.1.2.3"]
+        let bytes = Array(lines.map { $0 + "\n" }.joined().utf8)
+        func reply(scope: Int) -> String {
+            String(
+                repeating: "+ london - distance=- cost=- scope=\(scope) reason=pinned\n", count: 2)
+        }
+        #expect(try await self.replies(to: [bytes], fixture, answerer) == reply(scope: 9))
+        let keeper = try ScopeKeeper(owner: fixture.owner, oracle: fixture.oracle)
+        keeper.refresh()
+        #expect(try await self.replies(to: [bytes], fixture, answerer) == reply(scope: 8))
+        #expect(try await self.expected(lines, fixture) == reply(scope: 8))
+    }
+
     @Test("a hash of the client's address decides; few replies are kept", arguments: [1, 2, 1000])
     func hashed(kept: Int) async throws {
         let fixture = try await Fixture()

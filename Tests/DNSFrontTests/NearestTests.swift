@@ -107,6 +107,30 @@ struct NearestTests {
         #expect(alone.scope == 0)
     }
 
+    @Test("give as scope the largest block with the same sites, once the keeper has been round")
+    func scopeOfAnswer() async throws {
+        await self.bench.pin([
+            ("192.0.2.0/25", [tokyo, sydney]), ("192.0.2.128/25", [tokyo, amsterdam]),
+            ("2001:db8::/33", [tokyo, sydney]), ("2001:db8:8000::/33", [tokyo, amsterdam]),
+        ])
+        func scopes() throws -> [Int?] {
+            try [
+                ("www.example.com", "192.0.2.7/32"), ("two.example.com", "192.0.2.7/32"),
+                ("www.example.com", "2001:db8::/48"), ("two.example.com", "2001:db8::/48"),
+                ("v4.example.com", "192.0.2.7/32"),
+            ].map { try self.bench.ask($0, .a, subnet: $1).scope }
+        }
+        #expect(try scopes() == [25, 25, 33, 33, 25], "by class")
+        let keeper = try ScopeKeeper(owner: self.bench.owner, oracle: self.bench.oracle)
+        keeper.refresh()
+        #expect(try scopes() == [24, 25, 32, 33, 0], "by as many sites as each name answers")
+        self.bench.oracle.update { $0.status[tokyo] = SiteStatus(health: .down) }
+        #expect(try scopes() == [25, 25, 33, 33, 25], "by class until it is known")
+        keeper.refresh()
+        // Sydney is the first of the list: clients of the lower half join those without a pin.
+        #expect(try scopes() == [25, 25, 33, 33, 0])
+    }
+
     @Test("give a scope no wider than the prefix whose hash decided")
     func hashed() throws {
         var found: Set<String> = []
