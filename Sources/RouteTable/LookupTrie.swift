@@ -94,7 +94,12 @@ final class LookupTrie: @unchecked Sendable {
     }
 
     /// Bytes that were written at one time or another: root, nodes and bits.
-    var byteCount: Int { (4 << LookupBase.rootBits) + self.nodeHighWater * 64 + Self.mixedBytes }
+    var byteCount: Int {
+        self.rootMemory.residentBytes(first: 4 << LookupBase.rootBits)
+            + self.nodeMemory.residentBytes(first: self.nodeHighWater * 64)
+            + self.mixedMemory.residentBytes(first: self.mixedMemory.byteCount)
+    }
+
     private static var mixedBytes: Int { 1 << LookupBase.rootBits / 8 }
 
     var retiredBytes: Int { (self.retiredNodes.count - self.retiredStart) * 64 }

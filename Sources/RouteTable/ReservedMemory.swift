@@ -41,5 +41,15 @@ final class ReservedMemory: @unchecked Sendable {
         madvise(self.base + offset, bytes, MADV_DONTNEED)
     }
 
+    /// Bytes in RAM of the first `bytes`: of pages that were never written there are none.
+    func residentBytes(first bytes: Int) -> Int {
+        let pages = (min(bytes, self.byteCount) + 4095) / 4096
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(pages, 1)) { flags in
+            guard let start = flags.baseAddress, mincore(self.base, pages * 4096, start) == 0
+            else { return bytes }
+            return flags[..<pages].reduce(0) { $0 + Int($1 & 1) } * 4096
+        }
+    }
+
     deinit { munmap(self.mapping, self.mappedBytes) }
 }

@@ -20,6 +20,15 @@ extension TableEngine {
     /// The sum of it.
     var memoryInUse: Int { self.sharedMemory().reduce(0) { $0 + $1.bytes } }
 
+    /// Looks whether the table is at its limit of memory, once in some hundred updates.
+    func weigh() {
+        guard let limit = self.limits.memory, self.tally.updates >= self.nextWeighing else {
+            return
+        }
+        self.memoryIsFull = self.memoryInUse >= limit
+        self.nextWeighing = self.tally.updates + 500
+    }
+
     private static let routesPart = "routes"
 
     private func sharedMemory() -> [MemoryPart] {

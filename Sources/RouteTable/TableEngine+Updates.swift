@@ -6,7 +6,7 @@ import Addressing
 extension TableEngine {
     /// Carries out a batch of one feed's changes.
     func apply(_ batch: RouteBatch, to feed: Feed) {
-        self.memoryIsFull = self.limits.memory.map { self.memoryInUse >= $0 } ?? false
+        self.weigh()
         var ids = [UInt32](repeating: 0, count: batch.offsets.count)
         let time = UInt32(truncatingIfNeeded: self.now())
         let sites = feed.changingSites

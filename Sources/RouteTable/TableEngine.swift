@@ -93,8 +93,10 @@ final class TableEngine {
     /// no image is built.
     var isRestoring = false
     var tally = TableCounts()
-    /// At the beginning of the batch the table was at its limit of memory.
+    /// When it was last weighed the table was at its limit of memory.
     var memoryIsFull = false
+    /// The number of updates from which on it is weighed again.
+    var nextWeighing: UInt64 = 0
 
     init(
         limits: TableLimits, steps: StepPolicy, now: @escaping @Sendable () -> Int64
