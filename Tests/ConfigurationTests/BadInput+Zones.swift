@@ -249,7 +249,7 @@ extension BadInputTests {
             Reading.sites + "limits: { prefixes: 0, memory: 512 MB, prefixs-per-feed: 5 }\n",
             [
                 "2:21: prefixes must be a whole number from 1 to 16777216, not 0",
-                "2:32: memory must be from 16M to 1T, as 512M or 2G, not 512 MB",
+                "2:32: memory must be from 16M to 1T, as 512M or 2G, not '512 MB'",
                 "2:40: unknown key 'prefixs-per-feed' in limits; did you mean 'prefixes-per-feed'?",
             ]),
     ]

@@ -48,7 +48,7 @@ struct LimitTests {
     func badMemory(text: String) {
         #expect(
             Reading.complaints(Reading.sites + "limits: { memory: \(text) }\n")
-                == ["2:19: memory must be from 16M to 1T, as 512M or 2G, not \(text)"])
+                == ["2:19: memory must be from 16M to 1T, as 512M or 2G, not '\(text)'"])
     }
 
     @Test("name a file, and say that it changed")
