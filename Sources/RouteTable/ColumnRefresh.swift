@@ -172,6 +172,7 @@ struct ColumnRefresh {
             }
             position = end
             if isHolder {
+                slice.spend(8)
                 let holderLast = self.tree.last(node)
                 if holderLast >= last { return nil }
                 position = holderLast + 1
@@ -185,6 +186,8 @@ struct ColumnRefresh {
         _ first: UInt128, _ last: UInt128, _ slice: inout WorkSlice
     ) -> UInt128? {
         var stop = self.live?.paint(first, last, &slice)
+        // It is full: what the shadow lacks follows, since the column is held from now on.
+        if stop == first { return stop }
         if self.shadow != nil, first <= self.shadowLast {
             let end = min(stop.map { $0 - 1 } ?? last, self.shadowLast)
             guard first <= end else { return stop }

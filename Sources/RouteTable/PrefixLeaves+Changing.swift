@@ -11,8 +11,12 @@ extension PrefixLeaves {
         var place = self.lowerBound(bits, length)
         let count = self.count(place.leaf)
         if count == Self.size {
-            // What comes in order fills its leaves.
-            let kept = place.offset == count ? count : count / 2
+            // What comes in order fills its leaves. What comes the other way round would get a
+            // leaf for each prefix: so not before a leaf that has little.
+            let next = self.next(place.leaf)
+            let fills =
+                place.offset == count && (next == 0 || self.count(next) > Self.mergeBound / 2)
+            let kept = fills ? count : count / 2
             guard let new = self.cut(place.leaf, at: kept, first: bits) else { return false }
             if place.offset > kept || kept == count {
                 place = Place(leaf: new, offset: place.offset - kept)

@@ -10,16 +10,12 @@ import Addressing
 final class RestoreState: @unchecked Sendable {
     /// By their position in the checkpoint; nil for those that aren't configured.
     fileprivate let feeds: [Feed?]
-    fileprivate let sites: [UInt64]
     /// The table's numbers of the attributes by those of the file, each held once; 0 where there
     /// was no room.
     fileprivate var attributes: [UInt32] = []
     fileprivate(set) var restored = 0
 
-    fileprivate init(feeds: [Feed?]) {
-        self.feeds = feeds
-        self.sites = feeds.map { $0?.sites ?? 0 }
-    }
+    fileprivate init(feeds: [Feed?]) { self.feeds = feeds }
 }
 
 /// What a restore begins with.
@@ -118,7 +114,8 @@ extension TableEngine {
                 let slot = RouteSlot(
                     attributes: id, epoch: (feed.epoch + 15) & 15, time: route.time)
                 guard self.restore(slot, row, feed, tree, &node) else { continue }
-                changed |= state.sites[Int(route.feed)]
+                // By now it may be another site's than when the restore began.
+                changed |= feed.changingSites
                 state.restored += 1
             }
             if changed != 0 { self.recompute(changed, tree, node) }

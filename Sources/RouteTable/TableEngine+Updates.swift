@@ -65,7 +65,10 @@ extension TableEngine {
             ? RouteSlot(bits: 0) : self.pages.load(isIPv4 ? feed.ipv4 : feed.ipv6, node)
         if !old.isEmpty {
             if old.attributes == id, old.epoch == feed.epoch { return }
-            guard id != 0, !(self.classesAreFull && self.counts(feed)) else {
+            // The same in a new session is no new class.
+            guard id != 0,
+                old.attributes == id || !(self.classesAreFull && self.counts(feed))
+            else {
                 // The route it replaces is no longer announced either.
                 self.refuse(feed)
                 self.withdraw(feed, tree, key, length, sites)

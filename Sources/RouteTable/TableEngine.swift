@@ -289,38 +289,46 @@ final class TableEngine {
     func step(isIdle: Bool, isAwaited: Bool) {
         self.unitsLeft = self.steps.unitsOfBatch
         self.tickGuards()
+        let kinds = self.kindsOfWork
         if self.hasGuardWork {
             self.measured(.walk) {
-                var slice = self.steps.slice()
+                var slice = self.steps.slice(among: kinds)
                 self.stepGuards(&slice)
             }
         }
         if !self.paints.isEmpty {
             self.measured(.paint) {
-                var slice = self.steps.slice()
+                var slice = self.steps.slice(among: kinds)
                 self.stepPaints(&slice)
             }
         }
         if !self.roundTripJobs.isEmpty { self.measured(.walk) { self.stepRoundTrips() } }
         if !self.jobs.isEmpty {
             self.measured(.walk) {
-                var slice = self.steps.slice()
+                var slice = self.steps.slice(among: kinds)
                 self.stepJobs(&slice)
             }
         }
         self.noteClasses()
         if self.rebuildDue != nil || self.shadow != nil || self.wantsReclaim {
             self.measured(.build) {
-                var slice = self.steps.slice()
+                var slice = self.steps.slice(among: kinds)
                 self.stepRebuild(isIdle: isIdle, isAwaited: isAwaited, &slice)
             }
         }
         if !self.discarded.isEmpty {
             self.measured(.reclaim) {
-                var slice = self.steps.slice()
+                var slice = self.steps.slice(among: kinds)
                 self.discarded.step(&slice)
             }
         }
+    }
+
+    /// How many kinds of long work are under way.
+    private var kindsOfWork: Int {
+        (self.hasGuardWork ? 1 : 0) + (self.paints.isEmpty ? 0 : 1) + (self.jobs.isEmpty ? 0 : 1)
+            + (self.rebuildDue == nil && self.shadow == nil ? 0 : 1)
+            + (self.discarded.isEmpty ? 0 : 1)
     }
 
     /// Notes how long a step held up what waits.

@@ -71,7 +71,9 @@ package struct StepPolicy: Sendable {
 
     package init() {}
 
-    func slice() -> WorkSlice {
-        self.units.map { WorkSlice(units: $0) } ?? WorkSlice(microseconds: self.microseconds)
+    /// - Parameter kinds: Kinds of work that get a slice each before others are looked after.
+    func slice(among kinds: Int = 1) -> WorkSlice {
+        self.units.map { WorkSlice(units: $0) }
+            ?? WorkSlice(microseconds: 2 * self.microseconds / max(2, kinds))
     }
 }

@@ -348,4 +348,28 @@ struct CheckpointTests {
         #expect(try self.distance(table, 1, self.longer) == 4)
         #expect(try self.distance(table, 1, self.other) == nil)
     }
+
+    @Test("gives routes to the site whose their feed has become while they come back")
+    func movedFeed() throws {
+        typealias Stepped = SteppedWriterTests
+        let table = try Stepped.table(64, routes: 20)
+        let restored = try TableUnderTest()
+        for site in 0..<3 {
+            let site = SiteID(UInt8(site))
+            table.apply(.defineSite(site, name: Self.name(site)))
+            restored.apply(.defineSite(site, name: Self.name(site)))
+        }
+        table.owner.flushAndWait()
+        let checkpoint = try Checkpoint(bytes: try table.owner.checkpoint())
+        for id in 0..<2 { restored.apply(.addFeed(Stepped.feed(id, site: id))) }
+        let restore = try restored.owner.beginRestore(checkpoint)
+        let moved = Stepped.feed(0, site: 2)
+        restored.owner.submit(.addFeed(moved))
+        #expect(try restore.run() == 40)
+        var expected = table.reference.restarted(
+            sites: { $0 }, feeds: { $0 }, now: table.reference.now)
+        expected.feeds[FeedID(0)]?.definition = moved
+        restored.reference = expected
+        #expect(try restored.check("moved"))
+    }
 }

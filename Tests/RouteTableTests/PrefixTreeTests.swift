@@ -142,4 +142,25 @@ struct PrefixTreeTests {
         pair.check("reversed", probes: Array(prefixes[9_990..<10_010]))
         #expect(pair.tree.indexBytes < 5 * dense / 2, "leaves that came free are used again")
     }
+
+    @Test(
+        "has no leaf for each prefix that comes in descending order behind a full leaf",
+        arguments: AddressFamily.allCases)
+    func descendingBehindOthers(family: AddressFamily) throws {
+        var pair = try Pair(family)
+        func prefix(_ number: Int) -> IPPrefix {
+            IPPrefix(
+                masking: IPAddress(family: family, leftAligned: UInt128(number) << 104), length: 24)
+        }
+        // As many as one leaf takes.
+        for number in 0..<62 { pair.insert(prefix(number)) }
+        for number in (100..<20_100).reversed() { pair.insert(prefix(number)) }
+        #expect(pair.nodes.count == 20_062)
+        // At least 23 in a leaf.
+        let leafBytes = family == .ipv4 ? 512 : 1280
+        #expect(pair.tree.indexBytes < 20_062 / 23 * leafBytes + (1 << 16))
+        pair.check("descending", probes: [prefix(61), prefix(62), prefix(100), prefix(20_099)])
+        for number in stride(from: 100, to: 20_100, by: 2) { pair.remove(prefix(number)) }
+        pair.check("half of it", probes: [prefix(100), prefix(101)])
+    }
 }

@@ -421,4 +421,73 @@ struct TableLimitTests {
         #expect(distance(2) == 3)
         #expect(distance(announced - 1) == nil)
     }
+
+    @Test("on classes refuse nothing that a new session announces as it was")
+    func sameAgain() throws {
+        var limits = TableLimits()
+        limits.classes = 4
+        let owner = try TableOwner(limits: limits)
+        let feed = SteppedWriterTests.feed(0, site: 0)
+        owner.submit(.addFeed(feed))
+        for _ in 0..<2 {
+            owner.submit(.feedUp(feed.id))
+            var batch = RouteBatch(feed: feed.id)
+            for number in 0..<9 {
+                batch.announce(
+                    SteppedWriterTests.prefix(number),
+                    attributes: batch.intern(SteppedWriterTests.path(number)))
+            }
+            owner.submit(.routes(batch))
+            owner.submit(.feedComplete(feed.id))
+            owner.flushAndWait()
+            let counts = try owner.querySync { $0.counts() }
+            #expect(counts.routes == 9 && counts.refused == 0)
+        }
+    }
+
+    @Test("that a lookup has on classes are no end for a default route while another is built")
+    func fullLookup() throws {
+        var steps = StepPolicy()
+        steps.units = 4096
+        steps.patience = 0
+        steps.bulk = .max
+        let owner = try TableOwner(steps: steps)
+        for id in 0..<4 {
+            let feed = SteppedWriterTests.feed(id, site: id)
+            owner.submit(.addFeed(feed))
+            // Whole without a route: what comes is painted into the first lookup, which has room
+            // for 65,536 classes.
+            owner.submit(.feedComplete(feed.id))
+        }
+        func announce(_ site: Int, _ numbers: Range<Int>, hops: (Int) -> Int) {
+            var batch = RouteBatch(feed: FeedID(UInt16(site)))
+            for number in numbers {
+                batch.announce(
+                    SteppedWriterTests.prefix(number),
+                    attributes: batch.intern(SteppedWriterTests.path(hops(number))))
+            }
+            owner.submit(.routes(batch))
+        }
+        announce(0, 0..<62_500) { $0 % 250 }
+        announce(1, 0..<62_500) { $0 / 250 }
+        announce(2, 0..<4000) { _ in 1 }
+        // Its first address is the family's first.
+        for hops in 0..<4 {
+            var batch = RouteBatch(feed: FeedID(3))
+            batch.announce(
+                IPPrefix.all(.ipv4), attributes: batch.intern(SteppedWriterTests.path(hops)))
+            owner.submit(.routes(batch))
+        }
+        owner.flushAndWait()
+        var reader = try owner.lookup.makeReader()
+        for number in [0, 3999, 62_499] {
+            let address = SteppedWriterTests.prefix(number).address
+            let values = reader.withSnapshot { $0.values(ofClass: $0.classID(of: address)) }
+            #expect(values.distance(of: SiteID(0)) == number % 250)
+            #expect(values.distance(of: SiteID(1)) == number / 250)
+            #expect(values.distance(of: SiteID(2)) == (number < 4000 ? 1 : nil))
+            #expect(values.distance(of: SiteID(3)) == 3)
+        }
+        #expect(try owner.querySync { $0.counts() }.rebuilds > 0)
+    }
 }
