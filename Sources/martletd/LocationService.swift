@@ -62,12 +62,19 @@ extension Daemon {
     /// Reads the location files, and puts what they say in the place of what there is.
     fileprivate func reloadLocations() async {
         let isFree = self.running.withLock { running in
-            defer { running.isReloading = true }
-            return !running.isReloading
+            guard !running.isReloading else { return false }
+            running.isReloading = true
+            running.isReadingLocations = true
+            return true
         }
         // A reload that is under way reads them itself.
         guard isFree else { return }
-        defer { self.running.withLock { $0.isReloading = false } }
+        defer {
+            self.running.withLock { running in
+                running.isReloading = false
+                running.isReadingLocations = false
+            }
+        }
         let plan = self.running.withLock { $0.plan }
         do {
             let layers = try await self.files.runIfActive {
