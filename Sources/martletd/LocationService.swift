@@ -18,10 +18,14 @@ struct LocationService: Service {
         await cancelWhenGracefulShutdown {
             var watch = FileWatch()
             while (try? await Task.sleep(for: Self.period)) != nil {
-                let (files, stamps) = self.daemon.running.withLock {
-                    ($0.plan.locationFiles, $0.stamps)
+                let (files, stamps, isBusy) = self.daemon.running.withLock {
+                    ($0.plan.locationFiles, $0.stamps, $0.isReloading)
                 }
-                guard watch.isDue(files, read: stamps, stamp: FileStamp.init) else { continue }
+                // A reload may have looked at the files before they changed: they are looked at
+                // again once it has ended.
+                guard !isBusy, watch.isDue(files, read: stamps, stamp: FileStamp.init) else {
+                    continue
+                }
                 await self.daemon.reloadLocations()
             }
         }
