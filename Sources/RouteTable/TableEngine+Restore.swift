@@ -10,7 +10,6 @@ import Addressing
 final class RestoreState: @unchecked Sendable {
     /// By their position in the checkpoint; nil for those that aren't configured.
     fileprivate let feeds: [Feed?]
-    fileprivate let sites: [UInt64]
     /// The table's numbers of the attributes by those of the file, each held once; 0 where there
     /// was no room.
     fileprivate var attributes: [UInt32] = []
@@ -18,7 +17,6 @@ final class RestoreState: @unchecked Sendable {
 
     fileprivate init(feeds: [Feed?]) {
         self.feeds = feeds
-        self.sites = feeds.map { $0?.sites ?? 0 }
     }
 }
 
@@ -101,6 +99,7 @@ extension TableEngine {
 
     /// Takes routes in that no session has brought anew. They are stale, and as old as they were.
     func restore(_ slice: CheckpointRouteSlice, _ state: RestoreState) {
+        self.weigh(isDue: true)
         for attributes in slice.newAttributes {
             state.attributes.append(self.attributes.intern(attributes) ?? 0)
         }
@@ -118,7 +117,8 @@ extension TableEngine {
                 let slot = RouteSlot(
                     attributes: id, epoch: (feed.epoch + 15) & 15, time: route.time)
                 guard self.restore(slot, row, feed, tree, &node) else { continue }
-                changed |= state.sites[Int(route.feed)]
+                // Not as it was at the beginning: a reload may have given it to another site.
+                changed |= feed.changingSites
                 state.restored += 1
             }
             if changed != 0 { self.recompute(changed, tree, node) }
@@ -134,8 +134,10 @@ extension TableEngine {
             return false
         }
         guard slot.attributes != 0, feed.total < self.limits.routesPerFeed,
-            node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes
+            node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes,
+            !self.memoryIsFull
         else {
+            if self.memoryIsFull { self.tally.refusedForMemory += 1 }
             self.refuse(feed)
             return false
         }
