@@ -58,6 +58,9 @@ public final class LocationDatabase {
 
     deinit { MMDB_close(&self.database) }
 
+    /// No database is larger, unpacked: the format's pointers reach no further.
+    private static let maximumBytes = 4 << 30
+
     /// - Returns: The descriptor of a file without a name that holds what the source gives.
     private static func copy(_ source: consuming ByteSource) throws -> CInt {
         let path = source.path
@@ -68,6 +71,11 @@ public final class LocationDatabase {
                 while true {
                     let count = try source.read(into: buffer)
                     guard count > 0 else { return }
+                    guard source.offset <= Self.maximumBytes else {
+                        throw InputFileError(
+                            path: path, reason: .tooLarge(maximum: Self.maximumBytes),
+                            offset: source.offset)
+                    }
                     try Self.write(
                         UnsafeRawBufferPointer(rebasing: buffer[..<count]), to: copy, path)
                 }

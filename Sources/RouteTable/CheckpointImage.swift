@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+
 /// Builds what readers see from a checkpoint's distances, before any route is there.
 struct CheckpointImage {
     let lookup: CheckpointLookup
@@ -64,6 +66,7 @@ struct CheckpointImage {
             var slice = WorkSlice(units: .max)
             _ = painter.paint(open.start, last, &slice)
         }
+        var isFull = false
         tuples.withUnsafeBytes { tuples in
             while true {
                 while index < family.starts.count, family.starts[index] == position { index += 1 }
@@ -81,8 +84,11 @@ struct CheckpointImage {
                     of: pins.current, toByteOffset: classes.pinOffset, as: UInt32.self)
                 scratch.storeBytes(
                     of: locations.current, toByteOffset: classes.placeOffset, as: UInt32.self)
+                // There is room for a class at each boundary, but the system may refuse their
+                // index.
                 guard let id = classes.intern() else {
-                    preconditionFailure("there is room for a class at each boundary")
+                    isFull = true
+                    break
                 }
                 if id != open.id {
                     if position > open.start { paint(to: position - 1) }
@@ -96,6 +102,7 @@ struct CheckpointImage {
                 position = next
             }
         }
+        guard !isFull else { throw .addressSpace(bytes: classes.byteCount, code: ENOMEM) }
         paint(to: .max)
         return trie
     }

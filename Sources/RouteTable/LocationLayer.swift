@@ -8,16 +8,18 @@ struct LocationLayer: Sendable {
     private(set) var places: [Place?] = [nil]
     private(set) var ipv4 = RangeLayer.empty
     private(set) var ipv6 = RangeLayer.empty
+    /// Names longer than 15 bytes have memory of their own. Counted once: the table is weighed
+    /// often.
+    private var nameBytes = 0
 
     static let empty = LocationLayer(LocationSet())
 
     var boundaries: Int { self.ipv4.count + self.ipv6.count }
 
-    /// Names longer than 15 bytes have memory of their own.
     var byteCount: Int {
         self.ipv4.byteCount + self.ipv6.byteCount
             + self.places.capacity * MemoryLayout<Place?>.stride
-            + self.places.reduce(0) { $0 + ($1.map { Self.heapBytes(of: $0.name) } ?? 0) }
+            + self.nameBytes
     }
 
     private static func heapBytes(of name: String) -> Int {
@@ -28,6 +30,7 @@ struct LocationLayer: Sendable {
     init(_ set: LocationSet) {
         guard set.count > 0 else { return }
         self.places += set.places
+        self.nameBytes = set.places.reduce(0) { $0 + Self.heapBytes(of: $1.name) }
         self.ipv4 = RangeLayer(
             sorted: Self.order(set.ipv4).lazy.map { Self.interval(set.ipv4[Int($0)]) })
         self.ipv6 = RangeLayer(

@@ -20,11 +20,10 @@ extension TableEngine {
     /// The sum of it.
     var memoryInUse: Int { self.sharedMemory().reduce(0) { $0 + $1.bytes } }
 
-    /// Looks whether the table is at its limit of memory, once in some hundred updates.
-    func weigh() {
-        guard let limit = self.limits.memory, self.tally.updates >= self.nextWeighing else {
-            return
-        }
+    /// Looks whether the table is at its limit of memory, once in some hundred updates, or now.
+    func weigh(isDue: Bool = false) {
+        guard let limit = self.limits.memory, isDue || self.tally.updates >= self.nextWeighing
+        else { return }
         self.memoryIsFull = self.memoryInUse >= limit
         self.nextWeighing = self.tally.updates + 500
     }

@@ -97,6 +97,7 @@ extension TableEngine {
 
     /// Takes routes in that no session has brought anew. They are stale, and as old as they were.
     func restore(_ slice: CheckpointRouteSlice, _ state: RestoreState) {
+        self.weigh(isDue: true)
         for attributes in slice.newAttributes {
             state.attributes.append(self.attributes.intern(attributes) ?? 0)
         }
@@ -131,8 +132,10 @@ extension TableEngine {
             return false
         }
         guard slot.attributes != 0, feed.total < self.limits.routesPerFeed,
-            node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes
+            node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes,
+            !self.memoryIsFull
         else {
+            if self.memoryIsFull { self.tally.refusedForMemory += 1 }
             self.refuse(feed)
             return false
         }

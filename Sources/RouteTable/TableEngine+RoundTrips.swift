@@ -81,7 +81,9 @@ extension TableEngine {
                 let trip = RoundTrip(
                     prefix: report.prefix, site: report.site,
                     microseconds: UInt32(max(1, min(average, 4e9).rounded())))
-                self.takeIn(&job) { self.roundTrips.restore(trip, observed: time) }
+                // Of the future is none: it would never be forgotten.
+                let observed = min(time, self.now())
+                self.takeIn(&job) { self.roundTrips.restore(trip, observed: observed) }
             }
             return false
         case .sweep(let sweep): return self.advance(sweep, &job)

@@ -65,14 +65,18 @@ final class CheckpointKeeper: Sendable {
 
     // MARK: At the start
 
+    /// Says that no checkpoint can be written, once Martlet is the user that writes it: root can
+    /// write everywhere.
+    func warnOfProblem() {
+        guard let problem = self.store?.problem else { return }
+        self.logger.warning("no checkpoint can be written", metadata: ["error": "\(problem)"])
+    }
+
     /// Begins to restore, where there is a file: sites, feeds, pins and locations are defined.
     ///
     /// - Returns: The feeds whose routes come back, and whether readers see them already.
     func beginRestore() -> (feeds: [FeedID], isAnswering: Bool) {
         guard let store = self.store else { return ([], false) }
-        if let problem = store.problem {
-            self.logger.warning("no checkpoint can be written", metadata: ["error": "\(problem)"])
-        }
         let start = ContinuousClock().now
         do {
             guard let checkpoint = try store.load() else {

@@ -17,11 +17,7 @@ extension Daemon {
     ///
     /// - Returns: What was changed, a line each; or why nothing was.
     func reload() async -> Result<[String], CommandFailure> {
-        let isFirst = self.running.withLock { running in
-            defer { running.isReloading = true }
-            return !running.isReloading
-        }
-        guard isFirst else {
+        guard await self.beginReload() else {
             return .failure(CommandFailure(.tooMuch, "a reload is under way"))
         }
         defer { self.running.withLock { $0.isReloading = false } }
@@ -36,6 +32,21 @@ extension Daemon {
             return .failure(self.refuse(error.lines))
         } catch {
             return .failure(self.refuse(["\(error)"]))
+        }
+    }
+
+    /// Waits for location files that are being read by themselves: a reload that somebody asks for
+    /// just after replacing them is not to get lost.
+    private func beginReload() async -> Bool {
+        while true {
+            let (isFirst, isWorthWaiting) = self.running.withLock { running in
+                defer { running.isReloading = true }
+                return (!running.isReloading, running.isReadingLocations)
+            }
+            if isFirst { return true }
+            guard isWorthWaiting, (try? await Task.sleep(for: .milliseconds(50))) != nil else {
+                return false
+            }
         }
     }
 
@@ -108,6 +119,8 @@ extension Daemon {
             running.text = Self.text(of: path)
             running.stamps.merge(layers.stamps) { $1 }
         }
+        // Who looked a name up in the plan before, for the world after, forgets it.
+        self.oracle.update { _ in }
         self.checkpoints.apply(plan.checkpoint)
         StandardErrorLog.setLevel(plan.logLevel.level)
         changes += await self.speaker.apply(plan.speaker)

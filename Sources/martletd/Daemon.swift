@@ -46,6 +46,8 @@ final class Daemon: Sendable {
         /// The files as they were when they were read.
         var stamps: [String: FileStamp] = [:]
         var isReloading = false
+        /// What is under way is the reading of location files that have changed.
+        var isReadingLocations = false
     }
 
     /// Prepares everything that the configuration asks for, and reads route maps and locations.
@@ -182,6 +184,7 @@ final class Daemon: Sendable {
     func run() async throws {
         self.files.start()
         self.checkpoints.thread.start()
+        self.checkpoints.warnOfProblem()
         // Before a session can come up.
         await self.speaker.restored(self.restoredFeeds)
         do {

@@ -18,10 +18,14 @@ struct LocationService: Service {
         await cancelWhenGracefulShutdown {
             var watch = FileWatch()
             while (try? await Task.sleep(for: Self.period)) != nil {
-                let (files, stamps) = self.daemon.running.withLock {
-                    ($0.plan.locationFiles, $0.stamps)
+                let (files, stamps, isBusy) = self.daemon.running.withLock {
+                    ($0.plan.locationFiles, $0.stamps, $0.isReloading)
                 }
-                guard watch.isDue(files, read: stamps, stamp: FileStamp.init) else { continue }
+                // A reload may have looked at the files before they changed: they are looked at
+                // again once it has ended.
+                guard !isBusy, watch.isDue(files, read: stamps, stamp: FileStamp.init) else {
+                    continue
+                }
                 await self.daemon.reloadLocations()
             }
         }
@@ -62,12 +66,19 @@ extension Daemon {
     /// Reads the location files, and puts what they say in the place of what there is.
     fileprivate func reloadLocations() async {
         let isFree = self.running.withLock { running in
-            defer { running.isReloading = true }
-            return !running.isReloading
+            guard !running.isReloading else { return false }
+            running.isReloading = true
+            running.isReadingLocations = true
+            return true
         }
         // A reload that is under way reads them itself.
         guard isFree else { return }
-        defer { self.running.withLock { $0.isReloading = false } }
+        defer {
+            self.running.withLock { running in
+                running.isReloading = false
+                running.isReadingLocations = false
+            }
+        }
         let plan = self.running.withLock { $0.plan }
         do {
             let layers = try await self.files.runIfActive {

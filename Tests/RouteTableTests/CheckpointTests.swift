@@ -259,6 +259,50 @@ struct CheckpointTests {
         #expect(seen == reports[0].used)
     }
 
+    @Test("never passes the limit of memory, and says what it refused")
+    func memoryLimit() throws {
+        let large = try self.started(feeds: [0])
+        func prefix(_ number: Int) -> IPPrefix {
+            IPPrefix(masking: IPAddress(ipv4: UInt32(number) << 8), length: 24)
+        }
+        let saved = 5000
+        for start in stride(from: 0, to: saved, by: 1000) {
+            var batch = RouteBatch(feed: FeedID(0))
+            let index = batch.intern(Self.path(3))
+            for number in start..<start + 1000 { batch.announce(prefix(number), attributes: index) }
+            large.owner.submitAndWait(.routes(batch))
+        }
+        large.owner.submit(.feedComplete(FeedID(0)))
+        large.owner.flushAndWait()
+        let checkpoint = try Checkpoint(bytes: try large.owner.checkpoint())
+
+        let table = try TableUnderTest(limits: TableLimits(memory: 1))
+        table.owner.submit(.defineSite(SiteID(0), name: Self.name(SiteID(0))))
+        table.owner.submit(
+            .addFeed(
+                FeedDefinition(id: FeedID(0), name: "feed 0", site: SiteID(0), order: 0)))
+        #expect(try table.owner.beginRestore(checkpoint).run() == 0)
+        table.owner.flushAndWait()
+        let counts = try table.owner.querySync { $0.counts() }
+        #expect(counts.routes == 0)
+        #expect(Int(counts.refusedForMemory) == saved)
+        #expect(Int(counts.refused) == saved)
+    }
+
+    @Test("gives a feed's routes to the site that it has by then")
+    func otherSiteMeanwhile() throws {
+        let table = try self.started()
+        table.apply(.defineSite(SiteID(2), name: "another"))
+        let restore = try table.owner.beginRestore(try Checkpoint(bytes: try self.small()))
+        table.owner.submit(
+            .addFeed(FeedDefinition(id: FeedID(1), name: "feed 1", site: SiteID(2), order: 1)))
+        #expect(try restore.run() == 6)
+        table.owner.flushAndWait()
+        #expect(try self.distance(table, 2, self.longer) == 4)
+        #expect(try self.distance(table, 1, self.longer) == nil)
+        #expect(try self.distance(table, 0, self.longer) == 4)
+    }
+
     @Test("that is given up half way leaves an empty table that works")
     func abandoned() throws {
         let table = try self.started()

@@ -294,6 +294,19 @@ struct RoundTripTests {
         #expect(now.last?.average == 10_000)
     }
 
+    @Test("that are remembered as of the future are of now, or they would stay for ever")
+    func restoringOfTheFuture() throws {
+        let table = try TableUnderTest()
+        table.owner.submit(
+            .restoreRoundTrips([
+                RoundTripReport(
+                    prefix: try IPPrefix(parsing: "11.0.0.0/8"), site: SiteID(0),
+                    average: 500_000, observed: 1 << 40, used: .zero)
+            ]))
+        table.owner.flushAndWait()
+        #expect(try RoundTripRandomTests.list(table, nil, 9).first?.observed == 1_000_000)
+    }
+
     @Test("are numbers of milliseconds from 0 to a minute")
     func milliseconds() {
         #expect(RoundTrip.microseconds(milliseconds: 0) == 1)
