@@ -19,6 +19,12 @@ final class LookupTrie: @unchecked Sendable {
     let marks = AttachedMarks()
     private var retiredNodes: [(epoch: UInt64, node: UInt32)] = []
     private var retiredStart = 0
+    private let usesHugePages: Bool
+    private var rootPagesTaken = 0
+    private var nodePagesTaken = 0
+
+    /// Nodes that a slice of building takes: far fewer than these.
+    private static let nodesOfSlice = 8192
 
     /// - Parameters:
     ///   - nodeCapacity: Nodes at most; address space is reserved for as many.
@@ -26,6 +32,7 @@ final class LookupTrie: @unchecked Sendable {
     /// - Throws: Where the system refuses the address space.
     init(nodeCapacity: Int, large: Bool) throws(TableResourceError) {
         self.nodeCapacity = min(nodeCapacity, 1 << 30)
+        self.usesHugePages = large
         self.rootMemory = try ReservedMemory(
             bytes: 4 << LookupBase.rootBits, hugePages: large)
         self.nodeMemory = try ReservedMemory(
@@ -41,6 +48,26 @@ final class LookupTrie: @unchecked Sendable {
     }
 
     var mappings: [ReservedMemory] { [self.rootMemory, self.nodeMemory, self.mixedMemory] }
+
+    /// Takes one more huge page from the system before a slice of building needs it: all of it is
+    /// made zero then, which takes about as long as a slice.
+    ///
+    /// - Returns: False where everything is there that a slice can need.
+    func takeAhead() -> Bool {
+        guard self.usesHugePages else { return false }
+        if self.rootPagesTaken * ReservedMemory.hugePage < self.rootMemory.byteCount {
+            self.rootMemory.touch(at: self.rootPagesTaken * ReservedMemory.hugePage)
+            self.rootPagesTaken += 1
+            return true
+        }
+        let taken = self.nodePagesTaken * ReservedMemory.hugePage
+        guard taken < (self.nodeHighWater + Self.nodesOfSlice) * 64,
+            taken < self.nodeMemory.byteCount
+        else { return false }
+        self.nodeMemory.touch(at: taken)
+        self.nodePagesTaken += 1
+        return true
+    }
 
     /// Before and after entries and bits are stored.
     @inline(__always)

@@ -36,6 +36,12 @@ final class ReservedMemory: @unchecked Sendable {
         if hugePages { madvise(self.base, self.byteCount, MADV_HUGEPAGE) }
     }
 
+    /// Makes the system give memory for the page at an offset; what is there stays.
+    func touch(at offset: Int) {
+        let byte = self.base.load(fromByteOffset: offset, as: UInt8.self)
+        self.base.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
+    }
+
     /// Gives whole pages back to the system, which read as zero then.
     func discard(from offset: Int, bytes: Int) {
         madvise(self.base + offset, bytes, MADV_DONTNEED)

@@ -83,6 +83,8 @@ final class ShadowBuild {
     /// Builds on until the slice ends.
     func build(_ slice: inout WorkSlice) {
         while !slice.isSpent, !self.isFull, let family = self.family {
+            // That was the slice.
+            if self.trie(family).takeAhead() { return }
             if let position = self.build(family, &slice) {
                 self.position = position
             } else {
