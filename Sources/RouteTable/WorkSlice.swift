@@ -71,7 +71,10 @@ package struct StepPolicy: Sendable {
 
     package init() {}
 
+    /// A slice for one kind of work.
+    ///
     /// - Parameter kinds: Kinds of work that get a slice each before others are looked after.
+    /// - Returns: The slice, shorter where there are many.
     func slice(among kinds: Int = 1) -> WorkSlice {
         self.units.map { WorkSlice(units: $0) }
             ?? WorkSlice(microseconds: 2 * self.microseconds / max(2, kinds))
