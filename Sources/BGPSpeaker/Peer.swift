@@ -81,12 +81,14 @@ final class Peer {
 
     /// Takes settings that the session can go on under.
     func adjust(to settings: PeerSettings) -> Bool {
-        guard settings.canContinue(from: self.settings), self.machine.adjust(to: settings.session)
+        guard settings.canContinue(from: self.settings),
+            let actions = self.machine.adjust(to: settings.session)
         else { return false }
         let hasNewKey = settings.authentication != self.settings.authentication
         self.settings = settings
         self.feed.settings = settings
         if hasNewKey { self.connections.values.forEach { self.changeKey(of: $0) } }
+        for action in actions { self.perform(action) }
         return true
     }
 
