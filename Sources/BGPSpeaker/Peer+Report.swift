@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BGPSession
+import BGPWire
 
 /// What `show` tells of a peer.
 extension Peer {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import BGPSession
 import RouteTable
 
 /// The speaker's peers: those of the configuration in its order, then those of ranges as they

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Addressing
-public import BGPWire
+import BGPWire
 
 /// How many prefixes a feed may have, by family, and what becomes of a session that brings more.
 public struct PrefixLimits: Sendable, Hashable {

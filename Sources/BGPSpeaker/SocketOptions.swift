@@ -109,7 +109,7 @@ struct SocketOptions {
                 &value, &endpoint, CInt(prefix.length), self.isIPv6, key, key.count))
         let isHost = prefix.length == prefix.family.width
         let name = isHost ? martlet_tcp_md5_option : martlet_tcp_md5_ext_option
-        try self.set(CInt(IPPROTO_TCP), CInt(name.rawValue), value)
+        try self.set(CInt(IPPROTO_TCP), CInt(name), value)
     }
 
     private func setAO(
@@ -123,7 +123,7 @@ struct SocketOptions {
                 &value, &endpoint, CInt(prefix.length), self.isIPv6,
                 tuple.algorithm.kernelName, tuple.sendID, tuple.receiveID, isCurrent, key,
                 key.count))
-        try self.set(CInt(IPPROTO_TCP), CInt(martlet_tcp_ao_add_option.rawValue), value)
+        try self.set(CInt(IPPROTO_TCP), CInt(martlet_tcp_ao_add_option), value)
     }
 
     private func removeAO(_ prefix: IPPrefix, _ tuple: Authentication.KeyTuple) throws {
@@ -133,7 +133,7 @@ struct SocketOptions {
             martlet_tcp_ao_delete_fill(
                 &value, &endpoint, CInt(prefix.length), self.isIPv6, tuple.sendID,
                 tuple.receiveID))
-        try self.set(CInt(IPPROTO_TCP), CInt(martlet_tcp_ao_del_option.rawValue), value)
+        try self.set(CInt(IPPROTO_TCP), CInt(martlet_tcp_ao_del_option), value)
     }
 
     private static func check(_ isFilled: Bool) throws {

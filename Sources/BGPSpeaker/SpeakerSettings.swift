@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Addressing
+import BGPSession
 public import RouteTable
 
 /// Neighbours that come as they like, all within a prefix, each a feed of its own.

@@ -216,7 +216,7 @@ extension Configuration.BGPSource {
     var addresses: IPPrefix { self.range ?? IPPrefix(host: self.peer) }
 
     /// Why two feeds can't be told apart, or are in each other's way, up to the line.
-    fileprivate func conflict(_ name: String, with other: Self, _ otherName: String) -> String? {
+    func conflict(_ name: String, with other: Self, _ otherName: String) -> String? {
         switch (self.range, other.range) {
         case (nil, nil): break
         case (let a?, let b?):
