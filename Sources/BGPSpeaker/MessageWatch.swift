@@ -40,15 +40,40 @@ public final class MessageWatch: SessionTap {
     /// Ends what is seen.
     public func finish() { self.continuation.finish() }
 
-    /// What is seen, one after the other: for one reader.
-    public func next(_ iterator: inout AsyncStream<Sight>.Iterator) async -> Sight? {
-        guard let sight = await iterator.next() else { return nil }
-        let cost = Self.cost(sight)
-        self.waiting.withLock { $0.bytes -= cost }
-        return sight
+    /// What is seen as lines of text, one after the other. There is one reader.
+    public func lines(
+        _ text: @escaping @Sendable (Sight) -> [String]
+    ) -> AsyncStream<String> {
+        let reader = Reader(watch: self, text: text)
+        return AsyncStream { await reader.next() } onCancel: { self.finish() }
     }
 
-    public func makeIterator() -> AsyncStream<Sight>.Iterator { self.stream.makeAsyncIterator() }
+    private actor Reader {
+        private let watch: MessageWatch
+        private let text: @Sendable (Sight) -> [String]
+        private var waiting: ArraySlice<String> = []
+
+        init(watch: MessageWatch, text: @escaping @Sendable (Sight) -> [String]) {
+            self.watch = watch
+            self.text = text
+        }
+
+        func next() async -> String? {
+            while self.waiting.isEmpty {
+                guard let sight = await self.watch.take() else { return nil }
+                self.waiting = self.text(sight)[...]
+            }
+            return self.waiting.popFirst()
+        }
+    }
+
+    private func take() async -> Sight? {
+        // A new iterator goes on where the one before was: the stream keeps its own place.
+        var iterator = self.stream.makeAsyncIterator()
+        guard let sight = await iterator.next() else { return nil }
+        self.waiting.withLock { $0.bytes -= Self.cost(sight) }
+        return sight
+    }
 
     public func message(
         _ bytes: RawSpan, _ direction: MessageDirection, of session: TappedSession

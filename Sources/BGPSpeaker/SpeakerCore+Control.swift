@@ -28,8 +28,10 @@ extension SpeakerCore {
             kept.append(self.change(rest.remove(at: old), to: settings, &report))
         }
         for peer in rest {
-            if let settings = self.guestSettings(peer) {
-                kept.append(self.change(peer, to: settings, &report))
+            if let (settings, definition) = self.guestSettings(peer) {
+                let peer = self.change(peer, to: settings, &report)
+                self.appeared(peer, definition)
+                kept.append(peer)
             } else {
                 report.append(
                     "feed \(peer.settings.name): session ended, it is configured no more")
@@ -47,14 +49,17 @@ extension SpeakerCore {
     }
 
     /// What a neighbour of a range is to be like; nil where the range has it no more.
-    private func guestSettings(_ peer: Peer) -> PeerSettings? {
+    private func guestSettings(_ peer: Peer) -> (PeerSettings, FeedDefinition)? {
         let address = peer.settings.peerAddress
         guard
             let range = self.settings.ranges.first(where: { $0.template.feed == peer.range }),
             range.prefix.contains(address), range.slots.contains(peer.settings.feed),
             !self.settings.peers.contains(where: { $0.peerAddress == address })
         else { return nil }
-        return range.settings(of: address, feed: peer.settings.feed)
+        let feed = peer.settings.feed
+        return (
+            range.settings(of: address, feed: feed), range.definition(of: address, feed: feed)
+        )
     }
 
     private func change(

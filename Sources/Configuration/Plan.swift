@@ -94,7 +94,10 @@ extension Configuration {
         return Plan(
             assignment: assignment, sites: sites, policies: assignment.policies,
             policyNames: policyNames, zones: zones,
-            feeds: definitions,
+            feeds: definitions.filter { definition in
+                // A range is no feed of the table: its neighbours are.
+                self.feeds.first { $0.name == definition.name }?.slotCount == 0
+            },
             staleTimes: Dictionary(
                 self.feeds.compactMap { feed in
                     assignment.feeds[feed.name].map { ($0, feed.staleTime) }

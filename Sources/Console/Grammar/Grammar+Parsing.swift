@@ -87,12 +87,24 @@ struct Parse: Sendable {
 }
 
 extension Grammar {
-    /// Splits a line into words. What follows the keyword `complete` stays one word, blanks and all.
+    /// Splits a line into words. What follows the keyword `complete` stays one word, blanks and all;
+    /// so does the sentence of a shutdown.
     static func tokens(of line: some StringProtocol) -> [Substring] {
         let words = line.split { $0 == " " || $0 == "\t" }.map { Substring($0) }
-        guard words.first?.lowercased() == "complete", words.count > 1 else { return words }
-        let start = line.drop { $0 == " " || $0 == "\t" }.dropFirst("complete ".count)
-        return [words[0], Substring(start)]
+        guard let first = words.first?.lowercased() else { return [] }
+        if first == "complete", words.count > 1 {
+            let start = line.drop { $0 == " " || $0 == "\t" }.dropFirst("complete ".count)
+            return [words[0], Substring(start)]
+        }
+        // `shutdown feed FEED` and a sentence.
+        guard first.hasPrefix("shu"), "shutdown".hasPrefix(first), words.count > 4 else {
+            return words
+        }
+        var rest = Substring(line)
+        for word in words.prefix(3) {
+            rest = rest.drop { $0 == " " || $0 == "\t" }.dropFirst(word.count)
+        }
+        return words.prefix(3) + [rest.drop { $0 == " " || $0 == "\t" }]
     }
 
     /// Understands a line.
