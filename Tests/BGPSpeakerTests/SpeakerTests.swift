@@ -201,7 +201,7 @@ struct SpeakerTests {
                     OpenMessage(
                         asNumber: 65001, holdTimeSeconds: 0, identifier: 20, capabilities: [])
                 ).encoded(),
-                "Finite State Machine Error/Unexpected Message in Established State"
+                "Finite State Machine Error/Unexpected Message in Established State: OPEN"
             ),
         ])
     func garbage(bytes: [UInt8], words: String) async throws {

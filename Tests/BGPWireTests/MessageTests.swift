@@ -45,7 +45,7 @@ struct MessageFrameTests {
     @Test(
         "lengths out of range for their type",
         arguments: [
-            (0, 4), (18, 4), (20, 4), (28, 1), (22, 2), (20, 3), (22, 5), (4097, 2), (65535, 2),
+            (0, 4), (18, 4), (20, 4), (28, 1), (22, 2), (20, 3), (18, 5), (4097, 2), (65535, 2),
         ] as [(Int, UInt8)])
     func lengths(length: Int, type: UInt8) {
         let data = [UInt8(length >> 8), UInt8(length & 255)]
