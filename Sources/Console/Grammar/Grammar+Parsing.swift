@@ -142,7 +142,9 @@ extension Grammar {
                 case .keyword(let keyword) where keyword == word:
                     exact.append(parse.advanced(by: expected))
                 case .keyword(let keyword):
-                    if keyword.hasPrefix(word) { others.append(parse.advanced(by: expected)) }
+                    if Self.may(word, mean: keyword) {
+                        others.append(parse.advanced(by: expected))
+                    }
                 case .argument(let kind):
                     if case .success(let value) = kind.parse(token) {
                         others.append(parse.advanced(by: expected, value: value))
@@ -151,6 +153,12 @@ extension Grammar {
             }
         }
         return exact.isEmpty ? others : exact
+    }
+
+    /// Whether a word is a keyword cut short. `sh` has always been `show`: what ends a session
+    /// takes a letter more.
+    static func may(_ word: String, mean keyword: String) -> Bool {
+        keyword.hasPrefix(word) && (keyword != "shutdown" || word.count > 2 || word.isEmpty)
     }
 
     private static func refusal(of token: Substring, after parses: [Parse]) -> GrammarError {
