@@ -212,6 +212,7 @@ struct CommandTests {
                 Total number of neighbors 2
 
                 Last errors
+                  tokyo-edge: record 7 ends early
 
                 """
             ),
