@@ -172,7 +172,7 @@ public final class BGPSpeaker: Sendable {
     /// Resets a session: Cease/Administrative Reset, with a sentence for the peer's log. The
     /// routes stay, stale, until they come again. One that a limit keeps down begins again.
     ///
-    /// - Parameter feed: For a range's, all of its neighbours are meant; so in all orders.
+    /// In all orders a range's feed means all of its neighbours.
     @discardableResult
     public func clear(_ feed: FeedID, message: String? = nil) async -> SessionOrder {
         await self.order { $0.clear(feed, .cease(.administrativeReset, message: message)) }

@@ -55,7 +55,10 @@ final class FeedLink {
     func up(_ negotiation: Negotiation) {
         self.census.begin()
         self.sink.reflected = 0
-        self.handle(.up(FeedLife.Terms(negotiation, longest: self.settings.options.longLivedStaleTime)))
+        self.handle(
+            .up(
+                FeedLife.Terms(
+                    negotiation, longest: self.settings.options.longLivedStaleTime)))
     }
 
     func down(_ end: SessionEnd) {
@@ -163,8 +166,8 @@ final class FeedLink {
 }
 
 extension FeedLife.Terms {
-    /// - Parameter longest: The most that an operator lets stale routes live beyond the restart
-    ///   time.
+    /// What both said; `longest` is the most that an operator lets stale routes live beyond the
+    /// restart time.
     init(_ negotiation: Negotiation, longest: Duration?) {
         self.init(
             families: negotiation.context.families,

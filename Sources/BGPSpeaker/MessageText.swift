@@ -9,11 +9,8 @@ public enum MessageText {
     /// Prefixes of one message that are listed; of more their number is told.
     static let listedPrefixes = 50
 
-    /// A message in one line or a few.
-    ///
-    /// - Parameters:
-    ///   - bytes: The whole message, marker and header included.
-    ///   - context: How an UPDATE is read; nil where none was agreed yet.
+    /// A whole message, marker and header included, in one line or a few. An UPDATE is read as
+    /// `context` says; without one only its length is told.
     public static func lines(_ bytes: [UInt8], context: DecodeContext?) -> [String] {
         let span = bytes.span.bytes
         do throws(Notification) {
@@ -48,7 +45,8 @@ public enum MessageText {
     }
 
     private static func words(_ refresh: RouteRefreshMessage) -> String {
-        let family = refresh.family.map { "\($0) unicast" }
+        let family =
+            refresh.family.map { "\($0) unicast" }
             ?? "family \(refresh.familyNumber)/\(refresh.subsequentNumber)"
         switch refresh.subtype {
         case .request: return "ROUTE-REFRESH: routes of \(family), please"
@@ -69,12 +67,15 @@ public enum MessageText {
             lines.append("  ! \(complaint); bytes \(complaint.hexadecimal)")
         }
         if case .resetSession = update.disposition { return lines }
-        if update.announcesPrefixes { lines.append("  " + Self.words(update.attributes.attributes)) }
+        if update.announcesPrefixes {
+            lines.append("  " + Self.words(update.attributes.attributes))
+        }
         var list = PrefixList("withdrawn")
         try? update.forEachWithdrawn(in: body, context: context) { list.add($0, $1, context) }
         list.end(into: &lines)
         list = PrefixList(
-            "announced", nextHop: update.attributes.mpReach.flatMap { field in
+            "announced",
+            nextHop: update.attributes.mpReach.flatMap { field in
                 field.family == nil ? nil : field.nextHop
             })
         try? update.forEachReachable(in: body, context: context) { list.add($0, $1, context) }

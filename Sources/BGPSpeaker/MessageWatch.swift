@@ -45,7 +45,11 @@ public final class MessageWatch: SessionTap {
         _ text: @escaping @Sendable (Sight) -> [String]
     ) -> AsyncStream<String> {
         let reader = Reader(watch: self, text: text)
-        return AsyncStream { await reader.next() } onCancel: { self.finish() }
+        return AsyncStream {
+            await reader.next()
+        } onCancel: {
+            self.finish()
+        }
     }
 
     private actor Reader {

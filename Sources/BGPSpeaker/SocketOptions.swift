@@ -77,9 +77,8 @@ struct SocketOptions {
     // MARK: Keys
 
     /// Has the segments of all addresses under a prefix signed, and unsigned ones dropped; in
-    /// place of the key that was set for it.
-    ///
-    /// - Parameter isConnection: Not a listener: the key is used at once.
+    /// place of the key that was set for it. On a connection, which is no listener, it is used at
+    /// once.
     func set(
         _ authentication: Authentication, for prefix: IPPrefix, isConnection: Bool
     ) throws(SocketKeyError) {

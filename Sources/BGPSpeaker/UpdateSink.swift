@@ -85,7 +85,9 @@ struct UpdateSink {
             self.announcedByFamily.ipv4 += reachable
         }
         self.announcedByFamily.ipv4 += classic
-        if update.attributes.attributes.originatorID != nil { self.reflected += reachable + classic }
+        if update.attributes.attributes.originatorID != nil {
+            self.reflected += reachable + classic
+        }
     }
 }
 

@@ -39,9 +39,8 @@ final class ServerLink {
 
     // MARK: Talking
 
-    /// Sends a line and gives the lines of the reply to `show` as they come.
-    ///
-    /// - Parameter isLive: The reply has no end of its own: Ctrl-C has it ended.
+    /// Sends a line and gives the lines of the reply to `show` as they come. A reply that `isLive`
+    /// has no end of its own: Ctrl-C has it ended.
     func ask(
         _ line: String, isLive: Bool = false, _ show: (String) -> Void
     ) throws(LinkError) -> Outcome {

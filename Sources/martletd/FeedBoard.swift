@@ -64,10 +64,7 @@ final class FeedBoard: Sendable {
     subscript(feed: FeedID) -> Entry? { self.state.withLock { $0.entries[feed] } }
 
     /// The feeds there are from now on: those that stay keep their state, new ones start lost.
-    ///
-    /// - Parameters:
-    ///   - files: Those that come from files.
-    ///   - ranges: Those that only stand for their neighbours.
+    /// Some come from files; `ranges` only stand for their neighbours.
     func define(
         _ feeds: [FeedDefinition], files: Set<FeedID>, ranges: [FeedDefinition] = []
     ) {
