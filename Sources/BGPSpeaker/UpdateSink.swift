@@ -47,7 +47,7 @@ struct UpdateSink {
             self.batch.withdraw(prefix)
             withdrawn += 1
         }
-        if update.disposition == .treatAsWithdraw {
+        if update.disposition >= .ineligible {
             try? update.forEachAnnounced(in: body, context: context) { _, prefix in
                 self.batch.withdraw(prefix)
                 withdrawn += 1
@@ -94,6 +94,8 @@ extension RouteAttributes {
             asPath: attributes.asPath ?? .empty, nextHop: nextHop,
             multiExitDiscriminator: attributes.multiExitDiscriminator,
             localPreference: attributes.localPreference, communities: communities)
+        self.hasLongLivedStale = attributes.staleMarks.contains(.longLivedStale)
+        self.refusesLongLivedStale = attributes.staleMarks.contains(.notLongLived)
         if kept == .length { self = self.keeping(.length) }
     }
 }

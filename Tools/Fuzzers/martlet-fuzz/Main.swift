@@ -22,6 +22,7 @@ private let fuzzers: [String: Fuzzer] = [
     "open": fuzzOpens,
     "roundtrips": fuzzRoundTrips,
     "routemap": fuzzRouteMaps,
+    "rtr": fuzzRTR,
     "textdump": fuzzTextDumps,
 ]
 
