@@ -20,6 +20,7 @@ public protocol FileLoader: Sendable {
     ///   - replacing: The feeds have routes that stay in force if the file is bad. It is read
     ///     twice then: once to see that it is good. Without it, a bad file leaves the feeds empty.
     /// - Returns: What was loaded; not all of it may be visible to readers yet.
+    /// - Throws: As ``check()`` does.
     @discardableResult
     func load(into owner: TableOwner, replacing: Bool) throws -> DumpLoader.Report
 }

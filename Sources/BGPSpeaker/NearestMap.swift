@@ -22,6 +22,7 @@ public struct NearestMap: Sendable {
     ///   - owner: The table. What it has been given before is waited for.
     ///   - sites: Its sites, and the AS number that stands for each.
     ///   - maximum: Sites in a list at most; nil: all that have a route.
+    /// - Throws: Where the table has no place for another reader.
     public init(
         of owner: TableOwner, sites: [(id: SiteID, asNumber: ASNumber)], maximum: Int? = nil
     ) throws {
@@ -47,12 +48,13 @@ public struct NearestMap: Sendable {
                 }
                 return answers
             }
-            self.entries += PrefixAggregation(
-                family,
-                runs: runs.lazy.map { run in
-                    .init(start: run.start, answer: answers[Int(run.classID)])
-                }
-            ).entries
+            self.entries +=
+                PrefixAggregation(
+                    family,
+                    runs: runs.lazy.map { run in
+                        .init(start: run.start, answer: answers[Int(run.classID)])
+                    }
+                ).entries
         }
     }
 

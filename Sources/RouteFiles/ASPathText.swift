@@ -28,7 +28,8 @@ enum ASPathText {
                     throw AddressSyntaxError(.unexpectedCharacter(byte), offset: position)
                 }
                 take()
-                kind = byte == UInt8(ascii: "{")
+                kind =
+                    byte == UInt8(ascii: "{")
                     ? .set
                     : byte == UInt8(ascii: "(") ? .confederationSequence : .confederationSet
                 position += 1

@@ -39,6 +39,7 @@ struct LineSource: ~Copyable {
     ///   - body: Called with the line, its number, and whether it was longer than
     ///     ``maximumLength``: the rest is missing then.
     /// - Returns: What `body` returned; nil at the end of the file.
+    /// - Throws: ``InputFileError``.
     mutating func next<State, Result>(
         _ state: inout State,
         _ body: (inout State, Span<UInt8>, _ number: Int, _ wasCut: Bool) -> Result
@@ -123,7 +124,9 @@ extension TextLines {
     /// A line without CR and blanks at its end.
     static func withoutEnd(_ line: Span<UInt8>) -> Range<Int> {
         var end = line.count
-        while end > 0, Self.isBlank(line[end - 1]) || line[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+        while end > 0, Self.isBlank(line[end - 1]) || line[end - 1] == UInt8(ascii: "\r") {
+            end -= 1
+        }
         return 0..<end
     }
 

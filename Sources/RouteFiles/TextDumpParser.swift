@@ -53,7 +53,8 @@ struct TextDumpParser {
             self.scratch.removeAll(keepingCapacity: true)
             TextLines.clean(line, into: &self.scratch)
             let cleaned = self.scratch
-            return self.takeClean(cleaned.span.extracting(TextLines.withoutEnd(cleaned.span)), number)
+            return self.takeClean(
+                cleaned.span.extracting(TextLines.withoutEnd(cleaned.span)), number)
         }
         return self.takeClean(line.extracting(TextLines.withoutEnd(line)), number)
     }

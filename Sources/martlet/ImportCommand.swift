@@ -34,7 +34,9 @@ struct ImportCommand: AsyncParsableCommand {
         var output: String?
 
         @Option(
-            help: "Sites on a line at most: fewer make fewer lines. All that have a route, if unsaid.")
+            help:
+                "Sites on a line at most: fewer make fewer lines. All that have a route, if unsaid."
+        )
         var nearest: Int?
 
         @Option(help: "Whose routes are meant where a table doesn't say: the peer's address.")

@@ -77,7 +77,9 @@ struct RouteMapImport {
         }
         var files: [File] = []
         for (index, source) in self.sources.enumerated() {
-            guard let site = sites.first(where: { $0.asNumber == source.asNumber }) else { continue }
+            guard let site = sites.first(where: { $0.asNumber == source.asNumber }) else {
+                continue
+            }
             let feed = FeedID(rawValue: UInt16(index))
             owner.submit(
                 .addFeed(
@@ -133,7 +135,8 @@ struct RouteMapImport {
         _ file: File, _ progress: @escaping @Sendable (Double) -> Void
     ) -> any FileLoader {
         let kept = Dictionary(
-            file.feeds.map { ($0.id, KeptAttributes.length) }, uniquingKeysWith: { first, _ in first }
+            file.feeds.map { ($0.id, KeptAttributes.length) },
+            uniquingKeysWith: { first, _ in first }
         )
         switch self.format {
         case .text(let skipsBadLines):

@@ -136,9 +136,10 @@ struct TextDumpLoaderTests {
         loader.kept = [FeedID(rawValue: 0): .length]
         try loader.load(into: table.owner, replacing: false)
         #expect(try table.distances("10.2.3.4") == [0: 4])
-        #expect(try table.routes(of: 0).map { $0.trimmed } == [
-            "10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32",
-        ])
+        #expect(
+            try table.routes(of: 0).map { $0.trimmed } == [
+                "10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32",
+            ])
     }
 }
 

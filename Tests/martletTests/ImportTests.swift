@@ -81,7 +81,8 @@ struct ImportTests {
 
     @Test("reports lines that can't be read by number and text, and leaves them out if told to")
     func badLines() async throws {
-        let text = Self.near + "\nfish\n*> 12.0.0.0         192.0.2.1                0             0 1 i\n"
+        let text =
+            Self.near + "\nfish\n*> 12.0.0.0         192.0.2.1                0             0 1 i\n"
         try await self.withFiles(["near.txt": text]) { folder in
             let path = "\(folder.path)/near.txt"
             let bad = try await Client.run(["import", "text", "64600:\(path)"])
