@@ -72,7 +72,7 @@ struct CheckpointOutline {
             throw .damaged(part: "header", offset: 0)
         }
         let version: UInt32 = self.number(header, 8)
-        guard version == CheckpointFormat.version else {
+        guard (CheckpointFormat.oldestVersion...CheckpointFormat.version).contains(version) else {
             throw .otherVersion(version, known: CheckpointFormat.version)
         }
         return self.number(header, 16)
