@@ -53,6 +53,7 @@ package struct EpochJoin {
     /// - Parameters:
     ///   - current: The feed's epoch.
     ///   - keptSince: Routes of older epochs are on their way out; nil where none are.
+    /// - Returns: Sixteen new numbers.
     package func numbers(at current: UInt32, keptSince: UInt32?) -> UInt64 {
         let newest = (current &- self.first) & 15
         var numbers: UInt64 = 0

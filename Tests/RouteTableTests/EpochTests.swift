@@ -85,7 +85,9 @@ struct EpochTests {
         }
     }
 
-    @Test("are never mistaken for each other, whenever End-of-RIB comes", arguments: 0..<40 as Range<UInt64>)
+    @Test(
+        "are never mistaken for each other, whenever End-of-RIB comes",
+        arguments: 0..<40 as Range<UInt64>)
     func numbers(seed: UInt64) {
         var random = SplitMix(seed: seed)
         var model = Model(pages: 1 + random.below(40))
