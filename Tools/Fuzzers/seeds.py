@@ -92,6 +92,22 @@ def dns():
     yield query("www.example.com", 1, b"", flags=0x2100)
 
 
+def rtr(version):
+    """An RPKI cache's answer, a change to it, and messages that end a session."""
+    def pdu(kind, field, body):
+        return struct.pack(">BBHI", version, kind, field, 8 + len(body)) + body
+
+    def four(flags, last, asn):
+        return pdu(4, 0, bytes((flags, 24, last, 0, 192, 0, 2, 0)) + struct.pack(">I", asn))
+    six = pdu(6, 0, bytes((1, 32, 48, 0)) + bytes.fromhex("20010db8" + "00" * 12) + b"\0\0\xfd\xe8")
+    intervals = struct.pack(">III", 3600, 600, 7200) if version else b""
+    end = pdu(7, 7, struct.pack(">I", 1) + intervals)
+    error = pdu(10, 2, struct.pack(">I", 8) + pdu(2, 0, b"")[:8] + struct.pack(">I", 2) + b"no")
+    first = pdu(3, 7, b"") + four(1, 24, 64500) + four(1, 26, 0) + six + end
+    yield first + b"\x06" + pdu(3, 7, b"") + four(0, 24, 64500) + end + pdu(0, 7, b"\0\0\0\2")
+    yield first + b"\x06" + pdu(8, 0, b"") + first + b"\x02\x07\x0f" + error + b"\x09\x03\x0f" + first
+
+
 def checkpoint():
     """A table's file of two sites and two feeds; the fuzzer puts the checksums right."""
     def text(word):
@@ -170,6 +186,7 @@ def seeds():
         b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\xff\xff\x18\xff\xf0sh si\r\0?\nshow routes limit 5\n",
         b"explain 2001:db8::1 --json\nhelp\nquit\n", b"show routes longer-than 10.0.0.0/8\n",
         b"observe 192.0.2.0/24 sydney 12.5\nshow round-trips 192.0.2.0/24 limit 3\n"]
+    yield "rtr", list(rtr(0)) + list(rtr(1))
     yield "configuration", [
         routes_file("demo.yaml"), b"router: { as: 65000, id: 192.0.2.1 }\nsites: {}\n",
         b"listen:\n  bgp: [\"[::]:179\"]\n"]
