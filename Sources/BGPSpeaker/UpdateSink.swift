@@ -94,6 +94,8 @@ extension RouteAttributes {
             asPath: attributes.asPath ?? .empty, nextHop: nextHop,
             multiExitDiscriminator: attributes.multiExitDiscriminator,
             localPreference: attributes.localPreference, communities: communities)
+        self.hasLongLivedStale = attributes.staleMarks.contains(.longLivedStale)
+        self.refusesLongLivedStale = attributes.staleMarks.contains(.notLongLived)
         if kept == .length { self = self.keeping(.length) }
     }
 }
