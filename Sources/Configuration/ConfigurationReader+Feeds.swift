@@ -44,19 +44,22 @@ extension ConfigurationReader {
     private static func conflict(
         _ feed: Configuration.FeedEntry, _ other: Configuration.FeedEntry
     ) -> String? {
+        let isSame: Bool
         switch (feed.source, other.source) {
         case (.bgp(let a), .bgp(let b)): return a.conflict(feed.name, with: b, other.name)
-        case (.mrt(let a), .mrt(let b)):
-            return a == b
-                ? "feed '\(feed.name)' has the same peer as feed '\(other.name)'" : nil
-        case (.bgp, .mrt), (.mrt, .bgp): return nil
+        case (.mrt(let a), .mrt(let b)): isSame = a == b
+        case (.text(let a), .text(let b)):
+            isSame = a.file == b.file && a.peer == b.peer && a.peerAS == b.peerAS
+        case (.bgp, _), (.mrt, _), (.text, _): isSame = false
         }
+        return isSame ? "feed '\(feed.name)' has the same peer as feed '\(other.name)'" : nil
     }
 
     private mutating func readFeed(_ entry: Mapping.Entry) -> Configuration.FeedEntry? {
         let name = "feed '\(entry.key)'"
         let keys = [
-            "site", "bgp", "mrt", "read", "stale-time", "guard", "keep", "rules", "limits",
+            "site", "bgp", "mrt", "text", "read", "stale-time", "guard", "keep", "rules",
+            "limits",
         ]
         guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
         let site = mapping.require("site").flatMap(self.siteName)
@@ -64,11 +67,20 @@ extension ConfigurationReader {
             rules.complain("rules are not supported by this version")
         }
         var source: Configuration.Source?
-        switch (mapping["bgp"], mapping["mrt"]) {
-        case (let bgp?, nil): source = self.readBGP(bgp).map { .bgp($0) }
-        case (nil, let mrt?): source = self.readMRT(mrt).map { .mrt($0) }
-        case (.some, let mrt?): mrt.complain("\(name) is either bgp or mrt, not both")
-        case (nil, nil): mapping.complain("\(name) needs bgp or mrt")
+        let sources = ["bgp", "mrt", "text"].compactMap { key in
+            mapping[key].map { (key: key, value: $0) }
+        }
+        if sources.count > 1 {
+            sources[1].value.complain(
+                "\(name) is either \(sources[0].key) or \(sources[1].key), not both")
+        } else if let (key, value) = sources.first {
+            switch key {
+            case "bgp": source = self.readBGP(value).map { .bgp($0) }
+            case "mrt": source = self.readMRT(value).map { .mrt($0) }
+            default: source = self.readText(value).map { .text($0) }
+            }
+        } else {
+            mapping.complain("\(name) needs bgp, mrt or text")
         }
         enum Reading: String, CaseIterable {
             case plain
@@ -89,15 +101,14 @@ extension ConfigurationReader {
         feed.kept = kept
         if case .bgp = feed.source { feed.guardRules = self.result.guardRules }
         feed.limits = limits
-        if let value = mapping["limits"], case .mrt = feed.source {
-            value.complain("limits are for feeds by BGP: a dump has what it has")
-        }
-        if let value = mapping["guard"] {
-            if case .mrt = feed.source {
-                value.complain("guard is for feeds by BGP: a dump loses nothing")
-            } else {
+        switch feed.source {
+        case .bgp:
+            if let value = mapping["guard"] {
                 feed.guardRules = self.guardRules(value, default: feed.guardRules)
             }
+        case .mrt, .text:
+            mapping["guard"]?.complain("guard is for feeds by BGP: a dump loses nothing")
+            mapping["limits"]?.complain("limits are for feeds by BGP: a dump has what it has")
         }
         return feed
     }
@@ -132,5 +143,18 @@ extension ConfigurationReader {
         }
         guard let file else { return nil }
         return Configuration.MRTSource(file: file, peer: peer, peerAS: number)
+    }
+
+    private mutating func readText(_ value: Value) -> Configuration.TextSource? {
+        enum BadLines: String, CaseIterable { case refuse, skip }
+        let keys = ["file", "peer", "peer-as", "bad-lines"]
+        guard let text = value.mapping(allowed: keys) else { return nil }
+        let file = text.require("file").flatMap { self.file($0) }
+        let peer = text["peer"]?.address()
+        let number = text["peer-as"]?.asNumber()
+        let badLines = text["bad-lines"]?.choice(of: BadLines.self)
+        guard let file else { return nil }
+        return Configuration.TextSource(
+            file: file, peer: peer, peerAS: number, skipsBadLines: badLines == .skip)
     }
 }
