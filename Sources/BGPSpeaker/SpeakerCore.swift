@@ -16,6 +16,7 @@ import RouteTable
 final class SpeakerCore {
     let loop: any EventLoop
     let owner: TableOwner
+    let validator: OriginValidator
     let logger: Logger
     let now: @Sendable () -> Int64
     let onFeedState: @Sendable (FeedID, FeedLiveness) -> Void
@@ -35,13 +36,14 @@ final class SpeakerCore {
     static let readSize = 1 << 16
 
     init(
-        settings: SpeakerSettings, loop: any EventLoop, owner: TableOwner, logger: Logger,
-        now: @escaping @Sendable () -> Int64,
+        settings: SpeakerSettings, loop: any EventLoop, owner: TableOwner,
+        validator: OriginValidator, logger: Logger, now: @escaping @Sendable () -> Int64,
         onFeedState: @escaping @Sendable (FeedID, FeedLiveness) -> Void
     ) {
         self.settings = settings
         self.loop = loop
         self.owner = owner
+        self.validator = validator
         self.logger = logger
         self.now = now
         self.onFeedState = onFeedState
@@ -127,6 +129,11 @@ final class SpeakerCore {
         self.peers = kept
         self.settings.peers = peers
         return report
+    }
+
+    /// Hands all that has come on to the table.
+    func flush() {
+        for peer in self.peers { peer.feed.flush() }
     }
 
     var statuses: [PeerStatus] { self.peers.map(\.status) }

@@ -124,7 +124,8 @@ package struct Session: Sendable {
             return self.take(secret: secret.utf8.span, for: .login)
         case .enable(let secret): return self.enable(secret)
         case .ask, .showBGP, .showBGPSummary, .showSites, .showFeeds, .showRoutes,
-            .showRoundTrips, .observe, .showMemory, .showCheckpoint, .checkpoint, .showVersion,
+            .showRoundTrips, .observe, .showRPKI, .showMemory, .showCheckpoint, .checkpoint,
+            .showVersion,
             .showConfiguration, .ready, .reload, .releaseGuard, .complete, .help:
             return .run(command, wantsJSON: invocation.wantsJSON)
         }
