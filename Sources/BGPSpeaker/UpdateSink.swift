@@ -94,8 +94,8 @@ extension RouteAttributes {
             asPath: attributes.asPath ?? .empty, nextHop: nextHop,
             multiExitDiscriminator: attributes.multiExitDiscriminator,
             localPreference: attributes.localPreference, communities: communities)
-        self.hasLongLivedStale = attributes.communities.contains(0xffff_0006)
-        self.refusesLongLivedStale = attributes.communities.contains(0xffff_0007)
+        self.hasLongLivedStale = attributes.staleMarks.contains(.longLivedStale)
+        self.refusesLongLivedStale = attributes.staleMarks.contains(.notLongLived)
         if kept == .length { self = self.keeping(.length) }
     }
 }
