@@ -124,9 +124,9 @@ package struct Session: Sendable {
             return self.take(secret: secret.utf8.span, for: .login)
         case .enable(let secret): return self.enable(secret)
         case .ask, .showBGP, .showBGPSummary, .showSites, .showFeeds, .showRoutes,
-            .showRoundTrips, .observe, .showRPKI, .showMemory, .showCheckpoint, .checkpoint,
-            .showVersion,
-            .showConfiguration, .ready, .reload, .releaseGuard, .complete, .help:
+            .showRoundTrips, .observe, .showMemory, .showCheckpoint, .checkpoint, .showVersion,
+            .showRPKI, .showConfiguration, .showFeed, .order, .debugFeed, .ready, .reload,
+            .releaseGuard, .complete, .help:
             return .run(command, wantsJSON: invocation.wantsJSON)
         }
     }
