@@ -56,6 +56,25 @@ struct DifferenceTests {
                 "as: 65000", "as: 65001",
                 "router: AS 65000, 192.0.2.9 -> AS 65001, 192.0.2.9; all BGP sessions are reset"),
             Change(
+                "peer: 192.0.2.7, as: 7", "peer: 192.0.2.7, as: 7, ttl-security: 1",
+                "feed 'live': reach usual reach -> TTL security, 1 hop at most; the session is "
+                    + "reset"),
+            Change(
+                "peer: 192.0.2.7, as: 7", "peer: 192.0.2.7, as: 7, password-file: x",
+                "feed 'live': signed by nothing -> TCP MD5; the session is reset"),
+            Change(
+                "peer: 192.0.2.7, as: 7", "peer: 192.0.2.7, as: 7, role: customer, delay-open: 2",
+                "feed 'live': usual options -> role customer, delay-open off -> 2 s; the session "
+                    + "is reset"),
+            Change(
+                "peer: 192.0.2.7, as: 7", "peer: 192.0.2.0/24, maximum-peers: 3, as: 7",
+                "feed 'live': peer 192.0.2.7 -> 192.0.2.0/24; the session is reset, connect both "
+                    + "-> passive, maximum-peers 1 -> 3"),
+            Change(
+                "site: a, bgp", "site: a, limits: { ipv6: 3, action: restart }, bgp",
+                "feed 'live': limits as many prefixes as the table takes -> at most 3 IPv6 "
+                    + "prefixes (warn at 80%, then again after 10 min)"),
+            Change(
                 "127.0.0.1:53", "[::1]:53",
                 "listen dns: 127.0.0.1:53 -> [::1]:53, from the next start on"),
             Change(
