@@ -35,7 +35,7 @@ final class TableEngine {
     var roundTripJobs: [RoundTripJob] = []
     /// What changes in the layer of round trips waits for the next image.
     var holdsRoundTrips = false
-    let roundTripGauge = RoundTripGauge()
+    let gauge = TableGauge()
     var pins = PinLayer.empty
     var locations = LocationLayer.empty
 
