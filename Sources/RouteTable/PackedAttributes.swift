@@ -47,11 +47,10 @@ package enum PackedAttributes {
             bytes.append(contentsOf: attributes.asPath.encoded)
         }
         let count = bytes.count - start - self.headBytes
+        let distance = attributes.isIgnored ? self.noDistance : attributes.distance
         let head =
             UInt32(truncatingIfNeeded: min(count, self.maximumBytes))
-            | UInt32(
-                truncatingIfNeeded: attributes.isIgnored ? self.noDistance : attributes.distance)
-                &<< 24
+            | UInt32(truncatingIfNeeded: distance) &<< 24
         bytes.withUnsafeMutableBytes {
             $0.storeBytes(of: head, toByteOffset: start, as: UInt32.self)
         }

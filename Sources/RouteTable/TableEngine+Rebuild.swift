@@ -172,7 +172,6 @@ extension TableEngine {
     func noteClasses() {
         let most = 2 * self.classesAtRebuild + self.steps.deadClasses
         if self.shadow == nil, self.image.classes.count > most { self.requestRebuild() }
-        self.gauge.set(classesAreFull: self.hasNoClassLeft)
     }
 
     /// Whether announcements that can change a distance are refused: so many classes were alive
@@ -184,7 +183,7 @@ extension TableEngine {
         return self.hasNoClassLeft
     }
 
-    private var hasNoClassLeft: Bool {
+    var hasNoClassLeft: Bool {
         let (count, limit) = (self.image.classes.count, self.limits.classes)
         return count >= 2 * limit || count >= limit && self.classesAtRebuild >= limit
     }

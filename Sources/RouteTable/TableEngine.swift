@@ -336,6 +336,7 @@ final class TableEngine {
                 self.discarded.step(&slice)
             }
         }
+        self.gauge.set(classesAreFull: self.hasNoClassLeft)
     }
 
     /// How many kinds of long work are under way.

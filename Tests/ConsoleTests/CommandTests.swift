@@ -66,7 +66,7 @@ struct CommandTests {
             ("reload", "* 1\nnothing has changed\n.\n"),
             (
                 "show bogus",
-                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, routes, round-trips, memory, checkpoint, version, configuration\n"
+                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, feed, routes, round-trips, memory, checkpoint, version, configuration\n"
             ),
             (
                 "show version",
@@ -205,11 +205,14 @@ struct CommandTests {
                 2 BGP AS-PATH entries
                 0 BGP community entries
 
-                Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd
-                203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2
-                202.0.0.1       4       2500       0       0        0    0    0 never    Failed
+                Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd     IPv4     IPv6    Stale Feed
+                203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2         2        0        0 sydney-core
+                202.0.0.1       4       2500       0       0        0    0    0 never    Failed             1        0        0 tokyo-edge
 
                 Total number of neighbors 2
+
+                Last errors
+                  tokyo-edge: record 7 ends early
 
                 """
             ),
@@ -345,6 +348,17 @@ struct CommandTests {
             try await observe("11.0.0.0/8", "tokyo")
                 == "- 429 round trips are known of 1 prefixes, as many as may be\n")
         #expect(try await observe("10.0.0.0/8", "sydney") == "+ ok\n")
+    }
+
+    @Test("observe tells when no further class fits")
+    func observationsWithoutClasses() async throws {
+        let fixture = try await Fixture(limits: TableLimits(classes: 2))
+        await fixture.owner.flush()
+        #expect(
+            try await self.run("observe 10.0.0.0/8 tokyo 10", .machine, on: fixture)
+                == "- 429 the table has 2 classes, as many as may be: observations are refused\n")
+        await fixture.owner.flush()
+        #expect(try await fixture.owner.query { $0.counts() }.refusedObservations == 1)
     }
 
     @Test("show memory adds up, and counts")
