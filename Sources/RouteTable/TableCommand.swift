@@ -42,6 +42,8 @@ public enum TableCommand: Sendable {
     case withdrawPaths(FeedID, pathID: UInt32)
     /// An operator believes a feed whose losses its guard holds: what it withdrew leaves.
     case releaseGuard(FeedID)
+    /// Routes that are held are looked at again.
+    case revise(TableRevision)
     /// All pins at once, in place of those before; the last of equal prefixes wins.
     case setPins([(IPPrefix, [SiteID])])
     /// All locations at once, in place of those before.
@@ -109,7 +111,7 @@ extension TableCommand {
         case .restoreRoundTrips(let reports): for report in reports { try check(report.site) }
         case .setRoundTripRules, .expireRoundTrips, .removeFeed, .routes, .feedUp, .feedComplete,
             .feedDown, .feedFlush, .releaseGuard, .familyComplete, .refreshBegan, .refreshEnded,
-            .longLivedStale, .staleExpired, .withdrawPaths:
+            .longLivedStale, .staleExpired, .withdrawPaths, .revise:
             break
         }
     }

@@ -52,6 +52,9 @@ final class TableEngine {
     /// Feeds whose routes are walked.
     var jobs: [Feed] = []
 
+    /// Looks at routes again, the first of them under way.
+    var revisions: [RevisionJob] = []
+
     /// The next image, while it is built.
     var shadow: ShadowBuild?
     /// Its classes when the paint under way began.
@@ -153,6 +156,7 @@ final class TableEngine {
         case .feedComplete(let id): self.withFeed(id) { self.feedComplete($0) }
         case .feedDown(let id): self.withFeed(id) { self.feedDown($0) }
         case .feedFlush(let id): self.withFeed(id) { self.feedFlush($0) }
+        case .revise(let revision): self.revise(revision)
         case .releaseGuard(let id): self.withFeed(id) { self.releaseGuard($0) }
         case .familyComplete(let id, let family):
             self.withFeed(id) { self.familyComplete($0, family) }
@@ -292,7 +296,7 @@ final class TableEngine {
     /// There is something to do that nothing has to come for.
     var hasWork: Bool {
         self.hasJobs || !self.paints.isEmpty || self.isRebuildPending || self.isBulk
-            || !self.discarded.isEmpty || self.hasGuardWork
+            || !self.discarded.isEmpty || self.hasGuardWork || self.hasRevisionWork
     }
 
     /// A slice of what is long, after each batch and while nothing else is to do.
@@ -323,6 +327,12 @@ final class TableEngine {
                 self.stepJobs(&slice)
             }
         }
+        if self.hasRevisionWork {
+            self.measured(.walk) {
+                var slice = self.steps.slice(among: kinds)
+                self.stepRevisions(&slice)
+            }
+        }
         self.noteClasses()
         if self.rebuildDue != nil || self.shadow != nil || self.wantsReclaim {
             self.measured(.build) {
@@ -343,7 +353,7 @@ final class TableEngine {
     private var kindsOfWork: Int {
         (self.hasGuardWork ? 1 : 0) + (self.paints.isEmpty ? 0 : 1) + (self.jobs.isEmpty ? 0 : 1)
             + (self.rebuildDue == nil && self.shadow == nil ? 0 : 1)
-            + (self.discarded.isEmpty ? 0 : 1)
+            + (self.discarded.isEmpty ? 0 : 1) + (self.hasRevisionWork ? 1 : 0)
     }
 
     /// Notes how long a step held up what waits.
