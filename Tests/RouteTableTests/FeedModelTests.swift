@@ -218,6 +218,18 @@ struct FeedModelTests {
         case 93..<97:
             if ids > 1 { table.apply(.withdrawPaths(feed, pathID: UInt32(random.below(ids)))) }
         case 97: table.apply(.feedFlush(feed))
+        case 98:
+            let chosen = random.below(3)
+            table.apply(
+                .revise(
+                    TableRevision(
+                        feeds: random.chance(50) ? [feed] : nil,
+                        showsAtOnce: random.chance(50)
+                    ) { _, prefix, held in
+                        var attributes = held
+                        attributes.isIgnored = prefix.length % 3 == chosen
+                        return prefix.length == 48 && chosen == 0 ? nil : attributes
+                    }))
         default: table.tick()
         }
     }

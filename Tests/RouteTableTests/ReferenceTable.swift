@@ -97,11 +97,11 @@ struct ReferenceTable {
         case .expireRoundTrips: self.roundTrips.expire(at: self.now)
         case .revise(let revision):
             for (id, feed) in self.feeds where revision.feeds?.contains(id) ?? true {
-                for (prefix, route) in feed.routes
-                where revision.within?.contains(where: { $0.contains(prefix) }) ?? true {
-                    let revised = revision.body(id, prefix, route.attributes)
-                    self.feeds[id]?.routes[prefix] = revised.map {
-                        Route(attributes: $0, since: route.since, isFresh: route.isFresh)
+                for (place, route) in feed.routes
+                where revision.within?.contains(where: { $0.contains(place.prefix) }) ?? true {
+                    let revised = revision.body(id, place.prefix, route.attributes)
+                    self.feeds[id]?.routes[place] = revised.map {
+                        Route(attributes: $0, since: route.since, state: route.state)
                     }
                 }
             }
