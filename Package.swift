@@ -56,6 +56,7 @@ let package = Package(
         // Floor 3
         .target(name: "BGPSession", dependencies: ["BGPWire", "Addressing"]),
         .target(name: "Choice", dependencies: ["RouteTable", "Addressing"]),
+        .target(name: "FeedRules", dependencies: ["BGPWire", "Addressing"]),
 
         // Floor 4
         .target(
@@ -108,6 +109,8 @@ let package = Package(
         .testTarget(name: "DNSWireTests", dependencies: ["DNSWire", "Addressing"]),
         .testTarget(
             name: "BGPSessionTests", dependencies: ["BGPSession", "BGPWire", "Addressing"]),
+        .testTarget(
+            name: "FeedRulesTests", dependencies: ["FeedRules", "BGPWire", "Addressing"]),
         .testTarget(
             name: "ChoiceTests",
             dependencies: [
