@@ -4,6 +4,7 @@
 public import Addressing
 public import BGPSession
 public import BGPWire
+public import FeedRules
 public import RouteTable
 
 /// One neighbour that feeds routes, as the configuration says.
@@ -34,6 +35,8 @@ public struct PeerSettings: Sendable, Hashable {
     public var families: FamilySet
     /// What is kept of the routes' attributes.
     public var kept: KeptAttributes
+    /// Who judges its routes; nil: all count as they are. Two judges are equal if their rules are.
+    public var judge: RouteJudge?
 
     public init(
         name: String, feed: FeedID, localAS: ASNumber, peerAS: ASNumber, routerID: UInt32,
@@ -41,7 +44,7 @@ public struct PeerSettings: Sendable, Hashable {
         connect: ConnectMode = .both, holdTime: Int = 90, staleTime: Duration = .seconds(180),
         quietTime: Duration = .seconds(10), connectRetry: Duration = .seconds(5),
         maximumConnectRetry: Duration = .seconds(120), families: FamilySet = .both,
-        kept: KeptAttributes = .path
+        kept: KeptAttributes = .path, judge: RouteJudge? = nil
     ) {
         self.name = name
         self.feed = feed
@@ -59,6 +62,7 @@ public struct PeerSettings: Sendable, Hashable {
         self.maximumConnectRetry = maximumConnectRetry
         self.families = families
         self.kept = kept
+        self.judge = judge
     }
 
     var session: SessionSettings {
@@ -76,6 +80,7 @@ public struct PeerSettings: Sendable, Hashable {
         hot.connect = self.connect
         hot.connectRetry = self.connectRetry
         hot.maximumConnectRetry = self.maximumConnectRetry
+        hot.judge = self.judge
         return hot == self
     }
 }

@@ -4,6 +4,7 @@
 import Addressing
 import Choice
 import DNSWire
+import FeedRules
 import RouteTable
 
 extension Configuration {
@@ -37,6 +38,8 @@ extension Configuration {
                     + (feed.readsThroughSites ? "  through sites" : "")
                     + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)")
                     + self.guardWords(feed))
+            lines += feed.rules.options.words.map { "    \($0)" }
+            lines += feed.rules.rules.map { "    rule: \($0.words)" }
         }
         if !self.maps.isEmpty {
             lines.append(Self.count(self.maps.count, "route map"))

@@ -5,6 +5,7 @@ public import Addressing
 public import BGPSession
 public import BGPWire
 public import Choice
+public import FeedRules
 public import RouteTable
 
 /// What the file says, checked, with all defaults filled in.
@@ -157,6 +158,8 @@ public struct Configuration: Hashable, Sendable {
         public var staleTime = Duration.seconds(180)
         /// What is kept of the routes' attributes.
         public var kept = KeptAttributes.path
+        /// Which of its routes count, and how.
+        public var rules = RuleSet()
         /// When what it loses is not believed; nil: all is. A dump loses nothing.
         public var guardRules: FeedGuardRules?
     }

@@ -4,6 +4,7 @@
 import Addressing
 import BGPSession
 import BGPWire
+import FeedRules
 import RouteTable
 
 extension ConfigurationReader {
@@ -49,12 +50,11 @@ extension ConfigurationReader {
 
     private mutating func readFeed(_ entry: Mapping.Entry) -> Configuration.FeedEntry? {
         let name = "feed '\(entry.key)'"
-        let keys = ["site", "bgp", "mrt", "read", "stale-time", "guard", "keep", "rules"]
+        let keys =
+            ["site", "bgp", "mrt", "read", "stale-time", "guard", "keep", "rules"]
+            + Self.optionKeys
         guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
         let site = mapping.require("site").flatMap(self.siteName)
-        if let rules = mapping["rules"] {
-            rules.complain("rules are not supported by this version")
-        }
         var source: Configuration.Source?
         switch (mapping["bgp"], mapping["mrt"]) {
         case (let bgp?, nil): source = self.readBGP(bgp).map { .bgp($0) }
@@ -78,6 +78,13 @@ extension ConfigurationReader {
         feed.readsThroughSites = reading == .throughSites
         feed.staleTime = staleTime ?? feed.staleTime
         feed.kept = kept
+        feed.rules.options = self.feedOptions(mapping, default: self.usualOptions)
+        if let rules = mapping["rules"] { feed.rules.rules = self.rules(rules) }
+        if feed.readsThroughSites, feed.rules.options.changesDistance {
+            (mapping["prepends"] ?? mapping["local-preference"] ?? mapping["read"])?.complain(
+                "\(name) reads the paths through sites, and so counts them as they are: neither "
+                    + "prepends: once nor levels of local-preference go with it")
+        }
         if case .bgp = feed.source { feed.guardRules = self.result.guardRules }
         if let value = mapping["guard"] {
             if case .mrt = feed.source {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import FeedRules
 
 /// Turns a document into a Configuration, complaining of what is wrong on the way.
 struct ConfigurationReader {
@@ -20,6 +21,13 @@ struct ConfigurationReader {
     /// The file that is to be written.
     var checkpointFile: Value?
 
+    /// Whether files that lists stand in are looked at.
+    var readsFiles = false
+    /// What feeds can name, and what holds for those that don't say.
+    var prefixLists: [String: PrefixList] = [:]
+    var ruleLists: [String: [Rule]] = [:]
+    var usualOptions = FeedOptions()
+
     /// What is told apart by name or number, and where it was said first.
     var siteLines: [String: Int] = [:]
 
@@ -31,7 +39,7 @@ struct ConfigurationReader {
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
         "zones", "choice", "dns", "guard", "log", "ready", "checkpoint", "limits",
-        "keep",
+        "keep", "prefix-lists", "rules", "feed-options",
     ]
 
     mutating func read(_ root: Value) {
@@ -45,6 +53,11 @@ struct ConfigurationReader {
         }
         if let value = top.require("sites") { self.readSites(value) }
         if let kept = top["keep"].flatMap(Self.kept) { self.result.kept = kept }
+        if let value = top["prefix-lists"] { self.readPrefixLists(value) }
+        if let value = top["rules"] { self.readRuleLists(value) }
+        if let value = top["feed-options"], let options = value.mapping(allowed: Self.optionKeys) {
+            self.usualOptions = self.feedOptions(options, default: self.usualOptions)
+        }
         if let value = top["feeds"] { self.readFeeds(value, in: top) }
         if let value = top["maps"] {
             self.result.maps = value.elements("each of maps").compactMap { self.file($0) }

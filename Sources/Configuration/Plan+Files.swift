@@ -15,6 +15,7 @@ extension Plan.Dump {
             feeds: self.feeds.map { ($0.feed, PeerSelector(address: $0.peer, asNumber: $0.peerAS)) }
         )
         for feed in self.feeds { loader.kept[feed.feed] = feed.kept }
+        for feed in self.feeds { loader.judges[feed.feed] = feed.judge }
         return loader
     }
 }

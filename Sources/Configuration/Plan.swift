@@ -7,6 +7,7 @@ public import Choice
 public import Console
 public import DNSFront
 import DNSWire
+public import FeedRules
 import Glibc
 import NIOCore
 import RouteFiles
@@ -26,6 +27,7 @@ public struct Plan: Sendable {
         public var peer: IPAddress?
         public var peerAS: ASNumber?
         public var kept = KeptAttributes.path
+        public var judge: RouteJudge?
     }
 
     public var assignment: Assignment
@@ -36,6 +38,9 @@ public struct Plan: Sendable {
     public var policyNames: [String: Int]
     public var zones: [Zone]
     public var feeds: [FeedDefinition]
+    /// Who judges the routes of each feed. A feed whose rules haven't changed keeps its judge over
+    /// a reload, who goes on counting.
+    public var judges: [FeedID: RouteJudge]
     /// How long a feed's routes outlive its session.
     public var staleTimes: [FeedID: Duration]
     public var speaker: SpeakerSettings
@@ -67,11 +72,15 @@ extension Configuration {
     ///
     /// - Parameters:
     ///   - previous: The numbers of the configuration that runs; none at the start.
+    ///   - judges: Those of the plan that runs.
     ///   - usualSocket: Where the console's socket is, if the file doesn't say.
     /// - Returns: The plan; its ``Plan/assignment`` goes into the next one.
-    public func plan(after previous: Assignment = Assignment(), usualSocket: String? = nil) -> Plan
-    {
+    public func plan(
+        after previous: Assignment = Assignment(), judges: [FeedID: RouteJudge] = [:],
+        usualSocket: String? = nil
+    ) -> Plan {
         let assignment = previous.next(for: self)
+        let judges = self.judges(assignment, after: previous, judges)
         let sites = self.sites.compactMap { entry -> Site? in
             guard let id = assignment.sites[entry.name] else { return nil }
             return Site(
@@ -93,12 +102,13 @@ extension Configuration {
         return Plan(
             assignment: assignment, sites: sites, policies: assignment.policies,
             policyNames: policyNames, zones: zones,
-            feeds: self.feedDefinitions(assignment),
+            feeds: self.feedDefinitions(assignment), judges: judges,
             staleTimes: Dictionary(
                 self.feeds.compactMap { feed in
                     assignment.feeds[feed.name].map { ($0, feed.staleTime) }
                 }, uniquingKeysWith: { first, _ in first }),
-            speaker: self.speakerSettings(assignment), dumps: self.dumps(assignment),
+            speaker: self.speakerSettings(assignment, judges),
+            dumps: self.dumps(assignment, judges),
             maps: self.maps,
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
@@ -130,7 +140,21 @@ extension Configuration {
         }
     }
 
-    private func speakerSettings(_ assignment: Assignment) -> SpeakerSettings {
+    private func judges(
+        _ assignment: Assignment, after previous: Assignment, _ judges: [FeedID: RouteJudge]
+    ) -> [FeedID: RouteJudge] {
+        var result: [FeedID: RouteJudge] = [:]
+        for feed in self.feeds {
+            guard let id = assignment.feeds[feed.name] else { continue }
+            let known = previous.feeds[feed.name] == id ? judges[id] : nil
+            result[id] = known?.rules == feed.rules ? known : RouteJudge(feed.rules)
+        }
+        return result
+    }
+
+    private func speakerSettings(
+        _ assignment: Assignment, _ judges: [FeedID: RouteJudge]
+    ) -> SpeakerSettings {
         var peers: [PeerSettings] = []
         for feed in self.feeds {
             guard case .bgp(let bgp) = feed.source, let id = assignment.feeds[feed.name],
@@ -144,7 +168,7 @@ extension Configuration {
                     connect: bgp.connect, holdTime: bgp.holdTime, staleTime: feed.staleTime,
                     quietTime: bgp.quietTime, connectRetry: bgp.connectRetry,
                     maximumConnectRetry: bgp.maximumConnectRetry, families: bgp.families,
-                    kept: feed.kept))
+                    kept: feed.kept, judge: judges[id]))
         }
         return SpeakerSettings(
             listen: self.listen.bgp.map { ListenAddress(address: $0.address, port: $0.port) },
@@ -152,14 +176,17 @@ extension Configuration {
     }
 
     /// Feeds that read the same file are fed by one pass over it.
-    private func dumps(_ assignment: Assignment) -> [Plan.Dump] {
+    private func dumps(
+        _ assignment: Assignment, _ judges: [FeedID: RouteJudge]
+    ) -> [Plan.Dump] {
         var dumps: [Plan.Dump] = []
         for feed in self.feeds {
             guard case .mrt(let mrt) = feed.source, let id = assignment.feeds[feed.name] else {
                 continue
             }
             let selection = Plan.Selection(
-                feed: id, peer: mrt.peer, peerAS: mrt.peerAS, kept: feed.kept)
+                feed: id, peer: mrt.peer, peerAS: mrt.peerAS, kept: feed.kept,
+                judge: judges[id])
             if let index = dumps.firstIndex(where: { $0.file == mrt.file }) {
                 dumps[index].feeds.append(selection)
             } else {

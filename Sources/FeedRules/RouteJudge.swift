@@ -181,3 +181,12 @@ public final class RouteJudge: Sendable {
         self.rule(decision)?.readsValidation == true
     }
 }
+
+/// Equal where the rules are, whatever has been counted.
+extension RouteJudge: Hashable {
+    public static func == (a: RouteJudge, b: RouteJudge) -> Bool {
+        a === b || a.rules == b.rules
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(self.rules.rules.count) }
+}
