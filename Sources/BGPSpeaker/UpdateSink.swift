@@ -94,6 +94,8 @@ extension RouteAttributes {
             asPath: attributes.asPath ?? .empty, nextHop: nextHop,
             multiExitDiscriminator: attributes.multiExitDiscriminator,
             localPreference: attributes.localPreference, communities: communities)
+        self.hasLongLivedStale = attributes.communities.contains(0xffff_0006)
+        self.refusesLongLivedStale = attributes.communities.contains(0xffff_0007)
         if kept == .length { self = self.keeping(.length) }
     }
 }

@@ -63,7 +63,7 @@ final class AttributeStore {
         self.at(id).storeBytes(of: next, toByteOffset: 4, as: UInt32.self)
     }
 
-    /// The route's distance.
+    /// The route's distance; ``PackedAttributes/noDistance`` where it is ignored.
     @inline(__always)
     func distance(_ id: UInt32) -> Int {
         Int(self.at(id).load(fromByteOffset: 11, as: UInt8.self))
@@ -71,7 +71,7 @@ final class AttributeStore {
 
     func attributes(_ id: UInt32) -> RouteAttributes { PackedAttributes.unpack(self.packed(id)) }
 
-    /// As ``RouteAttributes/distance(after:)``, without unpacking.
+    /// As ``RouteAttributes/distance(after:)``, without unpacking; nil where the route is ignored.
     func distance(_ id: UInt32, after number: ASNumber) -> Int? {
         PackedAttributes.distance(self.packed(id), after: number)
     }

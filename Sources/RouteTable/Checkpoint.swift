@@ -97,7 +97,7 @@ public final class Checkpoint: @unchecked Sendable {
             throw .damaged(part: "header", offset: 0)
         }
         let version: UInt32 = number(8)
-        guard version == CheckpointFormat.version else {
+        guard (CheckpointFormat.oldestVersion...CheckpointFormat.version).contains(version) else {
             throw .otherVersion(version, known: CheckpointFormat.version)
         }
         var blocks: [Block] = []

@@ -65,7 +65,7 @@ struct CheckpointDamageTests {
         var blocks = CheckpointBlocks(self.good)
         #expect(blocks.sealed == self.good)
         blocks.header[8] = 9
-        #expect(throws: CheckpointError.otherVersion(9, known: 1)) {
+        #expect(throws: CheckpointError.otherVersion(9, known: 2)) {
             try Checkpoint(bytes: blocks.sealed)
         }
         #expect(throws: CheckpointError.tooLarge(bytes: 1 << 40, limit: Checkpoint.maximumBytes)) {

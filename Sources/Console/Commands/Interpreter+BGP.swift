@@ -47,7 +47,11 @@ extension Interpreter {
             }
         }
         guard !paths.isEmpty else { throw ZebraEntry.nothing }
-        let best = ranking.usable.lazy.compactMap { sites.firstIndex(of: $0.site) }.first
+        // An ignored route is no site's path.
+        let usable = paths.indices.filter { !paths[$0].isIgnored }
+        let best = ranking.usable.lazy.compactMap { entry in
+            usable.first { sites[$0] == entry.site }
+        }.first
         return ZebraEntry(
             prefix: prefix ?? IPPrefix(masking: client, length: scope), paths: paths, best: best)
     }
@@ -69,6 +73,9 @@ extension Interpreter {
         path.communities = route.attributes.communities
         path.isInternal = identity?.isInternal ?? false
         path.isStale = route.isStale
+        path.isIgnored = route.attributes.isIgnored
+        path.validation = route.attributes.validation
+        path.tags = route.attributes.tags
         path.prefix = route.prefix
         path.feed = identity?.name
         path.since = route.since
