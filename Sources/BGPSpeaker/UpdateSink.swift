@@ -3,6 +3,7 @@
 
 import Addressing
 import BGPWire
+import FeedRules
 import RouteTable
 
 /// Turns UPDATEs into batches for the table.
@@ -14,13 +15,21 @@ struct UpdateSink {
     let feed: FeedID
     /// Of UPDATEs that are added from now on.
     var kept: KeptAttributes
+    /// Of those too.
+    var judge: RouteJudge? {
+        willSet { self.count() }
+        didSet { self.counts = RuleCounts(rules: self.judge?.rules.rules.count ?? 0) }
+    }
+    private var counts: RuleCounts
     private(set) var batch: RouteBatch
     private(set) var announced = 0
     private(set) var withdrawn = 0
 
-    init(feed: FeedID, keeping kept: KeptAttributes) {
+    init(feed: FeedID, keeping kept: KeptAttributes, judge: RouteJudge? = nil) {
         self.feed = feed
         self.kept = kept
+        self.judge = judge
+        self.counts = RuleCounts(rules: judge?.rules.rules.count ?? 0)
         self.batch = RouteBatch(feed: feed)
     }
 
@@ -31,8 +40,12 @@ struct UpdateSink {
     mutating func take() -> RouteBatch {
         let full = self.batch
         self.batch = RouteBatch(feed: self.feed)
+        self.count()
         return full
     }
+
+    /// Adds what has been decided to the judge's counts.
+    private mutating func count() { self.judge?.tally.take(&self.counts) }
 
     /// Adds what an UPDATE says, which has been decoded and judged: all withdrawn prefixes, and
     /// then the announced ones, or those too as withdrawn.
@@ -53,28 +66,84 @@ struct UpdateSink {
                 withdrawn += 1
             }
         } else if update.announcesPrefixes {
-            var index: (ipv4: Int, mp: Int) = (-1, -1)
-            let attributes = update.attributes.attributes
-            if !update.announced.isEmpty {
-                index.ipv4 = self.batch.intern(
-                    RouteAttributes(
-                        attributes, nextHop: attributes.nextHop, keeping: self.kept))
-            }
-            if let field = update.attributes.mpReach, field.family != nil {
-                index.mp = self.batch.intern(
-                    RouteAttributes(attributes, nextHop: field.nextHop, keeping: self.kept))
-            }
-            try? update.forEachReachable(in: body, context: context) { _, prefix in
-                self.batch.announce(prefix, attributes: index.mp)
-                announced += 1
-            }
-            try? update.forEachClassic(in: body, context: context) { _, prefix in
-                self.batch.announce(prefix, attributes: index.ipv4)
-                announced += 1
-            }
+            announced =
+                self.judge.map { $0.isPlain } ?? true
+                ? self.announce(update, body: body, context: context)
+                : self.announceJudged(update, body: body, context: context)
         }
         self.withdrawn += withdrawn
         self.announced += announced
+    }
+
+    /// Announces all prefixes but default routes where the feed has no use for them.
+    ///
+    /// - Returns: How many.
+    private mutating func announce(
+        _ update: UpdateDecoding, body: RawSpan, context: DecodeContext
+    ) -> Int {
+        var announced = 0
+        var defaultRoutes = 0
+        let ignoresDefaultRoute = self.judge?.ignoresDefaultRoute ?? false
+        var index: (ipv4: Int, mp: Int) = (-1, -1)
+        let attributes = update.attributes.attributes
+        if !update.announced.isEmpty {
+            index.ipv4 = self.batch.intern(
+                RouteAttributes(attributes, nextHop: attributes.nextHop, keeping: self.kept))
+        }
+        if let field = update.attributes.mpReach, field.family != nil {
+            index.mp = self.batch.intern(
+                RouteAttributes(attributes, nextHop: field.nextHop, keeping: self.kept))
+        }
+        func add(_ prefix: IPPrefix, _ index: Int) {
+            guard prefix.length > 0 || !ignoresDefaultRoute else {
+                self.batch.withdraw(prefix)
+                defaultRoutes += 1
+                return
+            }
+            self.batch.announce(prefix, attributes: index)
+            announced += 1
+        }
+        try? update.forEachReachable(in: body, context: context) { add($1, index.mp) }
+        try? update.forEachClassic(in: body, context: context) { add($1, index.ipv4) }
+        if defaultRoutes > 0 { self.counts.defaultRoutes += defaultRoutes }
+        return announced
+    }
+
+    /// Announces the prefixes that the feed's judge lets pass, and withdraws the others: they may
+    /// have passed before.
+    ///
+    /// - Returns: How many have passed.
+    private mutating func announceJudged(
+        _ update: UpdateDecoding, body: RawSpan, context: DecodeContext
+    ) -> Int {
+        guard let judge = self.judge else { return 0 }
+        var announced = 0
+        let decoded = update.attributes.attributes
+        let bytes = body.extracting(update.attributeBytes)
+        func add(_ prefix: IPPrefix, _ attributes: inout JudgedAttributes) {
+            let index = attributes.index(of: prefix, in: &self.batch, counts: &self.counts)
+            guard let index else {
+                self.batch.withdraw(prefix)
+                return
+            }
+            self.batch.announce(prefix, attributes: index)
+            announced += 1
+        }
+        if let field = update.attributes.mpReach, let family = field.family {
+            var attributes = JudgedAttributes(
+                judge, RouteAttributes(decoded, nextHop: field.nextHop, keeping: self.kept),
+                decoded, nextHop: field.nextHop, family: family, bytes: bytes)
+            try? update.forEachReachable(in: body, context: context) { add($1, &attributes) }
+            attributes.finish(&self.counts)
+        }
+        if !update.announced.isEmpty {
+            var attributes = JudgedAttributes(
+                judge, RouteAttributes(decoded, nextHop: decoded.nextHop, keeping: self.kept),
+                decoded, nextHop: decoded.nextHop, family: .ipv4, bytes: bytes)
+            try? update.forEachClassic(in: body, context: context) { add($1, &attributes) }
+            attributes.finish(&self.counts)
+        }
+        return announced
     }
 }
 

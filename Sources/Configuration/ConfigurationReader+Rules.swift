@@ -176,7 +176,9 @@ extension ConfigurationReader {
         let value = value.named("the rule")
         let keys = Self.conditionKeys + ["not"] + Self.actionKeys + ["tag"]
         guard value.isMapping else {
-            value.mustBe("a mapping of conditions and an action, as { community: \"65000:666\", reject: true }")
+            value.mustBe(
+                "a mapping of conditions and an action, as { community: \"65000:666\", reject: true }"
+            )
             return nil
         }
         guard let mapping = value.mapping(allowed: keys) else { return nil }

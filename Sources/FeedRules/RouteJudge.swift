@@ -40,6 +40,9 @@ public final class RouteJudge: Sendable {
     public let looksAtPrefixes: Bool
     /// Whether a rule may ask for the prefix.
     public let hasPrefixRules: Bool
+    /// Whether there is nothing to judge by: no rule, and no option but that about default routes.
+    public let isPlain: Bool
+    public let ignoresDefaultRoute: Bool
 
     public init(_ rules: RuleSet) {
         self.rules = rules
@@ -59,6 +62,10 @@ public final class RouteJudge: Sendable {
             self.bogons != nil || self.lengthsIPv4 != PrefixLengths(0...32)
             || self.lengthsIPv6 != PrefixLengths(0...128)
         self.hasPrefixRules = self.compiled.contains { $0.dependsOnPrefix }
+        self.ignoresDefaultRoute = !options.acceptsDefaultRoute
+        var plain = FeedOptions()
+        plain.acceptsDefaultRoute = options.acceptsDefaultRoute
+        self.isPlain = rules.rules.isEmpty && options == plain
     }
 
     // MARK: Prefixes by the options
