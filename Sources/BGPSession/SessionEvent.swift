@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+public import Addressing
 public import BGPWire
 
 /// One of the two connections that a peering may have for a while (RFC 4271 §6.8), named after
@@ -37,6 +38,10 @@ public enum SessionTimer: Sendable, Hashable {
     case keepalive(ConnectionSlot)
     /// RFC 9687: nothing could be written for too long.
     case sendHold(ConnectionSlot)
+    /// DelayOpen (RFC 4271 §8.1.1): the peer has not said who it is, so we do first.
+    case delayOpen(ConnectionSlot)
+    /// A refresh has begun and ought to have ended (RFC 7313 §4).
+    case refresh(AddressFamily)
 }
 
 /// A message, as far as the state machine cares.
@@ -55,6 +60,9 @@ public enum SessionEvent: Sendable, Hashable {
     case start
     /// ManualStop (2), with what the peer is told.
     case stop(Notification)
+    /// AutomaticStop (8): the session ends for a reason of ours, and another begins after a
+    /// while, or, without one, at the next ``start``.
+    case suspend(Notification, restartAfter: Duration?)
     /// Our dialling succeeded: Tcp_CR_Acked (16).
     case connected
     /// Our dialling came to nothing: TcpConnectionFails (18).
@@ -70,6 +78,9 @@ public enum SessionEvent: Sendable, Hashable {
     case expired(SessionTimer)
     /// All that was sent has left.
     case flushed(ConnectionSlot)
+    /// The peer is to send its routes of these families again (RFC 2918). Nothing comes of it
+    /// unless that was agreed (``Negotiation/canRefresh``).
+    case requestRefresh(FamilySet)
 }
 
 /// What is to be done, in this order.
@@ -93,8 +104,13 @@ public enum SessionAction: Sendable, Hashable {
     case down(SessionEnd)
     /// A try came to nothing.
     case failed(SessionEnd)
-    /// The peer says something about a refresh, on the established session.
-    case refresh(RouteRefreshMessage)
+    /// The peer asks for our routes again, of which there are none.
+    case refreshRequested(RouteRefreshMessage)
+    /// The peer begins to send its routes of a family again: all that it has are doubtful from
+    /// now (RFC 7313 §4). It may begin anew before it has ended.
+    case refreshBegan(AddressFamily)
+    /// It has sent them all, or has taken too long: what is still doubtful is no more.
+    case refreshEnded(AddressFamily, isOverdue: Bool)
 }
 
 /// Why a session, or a try to have one, ended.
@@ -105,6 +121,8 @@ public enum SessionEnd: Error, Sendable, Hashable {
     case connectFailed(String)
     /// We stopped it.
     case stopped(Notification)
+    /// The peer has restarted without closing its connection, and opened another (RFC 4724 §4.2).
+    case replaced
 }
 
 extension SessionEnd: CustomStringConvertible {
@@ -116,6 +134,7 @@ extension SessionEnd: CustomStringConvertible {
         case .connectionLost(let reason?): "connection lost: \(reason)"
         case .connectFailed(let reason): "can't connect: \(reason)"
         case .stopped(let notification): "stopped here: \(notification)"
+        case .replaced: "the peer has restarted: it opened a new connection"
         }
     }
 }

@@ -17,24 +17,35 @@ import BGPWire
 /// only after errors that we found ourselves do we refuse connections for a while. And a second
 /// connection of the peer's replaces its first as long as that has said nothing.
 public struct SessionMachine: Sendable {
-    enum Phase: Sendable, Hashable { case openSent, openConfirm, established }
+    enum Phase: Sendable, Hashable {
+        /// DelayOpen: our OPEN waits for the peer's.
+        case delayed
+        case openSent, openConfirm, established
+    }
 
     struct Connection: Sendable, Hashable {
-        var phase = Phase.openSent
+        var phase = Phase.delayed
+        /// Our OPEN, once it is out.
+        var sent: OpenMessage?
+        /// Once the peer's has come.
         var negotiation: Negotiation?
         /// Something was sent that has not left yet (RFC 9687).
         var isSending = false
     }
 
-    public private(set) var settings: SessionSettings
-    private(set) var isStarted = false
-    private(set) var isHeld = false
-    private(set) var isDialling = false
+    public internal(set) var settings: SessionSettings
+    var isStarted = false
+    var isHeld = false
+    var isDialling = false
+    /// The peer refuses optional parameters: the next OPEN has none (RFC 5492 §3).
+    var omitsCapabilities = false
     /// Tries since the last session that lasted.
-    private(set) var failures = 0
-    private var connections: [ConnectionSlot: Connection] = [:]
-    private var jitter: Jitter
-    private var actions: [SessionAction] = []
+    var failures = 0
+    var connections: [ConnectionSlot: Connection] = [:]
+    /// Families whose refresh has begun and not ended, of the established session.
+    var refreshing: FamilySet = []
+    var jitter: Jitter
+    var actions: [SessionAction] = []
 
     /// RFC 4271 §8.2.2 suggests four minutes for a peer to say who it is.
     public static let openHoldTime = Duration.seconds(240)
@@ -47,23 +58,25 @@ public struct SessionMachine: Sendable {
     }
 
     public var state: SessionState {
-        switch self.furthest {
-        case .established: .established
-        case .openConfirm: .openConfirm
-        case .openSent: .openSent
-        case nil: self.isDialling ? .connect : self.isStarted && !self.isHeld ? .active : .idle
-        }
+        let phases = self.connections.values.map(\.phase)
+        if phases.contains(.established) { return .established }
+        if phases.contains(.openConfirm) { return .openConfirm }
+        if phases.contains(.openSent) { return .openSent }
+        // While OPEN is delayed, RFC 4271 §8.2.2 stays where the connection came about.
+        if self.isDialling || self.connections[.outgoing] != nil { return .connect }
+        return self.isStarted && !self.isHeld ? .active : .idle
     }
 
     /// Takes settings that a session needn't end for: how we connect, and how long we wait.
     ///
-    /// - Returns: False, and nothing is changed, where what we say in OPEN is another.
-    public mutating func adjust(to settings: SessionSettings) -> Bool {
-        guard settings.open == self.settings.open, settings.peerAS == self.settings.peerAS else {
-            return false
-        }
+    /// - Returns: What is to be done, in order; nil, and nothing is changed, where what we say in
+    ///   OPEN is another.
+    public mutating func adjust(to settings: SessionSettings) -> [SessionAction]? {
+        guard settings.canContinue(from: self.settings) else { return nil }
         self.settings = settings
-        return true
+        self.connectAsSet()
+        defer { self.actions.removeAll(keepingCapacity: false) }
+        return self.actions
     }
 
     /// What the established session may do.
@@ -75,14 +88,6 @@ public struct SessionMachine: Sendable {
         ConnectionSlot.allCases.first { self.connections[$0]?.phase == .established }
     }
 
-    private var furthest: Phase? {
-        let phases = self.connections.values.map(\.phase)
-        return phases.contains(.established)
-            ? .established
-            : phases.contains(.openConfirm)
-                ? .openConfirm : phases.isEmpty ? nil : .openSent
-    }
-
     /// Takes one event.
     ///
     /// - Returns: What is to be done, in order.
@@ -90,11 +95,11 @@ public struct SessionMachine: Sendable {
         switch event {
         case .start: self.start()
         case .stop(let notification): self.stop(notification)
+        case .suspend(let notification, let wait): self.suspend(notification, wait)
         case .connected: self.connected()
         case .connectFailed(let reason): self.connectFailed(reason)
         case .accepted: self.accepted()
-        case .closed(let slot, let reason):
-            self.end(slot, .connectionLost(reason))
+        case .closed(let slot, let reason): self.end(slot, .connectionLost(reason))
         case .received(let slot, let message): self.received(message, on: slot)
         case .malformed(let slot, let notification): self.fail(slot, notification)
         case .expired(let timer): self.expired(timer)
@@ -103,170 +108,35 @@ public struct SessionMachine: Sendable {
                 self.connections[slot]?.isSending = false
                 self.actions.append(.stopTimer(.sendHold(slot)))
             }
+        case .requestRefresh(let families): self.requestRefresh(families)
         }
         defer { self.actions.removeAll(keepingCapacity: false) }
         return self.actions
     }
 
-    // MARK: Beginning
-
-    private mutating func start() {
-        guard !self.isStarted else { return }
-        self.isStarted = true
-        self.failures = 0
-        self.begin()
-    }
-
-    /// Out of Idle: to Connect where we dial, else to Active.
-    private mutating func begin() {
-        self.isHeld = false
-        if self.settings.connect.dials { self.dial() }
-    }
-
-    private mutating func dial() {
-        self.isDialling = true
-        self.actions.append(.dial)
-        self.actions.append(
-            .startTimer(
-                .connectRetry, self.jitter.applied(to: self.settings.maximumRetry)))
-    }
-
-    /// The wait before the next try: it doubles with each failure, up to the bound.
-    private mutating func backOff() -> Duration {
-        var wait = self.settings.retry
-        for _ in 0..<min(self.failures, 16) where wait < self.settings.maximumRetry { wait *= 2 }
-        self.failures += 1
-        return self.jitter.applied(to: min(wait, self.settings.maximumRetry))
-    }
-
-    private mutating func connected() {
-        guard self.isDialling else {
-            // It was abandoned, but came about.
-            if self.connections[.outgoing] == nil { self.actions.append(.close(.outgoing)) }
-            return
-        }
-        self.isDialling = false
-        self.actions.append(.stopTimer(.connectRetry))
-        self.introduce(.outgoing)
-    }
-
-    private mutating func connectFailed(_ reason: String) {
-        guard self.isDialling else { return }
-        self.isDialling = false
-        self.actions.append(.failed(.connectFailed(reason)))
-        self.actions.append(.startTimer(.connectRetry, self.backOff()))
-    }
-
-    private mutating func accepted() {
-        guard self.isStarted, !self.isHeld, self.settings.connect.accepts else {
-            self.actions.append(.refuse(.cease(.connectionRejected)))
-            return
-        }
-        guard self.establishedSlot == nil,
-            self.connections[.incoming].map({ $0.phase == .openSent }) ?? true
-        else {
-            self.actions.append(.refuse(.cease(.collisionResolution)))
-            return
-        }
-        if self.connections[.incoming] != nil { self.drop(.incoming) }
-        self.actions.append(.adopt)
-        self.introduce(.incoming)
-    }
-
-    /// Sends OPEN on a new connection.
-    private mutating func introduce(_ slot: ConnectionSlot) {
-        self.connections[slot] = Connection()
-        self.actions.append(.send(slot, .open(self.settings.open)))
-        self.actions.append(.startTimer(.hold(slot), Self.openHoldTime))
-    }
-
-    // MARK: Messages
-
-    private mutating func received(_ message: ReceivedMessage, on slot: ConnectionSlot) {
-        guard let phase = self.connections[slot]?.phase else { return }
-        switch (phase, message) {
-        case (_, .notification(let notification)):
-            self.actions.append(.close(slot))
-            self.end(slot, .received(notification))
-        case (.openSent, .open(let open)): self.received(open, on: slot)
-        case (.openSent, .update), (.openSent, .keepalive), (.openSent, .routeRefresh):
-            self.fail(slot, .state(.inOpenSent))
-        case (.openConfirm, .keepalive): self.establish(slot)
-        case (.openConfirm, .open), (.openConfirm, .update), (.openConfirm, .routeRefresh):
-            self.fail(slot, .state(.inOpenConfirm))
-        case (.established, .open): self.fail(slot, .state(.inEstablished))
-        case (.established, .update), (.established, .keepalive): self.restartHold(slot)
-        case (.established, .routeRefresh(let refresh)):
-            self.restartHold(slot)
-            self.actions.append(.refresh(refresh))
+    private mutating func expired(_ timer: SessionTimer) {
+        switch timer {
+        case .connectRetry: self.connectRetryExpired()
+        case .idleHold:
+            guard self.isStarted, self.isHeld else { return }
+            self.begin()
+        case .stability: if self.establishedSlot != nil { self.failures = 0 }
+        case .hold(let slot): self.fail(slot, .holdTimerExpired)
+        case .keepalive(let slot):
+            guard self.connections[slot]?.negotiation != nil else { return }
+            self.send(.keepalive, on: slot)
+            self.startKeepalive(slot)
+        case .sendHold(let slot):
+            guard self.connections[slot]?.isSending == true else { return }
+            self.fail(slot, Notification(.sendHoldTimerExpired))
+        case .delayOpen(let slot):
+            guard self.connections[slot]?.phase == .delayed else { return }
+            self.sendOpen(slot)
+        case .refresh(let family): self.refreshEnded(family, isOverdue: true)
         }
     }
 
-    private mutating func received(_ open: OpenMessage, on slot: ConnectionSlot) {
-        if let error = self.error(in: open) {
-            self.fail(slot, error)
-            return
-        }
-        guard self.survivesCollision(slot, open) else {
-            self.drop(slot)
-            return
-        }
-        let negotiation = Negotiation(sent: self.settings.open, received: open)
-        self.connections[slot]?.phase = .openConfirm
-        self.connections[slot]?.negotiation = negotiation
-        self.actions.append(.send(slot, .keepalive))
-        self.restartHold(slot)
-        self.startKeepalive(slot)
-    }
-
-    /// RFC 4271 §6.2, RFC 6286 §2.2, RFC 7607 §2: what the form of an OPEN doesn't show.
-    private func error(in open: OpenMessage) -> Notification? {
-        guard open.asNumber == self.settings.peerAS, open.asNumber.rawValue != 0 else {
-            return .open(.badPeerAS)
-        }
-        guard open.identifier != 0,
-            !(self.settings.isInternal && open.identifier == self.settings.identifier)
-        else { return .open(.badIdentifier) }
-        return nil
-    }
-
-    /// RFC 4271 §6.8: of two connections the one stays that the speaker with the higher
-    /// identifier opened, or, where these are equal, the one with the higher AS number
-    /// (RFC 6286 §2.3). An established one always does.
-    ///
-    /// - Returns: Whether `slot`, on which an OPEN has come, stays. The other is dropped then.
-    private mutating func survivesCollision(_ slot: ConnectionSlot, _ open: OpenMessage) -> Bool {
-        switch self.connections[slot.other]?.phase {
-        case nil, .openSent: return true
-        case .established: return false
-        case .openConfirm:
-            let local = (self.settings.identifier, self.settings.localAS.rawValue)
-            let peer = (open.identifier, open.asNumber.rawValue)
-            let survivor: ConnectionSlot = local > peer ? .outgoing : .incoming
-            if survivor == slot { self.drop(slot.other) }
-            return survivor == slot
-        }
-    }
-
-    private mutating func establish(_ slot: ConnectionSlot) {
-        guard let negotiation = self.connections[slot]?.negotiation else { return }
-        self.connections[slot]?.phase = .established
-        if self.connections[slot.other] != nil { self.drop(slot.other) }
-        if self.isDialling {
-            self.isDialling = false
-            self.actions.append(.abandonDial)
-        }
-        self.actions.append(.stopTimer(.connectRetry))
-        self.restartHold(slot)
-        self.actions.append(.startTimer(.stability, Self.stableTime))
-        self.actions.append(.established(slot, negotiation))
-        guard negotiation.exchangesEndOfRIB else { return }
-        for family in negotiation.context.families.families {
-            self.send(.endOfRIB(family), on: slot)
-        }
-    }
-
-    private mutating func send(_ message: OutgoingMessage, on slot: ConnectionSlot) {
+    mutating func send(_ message: OutgoingMessage, on slot: ConnectionSlot) {
         self.actions.append(.send(slot, message))
         guard let connection = self.connections[slot], !connection.isSending,
             let hold = connection.negotiation?.holdTimeSeconds, hold > 0
@@ -276,115 +146,16 @@ public struct SessionMachine: Sendable {
         self.actions.append(.startTimer(.sendHold(slot), .seconds(max(480, 2 * hold))))
     }
 
-    private mutating func restartHold(_ slot: ConnectionSlot) {
+    mutating func restartHold(_ slot: ConnectionSlot) {
         let seconds = self.connections[slot]?.negotiation?.holdTimeSeconds ?? 0
         self.actions.append(
             seconds == 0
                 ? .stopTimer(.hold(slot)) : .startTimer(.hold(slot), .seconds(seconds)))
     }
 
-    private mutating func startKeepalive(_ slot: ConnectionSlot) {
+    mutating func startKeepalive(_ slot: ConnectionSlot) {
         guard let interval = self.connections[slot]?.negotiation?.keepaliveInterval else { return }
         self.actions.append(
             .startTimer(.keepalive(slot), self.jitter.applied(to: interval)))
-    }
-
-    // MARK: Timers
-
-    private mutating func expired(_ timer: SessionTimer) {
-        switch timer {
-        case .connectRetry: self.connectRetryExpired()
-        case .idleHold:
-            guard self.isStarted, self.isHeld else { return }
-            self.begin()
-        case .stability: self.failures = 0
-        case .hold(let slot): self.fail(slot, .holdTimerExpired)
-        case .keepalive(let slot):
-            guard let phase = self.connections[slot]?.phase, phase != .openSent else { return }
-            self.send(.keepalive, on: slot)
-            self.startKeepalive(slot)
-        case .sendHold(let slot):
-            guard self.connections[slot]?.isSending == true else { return }
-            self.fail(slot, Notification(.sendHoldTimerExpired))
-        }
-    }
-
-    private mutating func connectRetryExpired() {
-        guard self.isStarted, !self.isHeld, self.settings.connect.dials,
-            self.connections.isEmpty
-        else { return }
-        if self.isDialling {
-            // Nothing has come of it in all that time.
-            self.actions.append(.abandonDial)
-            self.actions.append(.failed(.connectFailed("no answer")))
-        }
-        self.dial()
-    }
-
-    // MARK: Ending
-
-    private mutating func stop(_ notification: Notification) {
-        guard self.isStarted else { return }
-        self.isStarted = false
-        let wasHeld = self.isHeld
-        self.isHeld = false
-        if self.isDialling {
-            self.isDialling = false
-            self.actions.append(.abandonDial)
-        }
-        let wasEstablished = self.establishedSlot != nil
-        for slot in ConnectionSlot.allCases where self.connections[slot] != nil {
-            self.actions.append(.send(slot, .notification(notification)))
-            self.actions.append(.close(slot))
-            self.forget(slot)
-        }
-        self.actions.append(.stopTimer(.connectRetry))
-        if wasHeld { self.actions.append(.stopTimer(.idleHold)) }
-        if wasEstablished { self.actions.append(.down(.stopped(notification))) }
-    }
-
-    /// Sends a NOTIFICATION for an error of the peer's, and ends the connection.
-    private mutating func fail(_ slot: ConnectionSlot, _ notification: Notification) {
-        guard self.connections[slot] != nil else { return }
-        self.actions.append(.send(slot, .notification(notification)))
-        self.actions.append(.close(slot))
-        self.end(slot, .sent(notification))
-    }
-
-    /// Closes a connection that lost a collision: that is no failure.
-    private mutating func drop(_ slot: ConnectionSlot) {
-        self.actions.append(.send(slot, .notification(.cease(.collisionResolution))))
-        self.actions.append(.close(slot))
-        self.forget(slot)
-    }
-
-    private mutating func forget(_ slot: ConnectionSlot) {
-        guard let connection = self.connections.removeValue(forKey: slot) else { return }
-        self.actions.append(.stopTimer(.hold(slot)))
-        if connection.phase != .openSent { self.actions.append(.stopTimer(.keepalive(slot))) }
-        if connection.isSending { self.actions.append(.stopTimer(.sendHold(slot))) }
-        if connection.phase == .established { self.actions.append(.stopTimer(.stability)) }
-    }
-
-    /// A connection is over: what comes next depends on whose error it was.
-    private mutating func end(_ slot: ConnectionSlot, _ end: SessionEnd) {
-        guard let connection = self.connections[slot] else { return }
-        self.forget(slot)
-        let isElsewhere = !self.connections.isEmpty
-        if connection.phase == .established {
-            self.actions.append(.down(end))
-        } else if !isElsewhere || end != .received(.cease(.collisionResolution)) {
-            self.actions.append(.failed(end))
-        }
-        guard !isElsewhere, !self.isDialling else { return }
-        switch end {
-        case .sent:
-            self.isHeld = true
-            self.actions.append(.stopTimer(.connectRetry))
-            self.actions.append(.startTimer(.idleHold, self.backOff()))
-        case .received, .connectionLost, .connectFailed, .stopped:
-            guard self.settings.connect.dials else { return }
-            self.actions.append(.startTimer(.connectRetry, self.backOff()))
-        }
     }
 }

@@ -99,7 +99,7 @@ final class FeedLink {
         case .received(let notification): has(notification, [.hardReset])
         case .stopped(let notification):
             has(notification, [.hardReset, .administrativeShutdown, .peerDeconfigured])
-        case .sent, .connectionLost, .connectFailed: false
+        case .sent, .connectionLost, .connectFailed, .replaced: false
         }
     }
 

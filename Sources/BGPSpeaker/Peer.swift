@@ -70,10 +70,12 @@ final class Peer {
 
     /// Takes settings that the session can go on under.
     func adjust(to settings: PeerSettings) -> Bool {
-        guard settings.canContinue(from: self.settings), self.machine.adjust(to: settings.session)
+        guard settings.canContinue(from: self.settings),
+            let actions = self.machine.adjust(to: settings.session)
         else { return false }
         self.settings = settings
         self.feed.settings = settings
+        for action in actions { self.perform(action) }
         return true
     }
 
@@ -158,10 +160,15 @@ final class Peer {
         case .failed(let end):
             self.journal.fail(end, now: self.core.now())
             self.logger.info("no session", metadata: ["reason": "\(end)"])
-        case .refresh(let refresh):
-            // We have no routes to send again, and asked for none with borders (RFC 7313).
+        case .refreshRequested(let refresh):
+            // We have no routes to send again.
             self.logger.debug(
                 "route refresh", metadata: ["subtype": "\(refresh.subtype.rawValue)"])
+        case .refreshBegan(let family):
+            self.logger.debug("refresh begins", metadata: ["family": "\(family)"])
+        case .refreshEnded(let family, let isOverdue):
+            self.logger.debug(
+                "refresh is over", metadata: ["family": "\(family)", "overdue": "\(isOverdue)"])
         }
     }
 
@@ -285,6 +292,7 @@ final class Peer {
         switch update.disposition {
         case .accept: break
         case .discardAttribute: self.journal.counters.attributesDiscarded += 1
+        case .ineligible: self.journal.counters.leaked += 1
         case .treatAsWithdraw: self.journal.counters.treatedAsWithdrawn += 1
         case .resetSession: break
         }

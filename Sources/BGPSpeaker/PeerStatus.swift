@@ -27,6 +27,8 @@ public struct PeerCounters: Sendable, Hashable {
     public var established = 0
     /// UPDATEs with at least one attribute left out (RFC 7606).
     public var attributesDiscarded = 0
+    /// UPDATEs whose routes have leaked (RFC 9234).
+    public var leaked = 0
     /// UPDATEs whose routes were taken for withdrawn (RFC 7606).
     public var treatedAsWithdrawn = 0
     /// Sessions that ended for an error of the peer's.

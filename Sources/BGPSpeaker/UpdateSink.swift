@@ -60,7 +60,7 @@ struct UpdateSink {
             self.batch.withdraw(prefix)
             withdrawn += 1
         }
-        if update.disposition == .treatAsWithdraw {
+        if update.disposition >= .ineligible {
             try? update.forEachAnnounced(in: body, context: context) { _, prefix in
                 self.batch.withdraw(prefix)
                 withdrawn += 1

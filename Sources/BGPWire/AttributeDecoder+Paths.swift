@@ -29,16 +29,23 @@ extension AttributeDecoder {
             }
             return
         }
-        if let problem = Self.problem(in: value, size: 4, confederation: true) {
+        // RFC 6793 §6: one number at least must stand in it.
+        let problem =
+            value.byteCount == 0
+            ? .wrongLength : Self.problem(in: value, size: 4, confederation: true)
+        if let problem {
             self.complain(place, problem, .discardAttribute, bytes)
             return
         }
         guard let path = try? ASPath(encoded: value) else { return }
-        // RFC 6793 §3: confederation segments must not stand in it, and are left out.
+        // RFC 6793 §6: confederation segments must not stand in it, and are left out.
         let segments = path.segments
-        let hasConfederation = segments.contains { !$0.kind.isPublic }
-        self.as4Path =
-            hasConfederation ? ASPath(segments: segments.filter { $0.kind.isPublic }) : path
+        guard segments.contains(where: { !$0.kind.isPublic }) else {
+            self.as4Path = path
+            return
+        }
+        self.as4Path = ASPath(segments: segments.filter { $0.kind.isPublic })
+        self.complain(place, .segmentsLeftOut, .accept, bytes)
     }
 
     /// RFC 6793 §6.

@@ -21,10 +21,15 @@ extension AttributeDecoder {
         var nextHop: IPAddress?
         if let family {
             // One address, or a global and a link-local one (RFC 2545 §3). IPv4 prefixes may
-            // have IPv6 next hops (RFC 8950): the length leaves no doubt which.
+            // have IPv6 next hops (RFC 8950); unasked for, they are not used, but as their
+            // length leaves no doubt where the prefixes are, nothing is to be reset.
             switch (family, count) {
             case (.ipv4, 4): nextHop = value.address(.ipv4, at: 4)
-            case (_, 16), (_, 32): nextHop = value.address(.ipv6, at: 4)
+            case (_, 16), (_, 32):
+                nextHop = value.address(.ipv6, at: 4)
+                if family == .ipv4, !self.context.extendedNextHop {
+                    self.complain(place, .notExpectedHere, .treatAsWithdraw, bytes)
+                }
             case (.ipv4, _), (.ipv6, _):
                 self.resetSession(place, .wrongLength, bytes)
                 return
@@ -83,11 +88,9 @@ extension AttributeDecoder {
     }
 
     private func family(_ number: UInt16, _ subsequent: UInt8) -> AddressFamily? {
-        guard subsequent == 1, number <= 2,
-            let family = AddressFamily(rawValue: UInt8(truncatingIfNeeded: number)),
-            self.context.families.contains(family)
-        else { return nil }
-        return family
+        AddressFamily(unicast: number, subsequent).flatMap {
+            self.context.families.contains($0) ? $0 : nil
+        }
     }
 
     private mutating func resetSession(

@@ -57,12 +57,29 @@ extension AttributeDecoder {
             asNumber: ASNumber(number), address: IPAddress(ipv4: address))
     }
 
+    /// RFC 9234 §5.
+    mutating func decodeOnlyToCustomer(_ place: Place, _ value: RawSpan, _ bytes: RawSpan) {
+        guard let number = self.number(place, value, bytes) else { return }
+        let mark = ASNumber(number)
+        self.result.attributes.onlyToCustomer = mark
+        if self.context.leaks.isLeak(mark) {
+            self.complain(place, .leaked(by: mark), .ineligible, bytes)
+        }
+    }
+
     /// RFC 7606 §7.8.
     mutating func decodeCommunities(_ place: Place, _ value: RawSpan, _ bytes: RawSpan) {
-        guard self.isList(of: 4, place, value, bytes), self.context.keepsCommunities else {
-            return
+        guard self.isList(of: 4, place, value, bytes) else { return }
+        for offset in stride(from: 0, to: value.byteCount, by: 4) {
+            switch value.uint32(at: offset) {
+            case 0xffff_0006: self.result.attributes.staleMarks.insert(.longLivedStale)
+            case 0xffff_0007: self.result.attributes.staleMarks.insert(.notLongLived)
+            default: break
+            }
         }
-        self.result.attributes.communities = Self.words(value)
+        if self.context.keepsCommunities {
+            self.result.attributes.communities = Self.words(value)
+        }
     }
 
     /// RFC 7606 §7.10.
@@ -87,19 +104,41 @@ extension AttributeDecoder {
         self.result.attributes.extendedCommunities = list
     }
 
-    /// RFC 8092 §6.
+    /// RFC 7606 §7.15.
+    mutating func decodeIPv6ExtendedCommunities(
+        _ place: Place, _ value: RawSpan, _ bytes: RawSpan
+    ) {
+        guard self.isList(of: 20, place, value, bytes), self.context.keepsCommunities else {
+            return
+        }
+        var list: [PathAttributes.IPv6ExtendedCommunity] = []
+        list.reserveCapacity(value.byteCount / 20)
+        for offset in stride(from: 0, to: value.byteCount, by: 20) {
+            guard let type = value.uint16(at: offset),
+                let address = value.address(.ipv6, at: offset + 2),
+                let local = value.uint16(at: offset + 18)
+            else { break }
+            list.append(.init(type: type, address: address, local: local))
+        }
+        self.result.attributes.ipv6ExtendedCommunities = list
+    }
+
+    /// RFC 8092 §6. One that stands twice counts once (§3).
     mutating func decodeLargeCommunities(_ place: Place, _ value: RawSpan, _ bytes: RawSpan) {
         guard self.isList(of: 12, place, value, bytes), self.context.keepsCommunities else {
             return
         }
         var list: [PathAttributes.LargeCommunity] = []
         list.reserveCapacity(value.byteCount / 12)
+        var seen: Set<PathAttributes.LargeCommunity> = []
         for offset in stride(from: 0, to: value.byteCount, by: 12) {
             guard let global = value.uint32(at: offset),
                 let local1 = value.uint32(at: offset + 4),
                 let local2 = value.uint32(at: offset + 8)
             else { break }
-            list.append(.init(global: global, local1: local1, local2: local2))
+            let community = PathAttributes.LargeCommunity(
+                global: global, local1: local1, local2: local2)
+            if seen.insert(community).inserted { list.append(community) }
         }
         self.result.attributes.largeCommunities = list
     }

@@ -104,13 +104,11 @@ struct AttributeDecoder {
         case .mpUnreach: self.decodeUnreach(place, value, bytes)
         case .extendedCommunities: self.decodeExtendedCommunities(place, value, bytes)
         case .ipv6ExtendedCommunities:
-            _ = self.isList(of: 20, place, value, bytes)
+            self.decodeIPv6ExtendedCommunities(place, value, bytes)
         case .as4Path: self.decodeFourOctetPath(place, value, bytes)
         case .as4Aggregator: self.decodeFourOctetAggregator(place, value, bytes)
         case .largeCommunities: self.decodeLargeCommunities(place, value, bytes)
-        case .onlyToCustomer:
-            guard let number = self.number(place, value, bytes) else { return }
-            self.result.attributes.onlyToCustomer = ASNumber(number)
+        case .onlyToCustomer: self.decodeOnlyToCustomer(place, value, bytes)
         default: break
         }
     }
@@ -144,7 +142,7 @@ struct AttributeDecoder {
     // MARK: Shapes that several attributes share
 
     /// Four bytes, or the routes are withdrawn.
-    private mutating func number(
+    mutating func number(
         _ place: Place, _ value: RawSpan, _ bytes: RawSpan
     ) -> UInt32? {
         guard value.byteCount == 4, let number = value.uint32(at: 0) else {

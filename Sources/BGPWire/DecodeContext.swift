@@ -62,14 +62,19 @@ public struct DecodeContext: Sendable, Hashable {
     public var addPath: FamilySet
     /// Messages may have 65,535 bytes instead of 4,096 (RFC 8654).
     public var extendedMessages: Bool
+    /// IPv4 prefixes may come with IPv6 next hops (RFC 8950).
+    public var extendedNextHop: Bool
+    /// Which routes have leaked, by what the peer is to us (RFC 9234).
+    public var leaks: LeakRule
     public var mrt: MRTForm
     /// Communities and cluster lists are kept, not only checked. Off, decoding allocates less.
     public var keepsCommunities: Bool
 
     public init(
         fourOctetAS: Bool, isInternal: Bool, families: FamilySet = .both,
-        addPath: FamilySet = [], extendedMessages: Bool = false, isConfederation: Bool = false,
-        mrt: MRTForm = .none, keepsCommunities: Bool = true
+        addPath: FamilySet = [], extendedMessages: Bool = false, extendedNextHop: Bool = true,
+        leaks: LeakRule = .none, isConfederation: Bool = false, mrt: MRTForm = .none,
+        keepsCommunities: Bool = true
     ) {
         self.fourOctetAS = fourOctetAS
         self.isInternal = isInternal
@@ -77,6 +82,8 @@ public struct DecodeContext: Sendable, Hashable {
         self.families = families
         self.addPath = addPath
         self.extendedMessages = extendedMessages
+        self.extendedNextHop = extendedNextHop
+        self.leaks = leaks
         self.mrt = mrt
         self.keepsCommunities = keepsCommunities
     }

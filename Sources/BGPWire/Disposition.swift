@@ -1,11 +1,15 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+public import Addressing
+
 /// What becomes of an UPDATE, by RFC 7606 §2, weakest first: of several, the greatest holds.
 public enum Disposition: Sendable, Hashable {
     case accept
     /// The malformed attribute is left out, the routes stay.
     case discardAttribute
+    /// Nothing is malformed, but the routes are not to be used (RFC 9234 §5): they may be shown.
+    case ineligible
     /// The routes of the UPDATE are withdrawn as if the peer had said so.
     case treatAsWithdraw
     case resetSession(Notification)
@@ -14,8 +18,9 @@ public enum Disposition: Sendable, Hashable {
         switch self {
         case .accept: 0
         case .discardAttribute: 1
-        case .treatAsWithdraw: 2
-        case .resetSession: 3
+        case .ineligible: 2
+        case .treatAsWithdraw: 3
+        case .resetSession: 4
         }
     }
 }
@@ -29,6 +34,7 @@ extension Disposition: CustomStringConvertible {
         switch self {
         case .accept: "accepted"
         case .discardAttribute: "attribute discarded"
+        case .ineligible: "routes not used"
         case .treatAsWithdraw: "treated as withdrawn"
         case .resetSession: "session reset"
         }
@@ -55,6 +61,10 @@ public struct AttributeComplaint: Sendable, Hashable {
         case unrecognizedWellKnown
         /// It doesn't belong on this kind of session, or beside what else was negotiated.
         case notExpectedHere
+        /// Confederation segments stood in AS4_PATH, and were left out (RFC 6793 §6).
+        case segmentsLeftOut
+        /// The route came from who must not send it on: the mark of this AS says so (RFC 9234 §5).
+        case leaked(by: ASNumber)
     }
 
     /// RFC 7606 §7.2.
@@ -118,6 +128,8 @@ extension AttributeComplaint.Problem: CustomStringConvertible {
         case .missing: "is missing"
         case .unrecognizedWellKnown: "is not a well-known attribute"
         case .notExpectedHere: "does not belong on this session"
+        case .segmentsLeftOut: "has confederation segments, which were left out"
+        case .leaked(let number): "shows a route leak: AS \(number) marked it for customers only"
         }
     }
 }

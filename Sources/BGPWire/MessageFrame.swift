@@ -9,14 +9,27 @@ public enum MessageType: UInt8, Sendable, Hashable, CaseIterable {
     case keepalive = 4
     case routeRefresh = 5
 
-    /// The shortest message of the type, header and all (RFC 4271 §6.1, RFC 2918 §3).
+    /// The shortest message of the type, header and all (RFC 4271 §6.1).
     var minimumLength: Int {
         switch self {
         case .open: 29
         case .update: 23
         case .notification: 21
         case .keepalive: 19
-        case .routeRefresh: 23
+        // Too short a one has an error of its own (RFC 7313 §5).
+        case .routeRefresh: 19
+        }
+    }
+}
+
+extension MessageType: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .open: "OPEN"
+        case .update: "UPDATE"
+        case .notification: "NOTIFICATION"
+        case .keepalive: "KEEPALIVE"
+        case .routeRefresh: "ROUTE-REFRESH"
         }
     }
 }

@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
+
 /// A NOTIFICATION in the words of its RFC, with what its data says.
 extension Notification: CustomStringConvertible {
     /// `Cease/Administrative Shutdown: "moving to the new cabinet"`.
@@ -93,11 +95,24 @@ extension Notification: CustomStringConvertible {
             return "\(self.data[0])"
         case (.open, OpenSubcode.unsupportedVersion.rawValue):
             if let version = bytes.uint16(at: 0) { return "it speaks at most \(version)" }
+        case (.open, OpenSubcode.unsupportedCapability.rawValue):
+            let list = Capabilities(unchecked: bytes)
+            if !list.list.isEmpty { return list.details.joined(separator: ", ") }
+        case (.finiteStateMachine, _):
+            if let type = MessageType(rawValue: self.data[0]) { return type.description }
+        case (.cease, CeaseSubcode.maximumPrefixes.rawValue):
+            // RFC 4486 §4.
+            if self.data.count == 7, let bound = bytes.uint32(at: 3),
+                let family = bytes.uint16(at: 0).flatMap({ number in
+                    AddressFamily(unicast: number, self.data[2])
+                })
+            {
+                return "at most \(bound) of \(family) unicast"
+            }
         case (.cease, CeaseSubcode.hardReset.rawValue):
             // RFC 8538 §3.1: the true reason is inside. One level only.
-            if let inner = Notification(body: bytes), inner.subcode != self.subcode {
-                return inner.description
-            }
+            let cause = self.cause
+            if !cause.isHardReset { return cause.description }
         default: break
         }
         let shown = AttributeComplaint.hexadecimal(Array(self.data.prefix(64)))

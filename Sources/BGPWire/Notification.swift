@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+public import Addressing
+
 /// Why a session ends, as a NOTIFICATION says it (RFC 4271 §4.5): a code, a subcode and data.
 public struct Notification: Error, Sendable, Hashable {
     /// RFC 4271 §4.5. Any value is legal on the wire.
@@ -49,6 +51,8 @@ extension Notification {
         case unacceptableHoldTime = 6
         /// RFC 5492 §3
         case unsupportedCapability = 7
+        /// RFC 9234 §4.2
+        case roleMismatch = 11
     }
 
     /// RFC 4271 §6.3.
@@ -98,8 +102,9 @@ extension Notification {
         Notification(.update, subcode.rawValue, data: data)
     }
 
-    public static func state(_ subcode: StateSubcode) -> Notification {
-        Notification(.finiteStateMachine, subcode.rawValue)
+    /// A message came that doesn't belong in a state; its type is told (RFC 6608 §4).
+    public static func state(_ subcode: StateSubcode, on type: MessageType) -> Notification {
+        Notification(.finiteStateMachine, subcode.rawValue, data: [type.rawValue])
     }
 
     /// The end that isn't an error's. A shutdown or a reset may bring a sentence for the other
@@ -116,6 +121,34 @@ extension Notification {
             data = [UInt8(text.count)] + text
         }
         return Notification(.cease, subcode.rawValue, data: data)
+    }
+
+    /// More prefixes came than are allowed; the bound is told (RFC 4486 §4): AFI `u16`,
+    /// SAFI `u8`, a count `u32`.
+    public static func maximumPrefixes(_ family: AddressFamily, bound: Int) -> Notification {
+        Notification(
+            .cease, CeaseSubcode.maximumPrefixes.rawValue,
+            data: [0, family.rawValue, 1] + UInt32(clamping: bound).bigEndianBytes)
+    }
+
+    /// The same, so that a peer that helps through NOTIFICATIONs keeps nothing of ours
+    /// (RFC 8538 §3.1): a Hard Reset around it.
+    public var hardened: Notification {
+        Notification(
+            .cease, CeaseSubcode.hardReset.rawValue,
+            data: [self.code.rawValue, self.subcode] + self.data)
+    }
+
+    public var isHardReset: Bool {
+        self.code == .cease && self.subcode == CeaseSubcode.hardReset.rawValue
+    }
+
+    /// What a Hard Reset was sent for (RFC 8538 §3.1), else the NOTIFICATION itself.
+    public var cause: Notification {
+        guard self.isHardReset, let inner = Notification(body: self.data.span.bytes),
+            !inner.isHardReset
+        else { return self }
+        return inner
     }
 
     public static let holdTimerExpired = Notification(.holdTimerExpired)

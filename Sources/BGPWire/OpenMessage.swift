@@ -30,6 +30,12 @@ public struct OpenMessage: Sendable, Hashable {
         self.capabilities = Capabilities([.fourOctetAS(asNumber)] + capabilities)
     }
 
+    /// Our own, for a peer that refuses optional parameters (RFC 5492 §3).
+    public init(withoutCapabilities open: OpenMessage) {
+        self = open
+        self.capabilities = Capabilities()
+    }
+
     /// Reads the body: version `u8`, AS `u16`, hold time `u16` in seconds, identifier `u32`, a
     /// count `u8` of parameter bytes, and parameters of a type `u8`, a length `u8` and a value;
     /// or, where RFC 9072 §2 says so, a 255, a count `u16`, and lengths of `u16`.
@@ -84,17 +90,7 @@ public struct OpenMessage: Sendable, Hashable {
     }
 
     private mutating func readCapabilities(_ bytes: RawSpan) throws(Notification) {
-        var position = 0
-        while position < bytes.byteCount {
-            guard let code = bytes.uint8(at: position),
-                let length = bytes.uint8(at: position + 1),
-                Int(length) <= bytes.byteCount - position - 2
-            else { throw .open(.unspecific) }
-            let end = position + 2 + Int(length)
-            self.capabilities.list.append(
-                Capability(.init(rawValue: code), bytes.bytes(in: position + 2..<end)))
-            position = end
-        }
+        guard self.capabilities.read(bytes) else { throw .open(.unspecific) }
     }
 
     /// The body, with one parameter for each capability (as most routers send it). Where they
@@ -105,24 +101,25 @@ public struct OpenMessage: Sendable, Hashable {
         bytes += self.holdTimeSeconds.bigEndianBytes
         bytes += self.identifier.bigEndianBytes
         let plain = self.capabilities.list.reduce(0) { $0 + 4 + $1.value.count }
-        let isExtended =
-            plain >= 255 || self.capabilities.list.contains { $0.value.count > 253 }
-        if isExtended {
-            bytes += [255, 255]
-            bytes += UInt16(clamping: plain + self.capabilities.list.count).bigEndianBytes
-        } else {
+        guard plain >= 255 || self.capabilities.list.contains(where: { $0.value.count > 253 })
+        else {
             bytes.append(UInt8(plain))
-        }
-        for capability in self.capabilities.list {
-            bytes.append(2)
-            if isExtended {
-                bytes += UInt16(clamping: capability.value.count + 2).bigEndianBytes
-            } else {
-                bytes.append(UInt8(capability.value.count + 2))
+            for capability in self.capabilities.list {
+                bytes += [2, UInt8(capability.value.count + 2)]
+                bytes += Capabilities([capability]).encoded
             }
-            bytes.append(capability.code.rawValue)
-            bytes.append(UInt8(clamping: capability.value.count))
-            bytes += capability.value.prefix(255)
+            return
         }
+        var parameters: [UInt8] = []
+        for capability in self.capabilities.list {
+            let encoded = Capabilities([capability]).encoded
+            // What would make the message too long is left out.
+            guard parameters.count + 3 + encoded.count <= Self.maximumParameters else { break }
+            parameters += [2] + UInt16(encoded.count).bigEndianBytes + encoded
+        }
+        bytes += [255, 255] + UInt16(parameters.count).bigEndianBytes + parameters
     }
+
+    /// Bytes of parameters beside a header of 19 and a fixed part of 13.
+    private static let maximumParameters = MessageFrame.maximumLength - 32
 }

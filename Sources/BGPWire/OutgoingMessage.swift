@@ -9,7 +9,8 @@ public enum OutgoingMessage: Sendable, Hashable {
     case open(OpenMessage)
     case keepalive
     case notification(Notification)
-    case routeRefresh(RouteRefreshMessage)
+    /// The peer is asked to send its routes of a family again (RFC 2918).
+    case routeRefresh(AddressFamily)
     /// An UPDATE without a route in it, which graceful restart asks for (RFC 4724 §2): a peer
     /// that has restarted waits for it.
     case endOfRIB(AddressFamily)
@@ -34,9 +35,7 @@ public enum OutgoingMessage: Sendable, Hashable {
         case .notification(let notification):
             bytes += [notification.code.rawValue, notification.subcode]
             bytes += notification.data.prefix(Notification.maximumData)
-        case .routeRefresh(let refresh):
-            bytes += refresh.familyNumber.bigEndianBytes
-            bytes += [refresh.subtype.rawValue, refresh.subsequentNumber]
+        case .routeRefresh(let family): bytes += [0, family.rawValue, 0, 1]
         case .endOfRIB(.ipv4): bytes += [0, 0, 0, 0]
         case .endOfRIB(.ipv6): bytes += [0, 0, 0, 6, 0x80, 15, 3, 0, 2, 1]
         }

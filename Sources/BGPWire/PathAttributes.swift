@@ -19,8 +19,12 @@ public struct PathAttributes: Sendable, Hashable {
     public var communities: [UInt32] = []
     /// RFC 4360, eight bytes each
     public var extendedCommunities: [UInt64] = []
+    /// RFC 5701
+    public var ipv6ExtendedCommunities: [IPv6ExtendedCommunity] = []
     /// RFC 8092
     public var largeCommunities: [LargeCommunity] = []
+    /// Those that graceful restart asks about; known even where communities are not kept.
+    public var staleMarks: StaleMarks = []
     /// RFC 4456
     public var originatorID: UInt32?
     /// RFC 4456
@@ -38,6 +42,43 @@ public struct PathAttributes: Sendable, Hashable {
         public init(asNumber: ASNumber, address: IPAddress) {
             self.asNumber = asNumber
             self.address = address
+        }
+    }
+
+    /// Well-known communities of RFC 9494 §3.3 and §4.2.
+    public struct StaleMarks: OptionSet, Sendable, Hashable {
+        public var rawValue: UInt8
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// LLGR_STALE: somebody on the way keeps the route beyond its session's restart time.
+        /// Any other route is better.
+        public static let longLivedStale = Self(rawValue: 1)
+        /// NO_LLGR: the route must not be kept so long.
+        public static let notLongLived = Self(rawValue: 2)
+    }
+
+    /// RFC 5701 §2: type `u8` and subtype `u8`, an address, a number `u16`.
+    public struct IPv6ExtendedCommunity: Sendable, Hashable, CustomStringConvertible {
+        public var type: UInt16
+        public var address: IPAddress
+        public var local: UInt16
+
+        public init(type: UInt16, address: IPAddress, local: UInt16) {
+            self.type = type
+            self.address = address
+            self.local = local
+        }
+
+        /// `rt:2001:db8::1:7` for a route target, `soo:` for a site of origin, else the type in
+        /// hexadecimal.
+        public var description: String {
+            let kind =
+                switch self.type {
+                case 0x0002: "rt"
+                case 0x0003: "soo"
+                default: "0x" + AttributeComplaint.hexadecimal(self.type.bigEndianBytes)
+                }
+            return "\(kind):\(self.address):\(self.local)"
         }
     }
 

@@ -21,8 +21,7 @@ public struct RouteRefreshMessage: Sendable, Hashable {
 
     /// Nil for all but unicast IPv4 and IPv6.
     public var family: AddressFamily? {
-        guard self.subsequentNumber == 1, self.familyNumber <= 2 else { return nil }
-        return AddressFamily(rawValue: UInt8(truncatingIfNeeded: self.familyNumber))
+        AddressFamily(unicast: self.familyNumber, self.subsequentNumber)
     }
 
     public init(_ family: AddressFamily, subtype: Subtype = .request) {
@@ -31,12 +30,20 @@ public struct RouteRefreshMessage: Sendable, Hashable {
         self.subsequentNumber = 1
     }
 
-    /// - Throws: The NOTIFICATION for a wrong length (RFC 7313 §5).
+    /// - Throws: The NOTIFICATION for a wrong length, with the whole message (RFC 7313 §5). What
+    ///   comes after a mere request, for filters that nobody asked for (RFC 5291), is passed by.
     public init(body: RawSpan) throws(Notification) {
         guard let number = body.uint16(at: 0), let subtype = body.uint8(at: 2),
             let subsequent = body.uint8(at: 3),
             body.byteCount == 4 || !(1...2).contains(subtype)
-        else { throw Notification(.routeRefresh, 1, data: body.bytes(in: 0..<64)) }
+        else {
+            let length = UInt16(clamping: MessageFrame.headerLength + body.byteCount)
+            let header =
+                [UInt8](repeating: 0xff, count: 16) + length.bigEndianBytes
+                + [MessageType.routeRefresh.rawValue]
+            let rest = Notification.maximumData - header.count
+            throw Notification(.routeRefresh, 1, data: header + body.bytes(in: 0..<rest))
+        }
         self.familyNumber = number
         self.subtype = Subtype(rawValue: subtype)
         self.subsequentNumber = subsequent

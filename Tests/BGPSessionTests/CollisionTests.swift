@@ -171,7 +171,7 @@ struct Pair {
                 case .open(let open): .open(open)
                 case .keepalive: .keepalive
                 case .notification(let notification): .notification(notification)
-                case .routeRefresh(let refresh): .routeRefresh(refresh)
+                case .routeRefresh(let family): .routeRefresh(RouteRefreshMessage(family))
                 case .endOfRIB: .update
                 }
             if let received {

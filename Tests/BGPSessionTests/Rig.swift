@@ -47,8 +47,8 @@ struct Rig {
         }
         guard state != .openSent else { return rig }
         rig.take(.received(slot, .open(Self.open())))
-        guard state != .openConfirm else { return rig }
-        rig.take(.received(slot, .keepalive))
+        if state == .established { rig.take(.received(slot, .keepalive)) }
+        rig.take(.flushed(slot))
         return rig
     }
 

@@ -65,19 +65,28 @@ struct Transition: CustomTestStringConvertible, Sendable {
         .init(
             "BGPOpen", .received(.outgoing, .open(Rig.open())),
             [.idle, .connect, .active, .openConfirm, .idle, .idle],
-            [nil, nil, nil, nil, .state(.inOpenConfirm), .state(.inEstablished)]),
+            [
+                nil, nil, nil, nil, .state(.inOpenConfirm, on: .open),
+                .state(.inEstablished, on: .open),
+            ]),
         .init(
             "KeepAliveMsg", .received(.outgoing, .keepalive),
             [.idle, .connect, .active, .idle, .established, .established],
-            [nil, nil, nil, .state(.inOpenSent), nil, nil]),
+            [nil, nil, nil, .state(.inOpenSent, on: .keepalive), nil, nil]),
         .init(
             "UpdateMsg", .received(.outgoing, .update),
             [.idle, .connect, .active, .idle, .idle, .established],
-            [nil, nil, nil, .state(.inOpenSent), .state(.inOpenConfirm), nil]),
+            [
+                nil, nil, nil, .state(.inOpenSent, on: .update),
+                .state(.inOpenConfirm, on: .update), nil,
+            ]),
         .init(
             "ROUTE-REFRESH", .received(.outgoing, .routeRefresh(RouteRefreshMessage(.ipv4))),
             [.idle, .connect, .active, .idle, .idle, .established],
-            [nil, nil, nil, .state(.inOpenSent), .state(.inOpenConfirm), nil]),
+            [
+                nil, nil, nil, .state(.inOpenSent, on: .routeRefresh),
+                .state(.inOpenConfirm, on: .routeRefresh), nil,
+            ]),
         .init(
             "NotifMsg", .received(.outgoing, .notification(.cease(.administrativeReset))),
             [.idle, .connect, .active, .active, .active, .active]),
@@ -282,13 +291,29 @@ struct OpenTests {
         var settings = Rig.settings
         settings.retry = .seconds(1)
         settings.connect = .passive
-        let isAdjusted = rig.machine.adjust(to: settings)
-        #expect(isAdjusted)
+        let actions = rig.machine.adjust(to: settings)
+        #expect(actions == [])
         #expect(rig.machine.settings == settings)
         settings.holdTimeSeconds = 30
-        let isAdjustedAgain = rig.machine.adjust(to: settings)
-        #expect(!isAdjustedAgain)
+        let more = rig.machine.adjust(to: settings)
+        #expect(more == nil)
         #expect(rig.machine.settings.holdTimeSeconds == 90)
+    }
+
+    @Test("who is to dial from now does so at once, who isn't stops")
+    func adjustMode() {
+        var settings = Rig.settings
+        settings.connect = .passive
+        var rig = Rig(settings)
+        rig.take(.start)
+        settings.connect = .both
+        let dialling = rig.machine.adjust(to: settings)
+        #expect(dialling?.contains(.dial) == true)
+        #expect(rig.state == .connect)
+        settings.connect = .passive
+        let waiting = rig.machine.adjust(to: settings)
+        #expect(waiting?.contains(.abandonDial) == true)
+        #expect(rig.state == .active)
     }
 }
 

@@ -82,7 +82,7 @@ struct SpeakerTests {
             #expect(update.endOfRIB == family)
         }
         // Asked for its routes, it has none to send: its last words are the next it says.
-        try await peer.send(.routeRefresh(RouteRefreshMessage(.ipv4)))
+        try await peer.send(.routeRefresh(.ipv4))
         try await station.expect(["10.0.0.0/8 7"])
         try await station.stop()
         #expect(
@@ -201,7 +201,7 @@ struct SpeakerTests {
                     OpenMessage(
                         asNumber: 65001, holdTimeSeconds: 0, identifier: 20, capabilities: [])
                 ).encoded(),
-                "Finite State Machine Error/Unexpected Message in Established State"
+                "Finite State Machine Error/Unexpected Message in Established State: OPEN"
             ),
         ])
     func garbage(bytes: [UInt8], words: String) async throws {

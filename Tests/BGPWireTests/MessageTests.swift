@@ -45,7 +45,7 @@ struct MessageFrameTests {
     @Test(
         "lengths out of range for their type",
         arguments: [
-            (0, 4), (18, 4), (20, 4), (28, 1), (22, 2), (20, 3), (22, 5), (4097, 2), (65535, 2),
+            (0, 4), (18, 4), (20, 4), (28, 1), (22, 2), (20, 3), (18, 5), (4097, 2), (65535, 2),
         ] as [(Int, UInt8)])
     func lengths(length: Int, type: UInt8) {
         let data = [UInt8(length >> 8), UInt8(length & 255)]
@@ -143,10 +143,12 @@ struct OpenMessageTests {
     @Test("ADD-PATH directions (RFC 7911 §4)")
     func addPath() {
         let capabilities = Capabilities([
-            Capability(.addPath, hex("0001 01 02 0002 01 01 0002 01 09"))
+            Capability(.addPath, hex("0001 01 02 0002 01 01 0002 80 03"))
         ])
         #expect(capabilities.addPath(sends: true) == .ipv4)
         #expect(capabilities.addPath(sends: false) == .ipv6)
+        let odd = Capabilities([Capability(.addPath, hex("0001 01 02 0002 01 09"))])
+        #expect(odd.addPath(sends: true) == [], "a direction that isn't one spoils the whole")
     }
 
     @Test("what is wrong has its own subcode")
@@ -241,7 +243,7 @@ struct OutgoingMessageTests {
                 capabilities: [.routeRefresh])),
         .keepalive, .notification(.cease(.administrativeShutdown, message: "bye")),
         .notification(Notification(.update, 1, data: [UInt8](repeating: 1, count: 9000))),
-        .routeRefresh(RouteRefreshMessage(.ipv6)), .endOfRIB(.ipv4), .endOfRIB(.ipv6),
+        .routeRefresh(.ipv4), .routeRefresh(.ipv6), .endOfRIB(.ipv4), .endOfRIB(.ipv6),
     ]
 
     @Test("has a sound header, and no route in it", arguments: all)
@@ -259,7 +261,7 @@ struct OutgoingMessageTests {
 
     @Test("a refresh request comes back as it was sent (RFC 2918 §3)")
     func refreshRequest() throws {
-        let bytes = OutgoingMessage.routeRefresh(RouteRefreshMessage(.ipv6)).encoded()
+        let bytes = OutgoingMessage.routeRefresh(.ipv6).encoded()
         #expect(Array(bytes.dropFirst(16)) == hex("0017 05 0002 00 01"))
         let request = try refresh(hex("0002 00 01"))
         #expect(request.family == .ipv6)
