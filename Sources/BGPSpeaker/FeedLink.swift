@@ -13,7 +13,13 @@ import RouteTable
 /// All of it stays on the speaker's event loop.
 final class FeedLink {
     var settings: PeerSettings {
-        didSet { self.sink.kept = self.settings.kept }
+        didSet {
+            self.sink.kept = self.settings.kept
+            guard self.settings.judge != oldValue.judge else { return }
+            // What has come is judged by the rules that held then.
+            self.submitBatch()
+            self.sink.judge = self.settings.judge
+        }
     }
     private unowned let core: SpeakerCore
     private var sink: UpdateSink
@@ -35,7 +41,8 @@ final class FeedLink {
     init(settings: PeerSettings, core: SpeakerCore) {
         self.settings = settings
         self.core = core
-        self.sink = UpdateSink(feed: settings.feed, keeping: settings.kept)
+        self.sink = UpdateSink(
+            feed: settings.feed, keeping: settings.kept, judge: settings.judge)
     }
 
     /// The table has routes from before the start: they are stale until a session comes, and go

@@ -17,7 +17,9 @@ extension RouteJudge {
         } else {
             attributes.penalty = 0
         }
+        let isLeaked = attributes.isLeaked
         attributes.tags = rule?.tags ?? []
+        if isLeaked { attributes.markAsLeaked() }
     }
 
     /// Whether routes that are held can be judged again: the table has what the rules ask for.
@@ -72,8 +74,23 @@ extension RouteJudge {
         var revised = held
         self.apply(decision, facts, to: &revised)
         revised.validation = validation
-        revised.isIgnored = validation == .invalid && ignoresInvalid && !self.minds(decision)
+        revised.isIgnored =
+            held.isLeaked || validation == .invalid && ignoresInvalid && !self.minds(decision)
         return revised
+    }
+}
+
+extension RouteAttributes {
+    /// A name that no rule can give.
+    private static let leaked = "leaked:otc"
+
+    /// Whether it came from where it should not have gone (RFC 9234 §5): it is held and shown, and
+    /// counts for nothing, whatever rules say.
+    var isLeaked: Bool { self.tags.contains(Self.leaked) }
+
+    mutating func markAsLeaked() {
+        self.isIgnored = true
+        self.tags.append(Self.leaked)
     }
 }
 

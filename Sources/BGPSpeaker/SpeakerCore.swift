@@ -106,7 +106,9 @@ final class SpeakerCore {
                 continue
             }
             let peer = rest.remove(at: index)
+            let judge = peer.settings.judge
             if peer.settings == settings || peer.adjust(to: settings) {
+                if settings.judge != judge { report.append(peer.judgeAgain()) }
                 kept.append(peer)
                 continue
             }

@@ -60,7 +60,7 @@ struct UpdateSink {
             self.batch.withdraw(prefix)
             withdrawn += 1
         }
-        if update.disposition >= .ineligible {
+        if update.disposition >= .treatAsWithdraw {
             try? update.forEachAnnounced(in: body, context: context) { _, prefix in
                 self.batch.withdraw(prefix)
                 withdrawn += 1
@@ -87,12 +87,10 @@ struct UpdateSink {
         var index: (ipv4: Int, mp: Int) = (-1, -1)
         let attributes = update.attributes.attributes
         if !update.announced.isEmpty {
-            index.ipv4 = self.batch.intern(
-                RouteAttributes(attributes, nextHop: attributes.nextHop, keeping: self.kept))
+            index.ipv4 = self.batch.intern(self.attributes(update, attributes.nextHop))
         }
         if let field = update.attributes.mpReach, field.family != nil {
-            index.mp = self.batch.intern(
-                RouteAttributes(attributes, nextHop: field.nextHop, keeping: self.kept))
+            index.mp = self.batch.intern(self.attributes(update, field.nextHop))
         }
         func add(_ prefix: IPPrefix, _ index: Int) {
             guard prefix.length > 0 || !ignoresDefaultRoute else {
@@ -107,6 +105,14 @@ struct UpdateSink {
         try? update.forEachClassic(in: body, context: context) { add($1, index.ipv4) }
         if defaultRoutes > 0 { self.counts.defaultRoutes += defaultRoutes }
         return announced
+    }
+
+    /// What is kept of an UPDATE's attributes, before rules.
+    private func attributes(_ update: UpdateDecoding, _ nextHop: IPAddress?) -> RouteAttributes {
+        var attributes = RouteAttributes(
+            update.attributes.attributes, nextHop: nextHop, keeping: self.kept)
+        if update.disposition == .ineligible { attributes.markAsLeaked() }
+        return attributes
     }
 
     /// Announces the prefixes that the feed's judge lets pass, and withdraws the others: they may
@@ -131,15 +137,15 @@ struct UpdateSink {
         }
         if let field = update.attributes.mpReach, let family = field.family {
             var attributes = JudgedAttributes(
-                judge, RouteAttributes(decoded, nextHop: field.nextHop, keeping: self.kept),
-                decoded, nextHop: field.nextHop, family: family, bytes: bytes)
+                judge, self.attributes(update, field.nextHop), decoded, nextHop: field.nextHop,
+                family: family, bytes: bytes)
             try? update.forEachReachable(in: body, context: context) { add($1, &attributes) }
             attributes.finish(&self.counts)
         }
         if !update.announced.isEmpty {
             var attributes = JudgedAttributes(
-                judge, RouteAttributes(decoded, nextHop: decoded.nextHop, keeping: self.kept),
-                decoded, nextHop: decoded.nextHop, family: .ipv4, bytes: bytes)
+                judge, self.attributes(update, decoded.nextHop), decoded, nextHop: decoded.nextHop,
+                family: .ipv4, bytes: bytes)
             try? update.forEachClassic(in: body, context: context) { add($1, &attributes) }
             attributes.finish(&self.counts)
         }
@@ -163,8 +169,8 @@ extension RouteAttributes {
             asPath: attributes.asPath ?? .empty, nextHop: nextHop,
             multiExitDiscriminator: attributes.multiExitDiscriminator,
             localPreference: attributes.localPreference, communities: communities)
-        self.hasLongLivedStale = attributes.communities.contains(0xffff_0006)
-        self.refusesLongLivedStale = attributes.communities.contains(0xffff_0007)
+        self.hasLongLivedStale = attributes.staleMarks.contains(.longLivedStale)
+        self.refusesLongLivedStale = attributes.staleMarks.contains(.notLongLived)
         if kept == .length { self = self.keeping(.length) }
     }
 }
