@@ -48,6 +48,8 @@ public struct DumpLoader: Sendable {
         public var passedBy = 0
         /// Where the file is damaged, if that was allowed for.
         public var damage: MRTError?
+        /// The lines of a text that couldn't be read, if that was allowed for.
+        public var badLines: BadLines?
     }
 
     public let path: String
@@ -57,6 +59,8 @@ public struct DumpLoader: Sendable {
     public var kept: [FeedID: KeptAttributes] = [:]
     /// Who judges each feed's routes; those of feeds not named count as they are.
     public var judges: [FeedID: RouteJudge] = [:]
+    /// Called now and then with how much of the file has been read, from 0 to 1.
+    public var progress: (@Sendable (Double) -> Void)?
 
     public init(
         path: String, feeds: [(id: FeedID, peer: PeerSelector)], damage: Damage = .refuse
@@ -111,6 +115,7 @@ private struct DumpPass {
     private let tableDump: DecodeContext
     private let tableDumpV2: DecodeContext
     private let keepsCommunities: Bool
+    private let progress: (@Sendable (Double) -> Void)?
     private var peers: LoadingPeers
     /// Nil where the file is only checked.
     private var feeds: [LoadingFeed]
@@ -122,6 +127,7 @@ private struct DumpPass {
 
     init(_ loader: DumpLoader, owner: TableOwner?) {
         self.path = loader.path
+        self.progress = loader.progress
         self.keepsGoodPart = loader.damage == .keepGoodPart
         self.keepsCommunities = loader.kept.values.contains(.communities)
         func context(_ form: DecodeContext, _ keeps: Bool) -> DecodeContext {
@@ -145,7 +151,11 @@ private struct DumpPass {
     mutating func run() throws {
         var reader = try MRTReader(path: self.path)
         do {
-            while try reader.next({ try self.read($0, $1) }) {}
+            while try reader.next({ try self.read($0, $1) }) {
+                if reader.recordNumber & 0xfff == 0, let progress, let done = reader.progress {
+                    progress(done)
+                }
+            }
         } catch let error as MRTError where self.keepsGoodPart {
             self.report.damage = error
         }

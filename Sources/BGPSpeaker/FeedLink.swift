@@ -27,6 +27,9 @@ final class FeedLink {
     private var began = NIODeadline.now()
     private var transferTimer: Scheduled<Void>?
     private var staleTimer: Scheduled<Void>?
+    /// When what is stale goes, unless it has come again whole: set by the first loss, and kept
+    /// while sessions come and go that end before their transfer does.
+    private var staleDeadline: NIODeadline?
     /// The peer's restart time, where graceful restart was agreed (RFC 4724).
     private var restartTime: Duration?
     private(set) var liveness = FeedLiveness.lost
@@ -89,8 +92,16 @@ final class FeedLink {
         self.expireLater(after: self.restartTime ?? self.settings.staleTime)
     }
 
+    /// Stale routes go after a time, counted from when they first lost their session.
     private func expireLater(after time: Duration) {
-        self.staleTimer = self.core.loop.assumeIsolated().scheduleTask(in: time.timeAmount) {
+        let now = self.core.loop.now
+        let deadline = self.staleDeadline ?? now + time.timeAmount
+        self.staleDeadline = deadline
+        guard deadline > now else {
+            self.flushFeed()
+            return
+        }
+        self.staleTimer = self.core.loop.assumeIsolated().scheduleTask(deadline: deadline) {
             [weak self] in self?.flushFeed()
         }
     }
@@ -119,6 +130,7 @@ final class FeedLink {
     private func flushFeed() {
         self.staleTimer?.cancel()
         self.staleTimer = nil
+        self.staleDeadline = nil
         self.submit(.feedFlush(self.settings.feed))
         self.become(.lost)
     }
@@ -165,6 +177,7 @@ final class FeedLink {
     private func completed() {
         self.transferTimer?.cancel()
         self.transferTimer = nil
+        self.staleDeadline = nil
         self.submitBatch()
         self.submit(.feedComplete(self.settings.feed))
         self.become(.live)

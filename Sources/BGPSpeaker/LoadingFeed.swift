@@ -56,15 +56,15 @@ struct LoadingFeed {
         }
     }
 
-    /// A route decoded already and not judged yet.
+    /// A route decoded whole, and not judged yet.
     mutating func announce(judging attributes: RouteAttributes, _ prefix: IPPrefix) {
         if self.ignores(prefix) { return }
         guard let judge = self.judge else {
-            self.announce(prefix, attributes)
+            self.announce(prefix, attributes.keeping(self.kept))
             return
         }
         let revised = judge.revised(attributes, prefix, counts: &self.cache.counts)
-        if let revised { self.announce(prefix, revised) }
+        if let revised { self.announce(prefix, revised.keeping(self.kept)) }
     }
 
     /// What the feed makes of one of several paths to a prefix; nil where it isn't used.

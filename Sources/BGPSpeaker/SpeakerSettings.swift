@@ -24,7 +24,8 @@ public struct PeerSettings: Sendable, Hashable {
     public var connect: ConnectMode
     /// In seconds: 0, or at least 3.
     public var holdTime: Int
-    /// How long routes outlive their session, unless graceful restart was agreed.
+    /// How long routes outlive their session, unless graceful restart was agreed: until another
+    /// session has brought them whole again, whatever sessions come and go before.
     public var staleTime: Duration
     /// A first transfer is complete after so long without an UPDATE, from a peer that sends no
     /// End-of-RIB.

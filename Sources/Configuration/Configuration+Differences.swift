@@ -153,12 +153,14 @@ extension Configuration {
             if feed.site != was.site { parts.append("site \(was.site) -> \(feed.site)") }
             switch (was.source, feed.source) {
             case (.bgp(let a), .bgp(let b)) where a != b: parts.append(b.words(from: a))
-            case (.mrt, .mrt) where feed.source != was.source:
+            case (.mrt, .mrt) where feed.source != was.source,
+                (.text, .text) where feed.source != was.source,
+                (.mrt, .text), (.text, .mrt):
                 parts.append("\(was.source.words) -> \(feed.source.words); it is read again")
-            case (.bgp, .mrt), (.mrt, .bgp):
+            case (.bgp, .mrt), (.mrt, .bgp), (.bgp, .text), (.text, .bgp):
                 parts.append(
                     "\(was.source.words) -> \(feed.source.words); its routes leave at once")
-            case (.bgp, .bgp), (.mrt, .mrt): break
+            case (.bgp, .bgp), (.mrt, .mrt), (.text, .text): break
             }
             if feed.readsThroughSites != was.readsThroughSites {
                 parts.append(
@@ -174,7 +176,7 @@ extension Configuration {
                 var part = "keep \(was.kept.words) -> \(feed.kept.words)"
                 switch feed.source {
                 case .bgp: part += "; the session is reset"
-                case .mrt: part += "; it is read again"
+                case .mrt, .text: part += "; it is read again"
                 }
                 parts.append(part)
             }

@@ -181,6 +181,11 @@ extension Configuration.Source {
             let peer = [mrt.peer?.description, mrt.peerAS.map { "AS \($0)" }]
                 .compactMap(\.self).joined(separator: " ")
             return "\(mrt.file), peer \(peer)"
+        case .text(let text):
+            let peer = [text.peer?.description, text.peerAS.map { "AS \($0)" }]
+                .compactMap(\.self).joined(separator: " ")
+            return "\(text.file), " + (peer.isEmpty ? "best paths" : "paths of \(peer)")
+                + (text.skipsBadLines ? ", bad lines left out" : "")
         }
     }
 }

@@ -143,9 +143,21 @@ public struct Configuration: Hashable, Sendable {
         public var peerAS: ASNumber?
     }
 
+    /// What a router prints for `show ip bgp`.
+    public struct TextSource: Hashable, Sendable {
+        public var file: String
+        /// Whose paths are read: by their next hop, or their first AS. Of neither: those that the
+        /// router uses.
+        public var peer: IPAddress?
+        public var peerAS: ASNumber?
+        /// Lines that can't be read are left out; else they make the file a bad one.
+        public var skipsBadLines = false
+    }
+
     public enum Source: Hashable, Sendable {
         case bgp(BGPSource)
         case mrt(MRTSource)
+        case text(TextSource)
     }
 
     public struct FeedEntry: Hashable, Sendable {

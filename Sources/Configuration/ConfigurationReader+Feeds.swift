@@ -44,23 +44,34 @@ extension ConfigurationReader {
             let bothDialled = a.connect == .active && b.connect == .active
             return a.peer == b.peer && !(bothDialled && a.port != b.port)
         case (.mrt(let a), .mrt(let b)): return a == b
-        case (.bgp, .mrt), (.mrt, .bgp): return false
+        case (.text(let a), .text(let b)):
+            return a.file == b.file && a.peer == b.peer && a.peerAS == b.peerAS
+        case (.bgp, _), (.mrt, _), (.text, _): return false
         }
     }
 
     private mutating func readFeed(_ entry: Mapping.Entry) -> Configuration.FeedEntry? {
         let name = "feed '\(entry.key)'"
         let keys =
-            ["site", "bgp", "mrt", "read", "stale-time", "guard", "keep", "rules"]
+            ["site", "bgp", "mrt", "text", "read", "stale-time", "guard", "keep", "rules"]
             + Self.optionKeys
         guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
         let site = mapping.require("site").flatMap(self.siteName)
         var source: Configuration.Source?
-        switch (mapping["bgp"], mapping["mrt"]) {
-        case (let bgp?, nil): source = self.readBGP(bgp).map { .bgp($0) }
-        case (nil, let mrt?): source = self.readMRT(mrt).map { .mrt($0) }
-        case (.some, let mrt?): mrt.complain("\(name) is either bgp or mrt, not both")
-        case (nil, nil): mapping.complain("\(name) needs bgp or mrt")
+        let sources = ["bgp", "mrt", "text"].compactMap { key in
+            mapping[key].map { (key: key, value: $0) }
+        }
+        if sources.count > 1 {
+            sources[1].value.complain(
+                "\(name) is either \(sources[0].key) or \(sources[1].key), not both")
+        } else if let (key, value) = sources.first {
+            switch key {
+            case "bgp": source = self.readBGP(value).map { .bgp($0) }
+            case "mrt": source = self.readMRT(value).map { .mrt($0) }
+            default: source = self.readText(value).map { .text($0) }
+            }
+        } else {
+            mapping.complain("\(name) needs bgp, mrt or text")
         }
         enum Reading: String, CaseIterable {
             case plain
@@ -87,10 +98,10 @@ extension ConfigurationReader {
         }
         if case .bgp = feed.source { feed.guardRules = self.result.guardRules }
         if let value = mapping["guard"] {
-            if case .mrt = feed.source {
+            switch feed.source {
+            case .bgp: feed.guardRules = self.guardRules(value, default: feed.guardRules)
+            case .mrt, .text:
                 value.complain("guard is for feeds by BGP: a dump loses nothing")
-            } else {
-                feed.guardRules = self.guardRules(value, default: feed.guardRules)
             }
         }
         return feed
@@ -184,5 +195,18 @@ extension ConfigurationReader {
         }
         guard let file else { return nil }
         return Configuration.MRTSource(file: file, peer: peer, peerAS: number)
+    }
+
+    private mutating func readText(_ value: Value) -> Configuration.TextSource? {
+        enum BadLines: String, CaseIterable { case refuse, skip }
+        let keys = ["file", "peer", "peer-as", "bad-lines"]
+        guard let text = value.mapping(allowed: keys) else { return nil }
+        let file = text.require("file").flatMap { self.file($0) }
+        let peer = text["peer"]?.address()
+        let number = text["peer-as"]?.asNumber()
+        let badLines = text["bad-lines"]?.choice(of: BadLines.self)
+        guard let file else { return nil }
+        return Configuration.TextSource(
+            file: file, peer: peer, peerAS: number, skipsBadLines: badLines == .skip)
     }
 }

@@ -18,7 +18,15 @@ public struct Plan: Sendable {
     /// A file with the routes of several peers, and which peer each feed is.
     public struct Dump: Hashable, Sendable {
         public var file: String
+        public var format = Format.mrt
         public var feeds: [Selection]
+    }
+
+    /// What a file of routes is.
+    public enum Format: Hashable, Sendable {
+        case mrt
+        /// What a router prints for `show ip bgp`.
+        case text(skipsBadLines: Bool)
     }
 
     /// Which of a dump's peers a feed is.
@@ -181,16 +189,27 @@ extension Configuration {
     ) -> [Plan.Dump] {
         var dumps: [Plan.Dump] = []
         for feed in self.feeds {
-            guard case .mrt(let mrt) = feed.source, let id = assignment.feeds[feed.name] else {
-                continue
+            guard let id = assignment.feeds[feed.name] else { continue }
+            let file: String
+            let format: Plan.Format
+            let selection: Plan.Selection
+            switch feed.source {
+            case .bgp: continue
+            case .mrt(let mrt):
+                (file, format) = (mrt.file, .mrt)
+                selection = Plan.Selection(
+                    feed: id, peer: mrt.peer, peerAS: mrt.peerAS, kept: feed.kept,
+                    judge: judges[id])
+            case .text(let text):
+                (file, format) = (text.file, .text(skipsBadLines: text.skipsBadLines))
+                selection = Plan.Selection(
+                    feed: id, peer: text.peer, peerAS: text.peerAS, kept: feed.kept,
+                    judge: judges[id])
             }
-            let selection = Plan.Selection(
-                feed: id, peer: mrt.peer, peerAS: mrt.peerAS, kept: feed.kept,
-                judge: judges[id])
-            if let index = dumps.firstIndex(where: { $0.file == mrt.file }) {
+            if let index = dumps.firstIndex(where: { $0.file == file && $0.format == format }) {
                 dumps[index].feeds.append(selection)
             } else {
-                dumps.append(Plan.Dump(file: mrt.file, feeds: [selection]))
+                dumps.append(Plan.Dump(file: file, format: format, feeds: [selection]))
             }
         }
         return dumps

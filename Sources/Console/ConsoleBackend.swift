@@ -74,7 +74,7 @@ public enum Readiness: Hashable, Sendable {
 /// A feed, and the router behind it where there is one.
 public struct FeedIdentity: Hashable, Sendable {
     public enum Kind: String, Hashable, Sendable, CaseIterable {
-        case bgp, mrt, bmp
+        case bgp, mrt, text, bmp
     }
 
     public var id: FeedID

@@ -47,11 +47,10 @@ package enum PackedAttributes {
             bytes.append(contentsOf: attributes.asPath.encoded)
         }
         let count = bytes.count - start - self.headBytes
+        let distance = attributes.isIgnored ? self.noDistance : attributes.distance
         let head =
             UInt32(truncatingIfNeeded: min(count, self.maximumBytes))
-            | UInt32(
-                truncatingIfNeeded: attributes.isIgnored ? self.noDistance : attributes.distance)
-                &<< 24
+            | UInt32(truncatingIfNeeded: distance) &<< 24
         bytes.withUnsafeMutableBytes {
             $0.storeBytes(of: head, toByteOffset: start, as: UInt32.self)
         }
@@ -63,26 +62,6 @@ package enum PackedAttributes {
         let head = start.loadUnaligned(as: UInt32.self)
         return UnsafeRawBufferPointer(
             start: start, count: Int(head & 0xff_ffff) &+ self.headBytes)
-    }
-
-    static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        var hash: UInt64 = 0x9e37_79b9_7f4a_7c15 ^ UInt64(truncatingIfNeeded: bytes.count)
-        var offset = 0
-        func mix(_ word: UInt64) {
-            let product = (hash ^ word).multipliedFullWidth(by: 0xd6e8_feb8_6659_fd93)
-            hash = product.high ^ product.low &+ 0x632b_e59b_d9b4_e019
-        }
-        while offset &+ 8 <= bytes.count {
-            mix(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            offset &+= 8
-        }
-        var rest: UInt64 = 0
-        while offset < bytes.count {
-            rest = rest &<< 8 | UInt64(bytes[offset])
-            offset &+= 1
-        }
-        mix(rest)
-        return UInt32(truncatingIfNeeded: hash ^ hash &>> 32)
     }
 
     /// Where what follows flags and penalty stands.

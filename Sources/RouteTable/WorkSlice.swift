@@ -66,6 +66,12 @@ package struct StepPolicy: Sendable {
     /// classes near their limit.
     package var reclaimRest: UInt64 = 4
 
+    /// Microseconds after which a due rebuild no longer waits for feeds' walks to end: they may
+    /// begin again and again.
+    package var overdue: UInt64 = 10_000_000
+    /// Prefixes of a family from which on its lookup is of huge pages.
+    package var hugePagesFrom = 50_000
+
     /// Seconds of a clock that never goes back.
     package var uptime: @Sendable () -> Int64 = { Int64(monotonicMicroseconds() / 1_000_000) }
 

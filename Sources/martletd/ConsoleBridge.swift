@@ -59,6 +59,10 @@ struct ConsoleBridge: ConsoleBackend {
                     peerAS: mrt.peerAS ?? entry?.peer?.asNumber,
                     peerAddress: mrt.peer ?? entry?.peer?.address,
                     peerIdentifier: entry?.identifier.map { IPAddress(ipv4: $0) })
+            case .text(let text):
+                return FeedIdentity(
+                    id: id, name: feed.name, site: site, kind: .text, peerAS: text.peerAS,
+                    peerAddress: text.peer)
             }
         }
     }

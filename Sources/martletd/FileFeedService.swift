@@ -7,6 +7,7 @@ import Configuration
 import DNSFront
 import Logging
 import NIOPosix
+import RouteFiles
 import RouteTable
 import ServiceLifecycle
 import Synchronization
@@ -113,10 +114,17 @@ extension Daemon {
             self.running.withLock { $0.stamps[dump.file] = stamp }
             for feed in report.feeds {
                 self.board.fail(
-                    feed.id, feed.malformed == 0 ? nil : "\(feed.malformed) malformed routes")
+                    feed.id,
+                    feed.malformed > 0
+                        ? "\(feed.malformed) malformed routes"
+                        : report.badLines.map { "\($0.count) bad lines were left out" })
                 self.board.set(feed.id, peer: feed.peer, identifier: feed.identifier)
                 self.board.set(feed.id, liveness: .live)
                 self.board.complete(feed.id)
+            }
+            if let bad = report.badLines {
+                self.logger.warning(
+                    "bad lines were left out", metadata: ["lines": "\(bad)"])
             }
             self.logger.info(
                 "loaded a table dump",

@@ -185,6 +185,28 @@ struct ExampleTests {
         #expect(try kept("", ", keep: [length]") == [.length])
     }
 
+    @Test("routers' tables: one file is read once for all feeds that read it alike")
+    func texts() throws {
+        let plan = try Reading.parse(
+            Reading.sites + """
+                feeds:
+                  f: { site: tokyo, text: { file: x } }
+                  g: { site: sydney, text: { file: x, peer: 192.0.2.1, peer-as: 7 }, keep: [length] }
+                  h: { site: sydney, text: { file: x, peer-as: 9, bad-lines: skip } }
+                  i: { site: tokyo, mrt: { file: x, peer-as: 7 } }
+                """
+        ).plan()
+        #expect(plan.dumps.map(\.file) == ["x", "x", "x"])
+        #expect(
+            plan.dumps.map(\.format) == [
+                .text(skipsBadLines: false), .text(skipsBadLines: true), .mrt,
+            ])
+        #expect(plan.dumps.map(\.feeds.count) == [2, 1, 1])
+        #expect(plan.dumps[0].feeds[1].peer == IPAddress(ipv4: 0xc000_0201))
+        #expect(plan.dumps[0].feeds[1].peerAS == 7)
+        #expect(plan.dumps[0].feeds[1].kept == .length)
+    }
+
     @Test("guards: the usual one, one for all, one for a feed, none; never for dumps")
     func guards() throws {
         func rules(_ guards: String, _ own: String) throws -> [FeedGuardRules?] {

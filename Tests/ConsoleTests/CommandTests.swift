@@ -347,6 +347,17 @@ struct CommandTests {
         #expect(try await observe("10.0.0.0/8", "sydney") == "+ ok\n")
     }
 
+    @Test("observe tells when no further class fits")
+    func observationsWithoutClasses() async throws {
+        let fixture = try await Fixture(limits: TableLimits(classes: 2))
+        await fixture.owner.flush()
+        #expect(
+            try await self.run("observe 10.0.0.0/8 tokyo 10", .machine, on: fixture)
+                == "- 429 the table has 2 classes, as many as may be: observations are refused\n")
+        await fixture.owner.flush()
+        #expect(try await fixture.owner.query { $0.counts() }.refusedObservations == 1)
+    }
+
     @Test("show memory adds up, and counts")
     func memory() async throws {
         let text = try await self.run("show memory", .machine)

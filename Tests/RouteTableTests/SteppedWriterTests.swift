@@ -153,4 +153,62 @@ struct SteppedWriterTests {
             #expect(steps[kind].elapsed > 0, "\(kind)")
         }
     }
+
+    @Test("shows what is due while a feed is walked again and again", .timeLimit(.minutes(2)))
+    func endlessWalks() throws {
+        var steps = TableUnderTest.crumbs(1)
+        steps.overdue = 50_000
+        steps.bulk = .max
+        let table = try TableUnderTest(
+            limits: TableLimits(queuedChanges: 200), steps: steps)
+        table.apply(.addFeed(Self.feed(0, site: 0)))
+        table.change(
+            FeedID(0), announce: (0..<4_000).map { (Self.prefix($0), Self.path($0 % 7)) })
+        table.apply(.feedComplete(FeedID(0)))
+        table.owner.flushAndWait()
+        table.apply(.setPins([(Self.prefix(1), [SiteID(9)])]))
+        var reader = try table.owner.lookup.makeReader()
+        let deadline = ContinuousClock.now + .seconds(60)
+        var isShown = false
+        var moves = 0
+        // Each move begins a walk over 63 pages anew, a page after each command.
+        while !isShown, ContinuousClock.now < deadline {
+            for _ in 0..<100 {
+                moves += 1
+                let command = TableCommand.addFeed(Self.feed(0, site: moves % 2))
+                table.reference.apply(command)
+                table.owner.submitAndWait(command)
+            }
+            isShown = reader.withSnapshot { snapshot in
+                snapshot.values(ofClass: snapshot.classID(of: Self.prefix(1).address)).pins
+                    == [SiteID(9)]
+            }
+        }
+        #expect(isShown, "after \(moves) moves")
+        #expect(try table.check("in the end"))
+    }
+
+    @Test("builds with huge pages that come from elsewhere", arguments: [64, 1 << 14])
+    func hugePages(units: Int) throws {
+        var steps = TableUnderTest.crumbs(units)
+        steps.hugePagesFrom = 0
+        let table = try TableUnderTest(steps: steps)
+        for id in 0..<2 {
+            table.apply(.addFeed(Self.feed(id, site: id)))
+            table.change(
+                FeedID(UInt16(id)),
+                announce: (0..<300).map { (Self.prefix($0), Self.path(($0 + id) % 7)) })
+            table.apply(.feedComplete(FeedID(UInt16(id))))
+            guard try table.check("feed \(id)") else { return }
+            table.change(
+                FeedID(0),
+                announce: (0..<300).map {
+                    (
+                        IPPrefix(masking: Self.prefix($0).address, length: 26),
+                        Self.path($0 % 5)
+                    )
+                })
+            guard try table.check("feed \(id), and longer ones") else { return }
+        }
+    }
 }

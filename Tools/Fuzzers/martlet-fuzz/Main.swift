@@ -22,6 +22,8 @@ private let fuzzers: [String: Fuzzer] = [
     "open": fuzzOpens,
     "roundtrips": fuzzRoundTrips,
     "routemap": fuzzRouteMaps,
+    "rtr": fuzzRTR,
+    "textdump": fuzzTextDumps,
 ]
 
 /// The one that this process runs. libFuzzer calls a C function without a context, so it is global.
