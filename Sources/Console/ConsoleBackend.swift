@@ -28,6 +28,9 @@ public protocol ConsoleBackend: Sendable {
     /// How the feeds are. The console adds what the table knows of them.
     func feedReports() async -> [FeedReport]
 
+    /// What a feed's rules have decided; nil where there is no such feed.
+    func ruleReport(_ feed: FeedID) -> RuleReport?
+
     /// Whether answers can be relied on; else what is waited for, in words.
     func readiness() -> Readiness
 

@@ -8,6 +8,7 @@ import Choice
 import Configuration
 import Console
 import DNSFront
+import FeedRules
 import RouteFiles
 import RouteTable
 import Synchronization
@@ -92,6 +93,17 @@ struct ConsoleBridge: ConsoleBackend {
                 since: peer.since, messagesReceived: peer.counters.messagesIn,
                 messagesSent: peer.counters.messagesOut, lastError: peer.lastError)
         }
+    }
+
+    func ruleReport(_ feed: FeedID) -> RuleReport? {
+        guard let judge = self.plan.judges[feed] else { return nil }
+        let counts = judge.tally.total
+        return RuleReport(
+            rules: zip(judge.rules.rules, counts.rules).map {
+                RuleReport.Line(words: $0.words, matches: $1)
+            }, options: judge.rules.options.words,
+            others: judge.isPlain ? nil : counts.others, defaultRoutes: counts.defaultRoutes,
+            lengths: counts.lengths, bogons: counts.bogons)
     }
 
     func readiness() -> Readiness {

@@ -26,6 +26,9 @@ package struct Grammar: Sendable {
         Rule("show sites", .showSites, "The sites and their state", json: true),
         Rule("show feeds", .showFeeds, "Where routes come from, and how that goes", json: true),
         Rule(
+            "show feed FEED rules", .showFeedRules,
+            "A feed's rules, and how often each has decided", json: true),
+        Rule(
             "show routes [feed FEED] [longer-than PREFIX] [limit COUNT]", .showRoutes,
             "Routes in tree order, one a line", json: true),
         Rule(
@@ -81,7 +84,8 @@ package struct Grammar: Sendable {
         "terminal": "Settings of the terminal",
         "length": "Lines on a page",
         "for": "As for this name of a zone",
-        "feed": "Only routes of this feed",
+        "feed": "Of this feed",
+        "rules": "Its rules, and how often each has decided",
         "longer-than": "Only routes within this prefix",
         "limit": "At most so many",
         "--json": "One JSON object on one line",

@@ -81,6 +81,7 @@ package enum Verb: Hashable, Sendable, CaseIterable {
     case showSites, showFeeds, showRoutes, showRoundTrips, showMemory, showCheckpoint
     case showVersion, showConfiguration
     case observe, ready, reload, checkpoint, releaseGuard
+    case showFeedRules
     case enable, disable, password
     case machine, framed, complete
     case help, quit, terminalLength
