@@ -63,8 +63,8 @@ let package = Package(
         .target(
             name: "BGPSpeaker",
             dependencies: [
-                "BGPSession", "FeedRules", "RouteFiles", "RouteTable", "BGPWire", "Addressing",
-                "CLinux", nio, posix, logging,
+                "BGPSession", "FeedRules", "OriginValidation", "RouteFiles", "RouteTable",
+                "BGPWire", "Addressing", "CLinux", nio, posix, logging,
             ]),
         .target(
             name: "DNSFront",
@@ -82,16 +82,17 @@ let package = Package(
             name: "Configuration",
             dependencies: [
                 "Addressing", "RouteTable", "BGPWire", "RouteFiles", "DNSWire", "BGPSession",
-                "FeedRules", "Choice", "BGPSpeaker", "DNSFront", "Console", yams, nio,
+                "Choice", "FeedRules", "OriginValidation", "BGPSpeaker", "DNSFront", "Console", yams,
+                nio,
             ]),
 
         // Floor 6
         .executableTarget(
             name: "martletd",
             dependencies: [
-                "Addressing", "RouteTable", "BGPWire", "RouteFiles", "BGPSession", "FeedRules",
-                "Choice", "BGPSpeaker", "DNSFront", "Console", "Configuration", "CLinux", "CBSD",
-                nio, posix, logging, lifecycle, arguments,
+                "Addressing", "RouteTable", "BGPWire", "RouteFiles", "BGPSession", "Choice",
+                "BGPSpeaker", "FeedRules", "OriginValidation", "DNSFront", "Console", "Configuration",
+                "CLinux", "CBSD", nio, posix, logging, lifecycle, arguments,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
         .executableTarget(
@@ -122,8 +123,8 @@ let package = Package(
         .testTarget(
             name: "BGPSpeakerTests",
             dependencies: [
-                "BGPSpeaker", "BGPSession", "FeedRules", "BGPWire", "RouteFiles", "RouteTable",
-                "Addressing", nio, posix, embedded, logging,
+                "BGPSpeaker", "BGPSession", "FeedRules", "BGPWire", "OriginValidation",
+                "RouteFiles", "RouteTable", "Addressing", nio, posix, embedded, logging,
             ]),
         .testTarget(
             name: "DNSFrontTests",
@@ -147,7 +148,7 @@ let package = Package(
             name: "ConfigurationTests",
             dependencies: [
                 "Configuration", "Choice", "RouteTable", "DNSWire", "DNSFront", "BGPSpeaker",
-                "BGPSession", "FeedRules", "Console", "Addressing", nio,
+                "BGPSession", "FeedRules", "OriginValidation", "Console", "Addressing", nio,
             ]),
     ]
 )

@@ -22,8 +22,12 @@ struct UpdateSink {
     }
     private var counts: RuleCounts
     private(set) var batch: RouteBatch
-    private(set) var announced = 0
+    private(set) var announcedByFamily = (ipv4: 0, ipv6: 0)
     private(set) var withdrawn = 0
+    /// Announcements that a route reflector had passed on (RFC 4456).
+    var reflected = 0
+
+    var announced: Int { self.announcedByFamily.ipv4 + self.announcedByFamily.ipv6 }
 
     init(feed: FeedID, keeping kept: KeptAttributes, judge: RouteJudge? = nil) {
         self.feed = feed
@@ -54,7 +58,8 @@ struct UpdateSink {
     mutating func add(_ update: UpdateDecoding, body: RawSpan, context: DecodeContext) {
         if case .resetSession = update.disposition { return }
         var withdrawn = 0
-        var announced = 0
+        var reachable = 0
+        var classic = 0
         // The prefixes have been checked: what could throw here has been thrown there.
         try? update.forEachWithdrawn(in: body, context: context) { _, prefix in
             self.batch.withdraw(prefix)
@@ -66,22 +71,30 @@ struct UpdateSink {
                 withdrawn += 1
             }
         } else if update.announcesPrefixes {
-            announced =
+            (reachable, classic) =
                 self.judge.map { $0.isPlain } ?? true
                 ? self.announce(update, body: body, context: context)
                 : self.announceJudged(update, body: body, context: context)
         }
         self.withdrawn += withdrawn
-        self.announced += announced
+        if update.attributes.mpReach?.family == .ipv6 {
+            self.announcedByFamily.ipv6 += reachable
+        } else {
+            self.announcedByFamily.ipv4 += reachable
+        }
+        self.announcedByFamily.ipv4 += classic
+        if update.attributes.attributes.originatorID != nil {
+            self.reflected += reachable + classic
+        }
     }
 
     /// Announces all prefixes but default routes where the feed has no use for them.
     ///
-    /// - Returns: How many.
+    /// - Returns: How many of MP_REACH_NLRI, and how many of the message's own.
     private mutating func announce(
         _ update: UpdateDecoding, body: RawSpan, context: DecodeContext
-    ) -> Int {
-        var announced = 0
+    ) -> (reachable: Int, classic: Int) {
+        var announced = (reachable: 0, classic: 0)
         var defaultRoutes = 0
         let ignoresDefaultRoute = self.judge?.ignoresDefaultRoute ?? false
         var index: (ipv4: Int, mp: Int) = (-1, -1)
@@ -92,17 +105,21 @@ struct UpdateSink {
         if let field = update.attributes.mpReach, field.family != nil {
             index.mp = self.batch.intern(self.attributes(update, field.nextHop))
         }
-        func add(_ prefix: IPPrefix, _ index: Int) {
+        func add(_ prefix: IPPrefix, _ index: Int) -> Int {
             guard prefix.length > 0 || !ignoresDefaultRoute else {
                 self.batch.withdraw(prefix)
                 defaultRoutes += 1
-                return
+                return 0
             }
             self.batch.announce(prefix, attributes: index)
-            announced += 1
+            return 1
         }
-        try? update.forEachReachable(in: body, context: context) { add($1, index.mp) }
-        try? update.forEachClassic(in: body, context: context) { add($1, index.ipv4) }
+        try? update.forEachReachable(in: body, context: context) {
+            announced.reachable += add($1, index.mp)
+        }
+        try? update.forEachClassic(in: body, context: context) {
+            announced.classic += add($1, index.ipv4)
+        }
         if defaultRoutes > 0 { self.counts.defaultRoutes += defaultRoutes }
         return announced
     }
@@ -118,35 +135,39 @@ struct UpdateSink {
     /// Announces the prefixes that the feed's judge lets pass, and withdraws the others: they may
     /// have passed before.
     ///
-    /// - Returns: How many have passed.
+    /// - Returns: How many have passed, as ``announce(_:body:context:)`` says it.
     private mutating func announceJudged(
         _ update: UpdateDecoding, body: RawSpan, context: DecodeContext
-    ) -> Int {
-        guard let judge = self.judge else { return 0 }
-        var announced = 0
+    ) -> (reachable: Int, classic: Int) {
+        var announced = (reachable: 0, classic: 0)
+        guard let judge = self.judge else { return announced }
         let decoded = update.attributes.attributes
         let bytes = body.extracting(update.attributeBytes)
-        func add(_ prefix: IPPrefix, _ attributes: inout JudgedAttributes) {
+        func add(_ prefix: IPPrefix, _ attributes: inout JudgedAttributes) -> Int {
             let index = attributes.index(of: prefix, in: &self.batch, counts: &self.counts)
             guard let index else {
                 self.batch.withdraw(prefix)
-                return
+                return 0
             }
             self.batch.announce(prefix, attributes: index)
-            announced += 1
+            return 1
         }
         if let field = update.attributes.mpReach, let family = field.family {
             var attributes = JudgedAttributes(
                 judge, self.attributes(update, field.nextHop), decoded, nextHop: field.nextHop,
                 family: family, bytes: bytes)
-            try? update.forEachReachable(in: body, context: context) { add($1, &attributes) }
+            try? update.forEachReachable(in: body, context: context) {
+                announced.reachable += add($1, &attributes)
+            }
             attributes.finish(&self.counts)
         }
         if !update.announced.isEmpty {
             var attributes = JudgedAttributes(
                 judge, self.attributes(update, decoded.nextHop), decoded, nextHop: decoded.nextHop,
                 family: .ipv4, bytes: bytes)
-            try? update.forEachClassic(in: body, context: context) { add($1, &attributes) }
+            try? update.forEachClassic(in: body, context: context) {
+                announced.classic += add($1, &attributes)
+            }
             attributes.finish(&self.counts)
         }
         return announced

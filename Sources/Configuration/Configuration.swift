@@ -3,9 +3,11 @@
 
 public import Addressing
 public import BGPSession
+public import BGPSpeaker
 public import BGPWire
 public import Choice
 public import FeedRules
+public import OriginValidation
 public import RouteTable
 
 /// What the file says, checked, with all defaults filled in.
@@ -40,6 +42,9 @@ public struct Configuration: Hashable, Sendable {
     public var checkpoint: CheckpointOptions?
     /// When what feeds lose is not believed, where a feed doesn't say; nil: all is.
     public var guardRules: FeedGuardRules? = FeedGuardRules()
+    /// Where validated payloads come from, and what becomes of invalid routes; nil: routes are not
+    /// validated.
+    public var rpki: RPKIOptions?
     /// How long feeds may take before Martlet is ready without them.
     public var readyWait = Duration.seconds(60)
 
@@ -120,7 +125,12 @@ public struct Configuration: Hashable, Sendable {
     }
 
     public struct BGPSource: Hashable, Sendable {
+        /// The peer's address; of a range the first.
         public var peer: IPAddress
+        /// Any neighbour with an address in it is a feed of its own.
+        public var range: IPPrefix?
+        /// How many of them there may be at once.
+        public var maximumPeers = 1
         public var port: UInt16 = 179
         public var peerAS: ASNumber
         /// Martlet's own AS towards this peer, where it isn't the router's.
@@ -135,6 +145,21 @@ public struct Configuration: Hashable, Sendable {
         public var connectRetry = Duration.seconds(5)
         public var maximumConnectRetry = Duration.seconds(120)
         public var families = FamilySet.both
+        public var reach = Reach.usual
+        /// The file that the key of TCP MD5 is read from, when the configuration is loaded.
+        public var passwordFile: String?
+        public var tcpAO: TCPAOEntry?
+        /// How segments are signed, once the key is known.
+        public var authentication: Authentication?
+        public var options = SessionOptions()
+    }
+
+    /// A master key tuple of TCP-AO, whose key is in a file.
+    public struct TCPAOEntry: Hashable, Sendable {
+        public var keyFile: String
+        public var algorithm = Authentication.Algorithm.hmacSHA1
+        public var sendID: UInt8
+        public var receiveID: UInt8
     }
 
     public struct MRTSource: Hashable, Sendable {
@@ -174,6 +199,13 @@ public struct Configuration: Hashable, Sendable {
         public var rules = RuleSet()
         /// When what it loses is not believed; nil: all is. A dump loses nothing.
         public var guardRules: FeedGuardRules?
+        /// How many prefixes a session may bring; nil: as many as the table takes.
+        public var limits: PrefixLimits?
+
+        /// How many feeds of the table it may be at once.
+        public var slotCount: Int {
+            if case .bgp(let bgp) = self.source, bgp.range != nil { bgp.maximumPeers } else { 0 }
+        }
     }
 
     /// How sites are chosen; see ``Policy``.
@@ -212,6 +244,32 @@ public struct Configuration: Hashable, Sendable {
         public var file: String
         /// How often it is written while Martlet runs; zero: at the end and on demand alone.
         public var every = Duration.seconds(900)
+    }
+
+    /// What becomes of routes that origin validation finds invalid.
+    public enum InvalidRoutes: String, Hashable, Sendable, CaseIterable {
+        /// They are held and shown, but give no distance.
+        case ignore
+        /// They count as others do, unless a rule says otherwise.
+        case accept
+    }
+
+    /// Origin validation (RFC 6811).
+    public struct RPKIOptions: Hashable, Sendable {
+        /// The usual port (RFC 8210 §14).
+        public static let port: UInt16 = 323
+
+        /// In order of preference.
+        public var caches: [RTRCache] = []
+        public var invalid = InvalidRoutes.ignore
+        /// In place of what the caches say.
+        public var refresh: Duration?
+        public var retry: Duration?
+        public var expire: Duration?
+        /// Payloads that a cache may have.
+        public var maximumPayloads = RTRSettings().maximumPayloads
+
+        init() {}
     }
 
     public enum LogLevel: String, Hashable, Sendable, CaseIterable {

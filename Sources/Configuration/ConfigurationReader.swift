@@ -20,6 +20,8 @@ struct ConfigurationReader {
     var socketGroup: Value?
     /// The file that is to be written.
     var checkpointFile: Value?
+    /// The first that wants TCP-AO.
+    var tcpAO: Value?
 
     /// Whether files that lists stand in are looked at.
     var readsFiles = false
@@ -39,7 +41,7 @@ struct ConfigurationReader {
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
         "zones", "choice", "dns", "guard", "log", "ready", "checkpoint", "limits",
-        "keep", "prefix-lists", "rules", "feed-options",
+        "keep", "rpki", "prefix-lists", "rules", "feed-options",
     ]
 
     mutating func read(_ root: Value) {
@@ -58,6 +60,7 @@ struct ConfigurationReader {
         if let value = top["feed-options"], let options = value.mapping(allowed: Self.optionKeys) {
             self.usualOptions = self.feedOptions(options, default: self.usualOptions)
         }
+        if let value = top["rpki"] { self.readRPKI(value) }
         if let value = top["feeds"] { self.readFeeds(value, in: top) }
         if let value = top["maps"] {
             self.result.maps = value.elements("each of maps").compactMap { self.file($0) }

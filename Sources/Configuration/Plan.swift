@@ -10,6 +10,7 @@ import DNSWire
 public import FeedRules
 import Glibc
 import NIOCore
+import OriginValidation
 import RouteFiles
 public import RouteTable
 
@@ -52,6 +53,10 @@ public struct Plan: Sendable {
     /// How long a feed's routes outlive its session.
     public var staleTimes: [FeedID: Duration]
     public var speaker: SpeakerSettings
+    /// The RPKI caches; none: routes are not validated.
+    public var origins: RTRClientSettings
+    /// Invalid routes are held, but give no distance.
+    public var ignoresInvalid: Bool
     public var dumps: [Dump]
     /// Route maps in order, and what the AS numbers in them mean.
     public var maps: [String]
@@ -107,16 +112,21 @@ extension Configuration {
                 return index
             }
         }
+        let definitions = self.feedDefinitions(assignment)
         return Plan(
             assignment: assignment, sites: sites, policies: assignment.policies,
             policyNames: policyNames, zones: zones,
-            feeds: self.feedDefinitions(assignment), judges: judges,
+            feeds: definitions.filter { definition in
+                // A range is no feed of the table: its neighbours are.
+                self.feeds.first { $0.name == definition.name }?.slotCount == 0
+            }, judges: judges,
             staleTimes: Dictionary(
                 self.feeds.compactMap { feed in
                     assignment.feeds[feed.name].map { ($0, feed.staleTime) }
                 }, uniquingKeysWith: { first, _ in first }),
-            speaker: self.speakerSettings(assignment, judges),
-            dumps: self.dumps(assignment, judges),
+            speaker: self.speakerSettings(assignment, definitions, judges),
+            origins: self.originSettings,
+            ignoresInvalid: self.rpki?.invalid != .accept, dumps: self.dumps(assignment, judges),
             maps: self.maps,
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
@@ -142,7 +152,7 @@ extension Configuration {
             guard let id = assignment.feeds[feed.name], let site = assignment.sites[feed.site]
             else { return nil }
             return FeedDefinition(
-                id: id, name: feed.name, site: site, order: index,
+                id: id, name: feed.name, site: site, order: index * Self.orderStep,
                 throughSites: feed.readsThroughSites ? numbers.filter { $0.key != site } : [:],
                 guardRules: feed.guardRules)
         }
@@ -160,27 +170,49 @@ extension Configuration {
         return result
     }
 
+    /// Room between two feeds for those that come and go under the first, by their addresses.
+    static let orderStep = 1 << 32
+
     private func speakerSettings(
-        _ assignment: Assignment, _ judges: [FeedID: RouteJudge]
+        _ assignment: Assignment, _ definitions: [FeedDefinition], _ judges: [FeedID: RouteJudge]
     ) -> SpeakerSettings {
-        var peers: [PeerSettings] = []
+        var settings = SpeakerSettings(
+            listen: self.listen.bgp.map { ListenAddress(address: $0.address, port: $0.port) })
         for feed in self.feeds {
             guard case .bgp(let bgp) = feed.source, let id = assignment.feeds[feed.name],
                 let router = self.router
             else { continue }
-            peers.append(
-                PeerSettings(
-                    name: feed.name, feed: id, localAS: bgp.localAS ?? router.asNumber,
-                    peerAS: bgp.peerAS, routerID: router.identifier.ipv4Value,
-                    peerAddress: bgp.peer, port: bgp.port, localAddress: bgp.localAddress,
-                    connect: bgp.connect, holdTime: bgp.holdTime, staleTime: feed.staleTime,
-                    quietTime: bgp.quietTime, connectRetry: bgp.connectRetry,
-                    maximumConnectRetry: bgp.maximumConnectRetry, families: bgp.families,
-                    kept: feed.kept, judge: judges[id]))
+            var peer = PeerSettings(
+                name: feed.name, feed: id, localAS: bgp.localAS ?? router.asNumber,
+                peerAS: bgp.peerAS, routerID: router.identifier.ipv4Value,
+                peerAddress: bgp.peer, port: bgp.port, localAddress: bgp.localAddress,
+                connect: bgp.connect, holdTime: bgp.holdTime, staleTime: feed.staleTime,
+                quietTime: bgp.quietTime, connectRetry: bgp.connectRetry,
+                maximumConnectRetry: bgp.maximumConnectRetry, families: bgp.families,
+                kept: feed.kept, reach: bgp.reach, authentication: bgp.authentication,
+                limits: feed.limits)
+            peer.options = bgp.options
+            peer.judge = judges[id]
+            guard let prefix = bgp.range else {
+                settings.peers.append(peer)
+                continue
+            }
+            guard let definition = definitions.first(where: { $0.id == id }) else { continue }
+            settings.ranges.append(
+                PeerRange(
+                    prefix: prefix, template: peer, definition: definition,
+                    slots: assignment.slots[feed.name] ?? []))
         }
-        return SpeakerSettings(
-            listen: self.listen.bgp.map { ListenAddress(address: $0.address, port: $0.port) },
-            peers: peers)
+        return settings
+    }
+
+    private var originSettings: RTRClientSettings {
+        guard let rpki = self.rpki else { return RTRClientSettings() }
+        return RTRClientSettings(
+            caches: rpki.caches,
+            session: RTRSettings(
+                refresh: rpki.refresh, retry: rpki.retry, expire: rpki.expire,
+                maximumPayloads: rpki.maximumPayloads))
     }
 
     /// Feeds that read the same file are fed by one pass over it.
