@@ -17,6 +17,10 @@ final class FeedLink {
             self.life.staleTime = self.settings.staleTime
             self.life.quietTime = self.settings.quietTime
             self.census.limits = self.settings.limits
+            guard self.settings.judge != oldValue.judge else { return }
+            // What has come is judged by the rules that held then.
+            self.submitBatch()
+            self.sink.judge = self.settings.judge
         }
     }
     private unowned let core: SpeakerCore
@@ -38,7 +42,8 @@ final class FeedLink {
     init(settings: PeerSettings, core: SpeakerCore) {
         self.settings = settings
         self.core = core
-        self.sink = UpdateSink(feed: settings.feed, keeping: settings.kept)
+        self.sink = UpdateSink(
+            feed: settings.feed, keeping: settings.kept, judge: settings.judge)
         self.life = FeedLife(staleTime: settings.staleTime, quietTime: settings.quietTime)
         self.census = PrefixCensus(limits: settings.limits)
     }
