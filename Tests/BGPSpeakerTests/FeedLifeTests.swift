@@ -37,14 +37,16 @@ struct FeedLifeTests {
     @Test("they come whole by End-of-RIB of all families, each family by its own")
     func endOfRIB() {
         var life = Self.life()
-        #expect(Self.steps(life.handle(.up(FeedLife.Terms()), at: .zero)) == [.feedUp])
+        #expect(Self.steps(life.handle(.up(FeedLife.Terms()), at: .zero)) == [.table(.up)])
         #expect(
-            Self.steps(life.handle(.endOfRIB(.ipv4), at: .seconds(1))) == [.familyComplete(.ipv4)])
+            Self.steps(life.handle(.endOfRIB(.ipv4), at: .seconds(1))) == [
+                .table(.familyComplete(.ipv4))
+            ])
         #expect(life.handle(.endOfRIB(.ipv4), at: .seconds(1)) == [], "said twice")
         #expect(!life.isComplete)
         #expect(
             Self.steps(life.handle(.endOfRIB(.ipv6), at: .seconds(2)))
-                == [.feedComplete, .become(.live)])
+                == [.table(.complete), .become(.live)])
         #expect(life.isComplete)
         #expect(life.ended == .both)
     }
@@ -60,7 +62,7 @@ struct FeedLifeTests {
                 == [.startTimer(.transfer, at: .seconds(114))])
         #expect(
             Self.steps(life.handle(.expired(.transfer), at: .seconds(114)))
-                == [.feedComplete, .become(.live)])
+                == [.table(.complete), .become(.live)])
     }
 
     @Test("they outlive a session for the stale time, and go at once")
@@ -68,11 +70,11 @@ struct FeedLifeTests {
         var life = Self.complete(FeedLife.Terms())
         #expect(
             Self.steps(life.handle(.down(.silent), at: .seconds(50)))
-                == [.feedDown, .become(.stale), .startTimer(.stale, at: .seconds(230))])
+                == [.table(.down), .become(.stale), .startTimer(.stale, at: .seconds(230))])
         #expect(life.deadline == .seconds(230))
         #expect(
             Self.steps(life.handle(.expired(.stale), at: .seconds(230)))
-                == [.feedFlush, .become(.lost)])
+                == [.table(.flush), .become(.lost)])
         #expect(life.deadline == nil)
     }
 
@@ -87,7 +89,7 @@ struct FeedLifeTests {
         }
         _ = life.handle(.up(FeedLife.Terms()), at: .seconds(225))
         let steps = Self.steps(life.handle(.down(.silent), at: .seconds(240)))
-        #expect(steps == [.feedDown, .become(.stale), .feedFlush, .become(.lost)])
+        #expect(steps == [.table(.down), .become(.stale), .table(.flush), .become(.lost)])
     }
 
     @Test("a family that has come whole has a time of its own again")
@@ -100,10 +102,10 @@ struct FeedLifeTests {
         #expect(steps.last == .startTimer(.stale, at: .seconds(230)))
         #expect(
             Self.steps(life.handle(.expired(.stale), at: .seconds(230)))
-                == [.staleExpired(.ipv6), .startTimer(.stale, at: .seconds(400))])
+                == [.table(.staleExpired(.ipv6)), .startTimer(.stale, at: .seconds(400))])
         #expect(
             Self.steps(life.handle(.expired(.stale), at: .seconds(400)))
-                == [.feedFlush, .become(.lost)])
+                == [.table(.flush), .become(.lost)])
     }
 
     @Test(
@@ -125,7 +127,7 @@ struct FeedLifeTests {
         var life = Self.complete(FeedLife.Terms(restartTime: .seconds(20)))
         if !isUp { _ = life.handle(.down(.silent), at: .seconds(2)) }
         let steps = Self.steps(life.handle(.down(.hard), at: .seconds(3)))
-        #expect(steps == (isUp ? [.feedDown] : []) + [.feedFlush, .become(.lost)])
+        #expect(steps == (isUp ? [.table(.down)] : []) + [.table(.flush), .become(.lost)])
         #expect(life.handle(.expired(.stale), at: .seconds(400)) == [], "a timer that was late")
     }
 
@@ -137,18 +139,18 @@ struct FeedLifeTests {
         _ = life.handle(.down(.silent), at: .seconds(50))
         #expect(
             Self.steps(life.handle(.expired(.stale), at: .seconds(70))) == [
-                .longLivedStale(.ipv4), .staleExpired(.ipv6),
+                .table(.longLivedStale(.ipv4)), .table(.staleExpired(.ipv6)),
                 .startTimer(.stale, at: .seconds(3670)),
             ])
         // A session that ends at once doesn't prolong it; what it brought is long-lived stale too.
         _ = life.handle(.up(terms), at: .seconds(100))
         let steps = Self.steps(life.handle(.down(.silent), at: .seconds(110)))
-        #expect(steps.contains(.longLivedStale(.ipv4)))
+        #expect(steps.contains(.table(.longLivedStale(.ipv4))))
         #expect(steps.contains(.startTimer(.stale, at: .seconds(130))), "IPv6 has come anew")
         _ = life.handle(.expired(.stale), at: .seconds(130))
         #expect(
             Self.steps(life.handle(.expired(.stale), at: .seconds(3670)))
-                == [.feedFlush, .become(.lost)])
+                == [.table(.flush), .become(.lost)])
     }
 
     @Test("a refresh has a beginning and an end, of a family that the session has")
@@ -156,9 +158,9 @@ struct FeedLifeTests {
         var life = Self.complete(FeedLife.Terms(families: .ipv4))
         #expect(life.handle(.refreshEnded(.ipv4), at: .zero) == [], "an end without a beginning")
         #expect(life.handle(.refreshBegan(.ipv6), at: .zero) == [])
-        #expect(life.handle(.refreshBegan(.ipv4), at: .zero) == [.refreshBegan(.ipv4)])
+        #expect(life.handle(.refreshBegan(.ipv4), at: .zero) == [.table(.refreshBegan(.ipv4))])
         #expect(life.refreshed == .ipv4)
-        #expect(life.handle(.refreshEnded(.ipv4), at: .zero) == [.refreshEnded(.ipv4)])
+        #expect(life.handle(.refreshEnded(.ipv4), at: .zero) == [.table(.refreshEnded(.ipv4))])
         #expect(life.refreshed == [])
         _ = life.handle(.refreshBegan(.ipv4), at: .zero)
         _ = life.handle(.down(.silent), at: .zero)
@@ -175,9 +177,11 @@ struct FeedLifeTests {
         var other = life
         #expect(
             Self.steps(life.handle(.up(FeedLife.Terms()), at: .seconds(9)))
-                == [.feedUp, .become(.live)])
+                == [.table(.up), .become(.live)])
         #expect(
-            Self.steps(other.handle(.unrestored, at: .seconds(9))) == [.feedFlush, .become(.lost)])
+            Self.steps(other.handle(.unrestored, at: .seconds(9))) == [
+                .table(.flush), .become(.lost),
+            ])
     }
 
     @Test("what never came whole was never shown, and is no stale feed")
@@ -185,8 +189,8 @@ struct FeedLifeTests {
         var life = Self.life()
         _ = life.handle(.up(FeedLife.Terms()), at: .zero)
         let steps = Self.steps(life.handle(.down(.silent), at: .seconds(5)))
-        #expect(steps == [.feedDown, .startTimer(.stale, at: .seconds(185))])
+        #expect(steps == [.table(.down), .startTimer(.stale, at: .seconds(185))])
         #expect(life.liveness == .lost)
-        #expect(Self.steps(life.handle(.expired(.stale), at: .seconds(185))) == [.feedFlush])
+        #expect(Self.steps(life.handle(.expired(.stale), at: .seconds(185))) == [.table(.flush)])
     }
 }

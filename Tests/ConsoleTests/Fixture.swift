@@ -172,6 +172,8 @@ final class Fixture: ConsoleBackend {
     func show(_ line: String) {
         for watcher in self.watchers.withLock({ $0 }) { watcher.yield(line) }
     }
+    let ruleReports = Mutex<[FeedID: RuleReport]>([:])
+    func ruleReport(_ feed: FeedID) -> RuleReport? { self.ruleReports.withLock { $0[feed] } }
 
     func checkpointReport() -> CheckpointReport? { self.checkpoint.withLock { $0 } }
 
