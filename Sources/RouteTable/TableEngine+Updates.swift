@@ -66,8 +66,8 @@ extension TableEngine {
         if !old.isEmpty {
             if old.attributes == id, old.epoch == feed.epoch { return }
             guard id != 0,
-                self.areAlike(old.attributes, id, to: feed) || !self.counts(feed)
-                    || !self.classesAreFull
+                !self.classesAreFull || !self.counts(feed)
+                    || self.areAlike(old.attributes, id, to: feed)
             else {
                 // The route it replaces is no longer announced either, but not withdrawn: to the
                 // feed's guard it is no loss.
