@@ -189,16 +189,16 @@ final class AttributeStore {
 
     private func allocate(_ granules: Int) -> UInt32? {
         let isSmall = granules < Self.smallGranules
-        let id =
+        let free =
             isSmall ? self.freeRecords[granules] : self.freeLargeRecords[granules] ?? 0
-        if id != 0 {
+        if free != 0 {
             if isSmall {
-                self.freeRecords[granules] = self.next(id)
+                self.freeRecords[granules] = self.next(free)
             } else {
-                self.freeLargeRecords[granules] = self.next(id)
+                self.freeLargeRecords[granules] = self.next(free)
             }
             self.freeBytes -= granules * 8
-            return id
+            return free
         }
         guard self.highWater + granules <= Self.limit else { return nil }
         let id = UInt32(self.highWater)

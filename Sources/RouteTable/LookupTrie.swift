@@ -121,5 +121,7 @@ final class LookupTrie: @unchecked Sendable {
 
     var retiredBytes: Int { self.stock.pointee.retiredCount * 64 }
 
-    var nodesInUse: Int { self.nodeHighWater - self.stock.pointee.freeCount - self.stock.pointee.retiredCount }
+    var nodesInUse: Int {
+        self.nodeHighWater - self.stock.pointee.freeCount - self.stock.pointee.retiredCount
+    }
 }
