@@ -105,6 +105,9 @@ struct LoadingFeed {
         self.flushIfFull()
     }
 
+    /// The session ended: another one's path identifiers mean something else.
+    mutating func forgetPaths() { self.paths = LoadingPaths() }
+
     /// The session ended: its routes are gone.
     mutating func reset() {
         self.flush()
