@@ -152,7 +152,9 @@ extension Daemon {
         for site in plan.sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
         for feed in plan.feeds { self.owner.submit(.addFeed(feed)) }
         self.owner.submit(.setRoundTripRules(plan.roundTripRules))
-        self.board.define(plan.feeds, files: Set(plan.dumps.flatMap(\.feeds).map(\.feed)))
+        self.board.define(
+            plan.feeds, files: Set(plan.dumps.flatMap(\.feeds).map(\.feed)),
+            ranges: plan.speaker.ranges.map(\.definition))
     }
 
     /// Takes away what is configured no longer: once no session feeds it any more.
