@@ -38,12 +38,22 @@ public final class Replay: Sendable {
 
     /// How a feed stands in the recording.
     public struct FeedStatus: Hashable, Sendable {
-        public var liveness = FeedLiveness.lost
+        public var liveness: FeedLiveness
         /// Recorded Unix seconds.
         public var since: Int64?
-        public var messages = 0
+        public var messages: Int
         /// Whom it reads, once a record of its was seen.
         public var peer: MRTPeer?
+
+        public init(
+            liveness: FeedLiveness = .lost, since: Int64? = nil, messages: Int = 0,
+            peer: MRTPeer? = nil
+        ) {
+            self.liveness = liveness
+            self.since = since
+            self.messages = messages
+            self.peer = peer
+        }
     }
 
     public let clock: ReplayClock
@@ -222,7 +232,7 @@ public final class Replay: Sendable {
         run.forgetPaths(of: feed)
         self.owner.submitAndWait(.feedDown(self.feeds[feed].id))
         run.states[feed].staleUntil =
-            time + self.feeds[feed].staleTime / .microseconds(1)
+            time + Int64(self.feeds[feed].staleTime / .microseconds(1))
         self.set(.stale, feed, time, run)
     }
 

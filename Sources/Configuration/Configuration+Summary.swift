@@ -38,7 +38,8 @@ extension Configuration {
                     + (feed.readsThroughSites ? "  through sites" : "")
                     + (feed.limits == nil ? "" : "  \(PrefixLimits.words(feed.limits))")
                     + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)")
-                    + self.guardWords(feed))
+                    + self.guardWords(feed)
+                    + (feed.dump.map { "  dump \(DumpSettings.words($0))" } ?? ""))
         }
         if !self.maps.isEmpty {
             lines.append(Self.count(self.maps.count, "route map"))

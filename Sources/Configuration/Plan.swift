@@ -48,6 +48,8 @@ public struct Plan: Sendable {
     public var staleTimes: [FeedID: Duration]
     public var speaker: SpeakerSettings
     public var dumps: [Dump]
+    /// What is recorded of feeds' sessions.
+    public var recordings: [FeedID: DumpRecording]
     /// Route maps in order, and what the AS numbers in them mean.
     public var maps: [String]
     public var sitesByNumber: [ASNumber: SiteID]
@@ -111,6 +113,13 @@ extension Configuration {
                     assignment.feeds[feed.name].map { ($0, feed.staleTime) }
                 }, uniquingKeysWith: { first, _ in first }),
             speaker: self.speakerSettings(assignment, definitions), dumps: self.dumps(assignment),
+            recordings: Dictionary(
+                self.feeds.compactMap { feed in
+                    guard let id = assignment.feeds[feed.name], let dump = feed.dump else {
+                        return nil
+                    }
+                    return (id, DumpRecording(name: feed.name, settings: dump))
+                }, uniquingKeysWith: { first, _ in first }),
             maps: self.maps,
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),

@@ -4,6 +4,7 @@
 import BGPSpeaker
 import Choice
 import Console
+import RouteFiles
 import RouteTable
 import Synchronization
 

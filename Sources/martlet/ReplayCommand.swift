@@ -112,17 +112,38 @@ struct ReplaySpeed: ExpressibleByArgument, Hashable, CustomStringConvertible {
 struct ReplayTime: ExpressibleByArgument, Hashable {
     var seconds: Int64
 
+    /// `1795788180`, `2026-11-20T14:03:00Z`, `2026-11-20T14:03Z` or `2026-11-20`; a blank may stand
+    /// for the `T`, and the `Z` may be missing.
     init?(argument: String) {
         if let seconds = Int64(argument), seconds >= 0 {
             self.seconds = seconds
             return
         }
-        for format in ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d"] {
-            var parts = tm()
-            guard let end = strptime(argument, format, &parts), end.pointee == 0 else { continue }
-            self.seconds = Int64(timegm(&parts))
-            return
-        }
-        return nil
+        var text = argument[...]
+        if text.hasSuffix("Z") { text = text.dropLast() }
+        let halves = text.split(separator: text.contains("T") ? "T" : " ")
+        guard let date = halves.first.map({ Self.numbers($0, "-") }), date.count == 3,
+            halves.count <= 2
+        else { return nil }
+        var clock = halves.count == 2 ? Self.numbers(halves[1], ":") : [0, 0]
+        if clock.count == 2 { clock.append(0) }
+        guard clock.count == 3, (1...12).contains(date[1]), (1...31).contains(date[2]),
+            clock[0] < 24, clock[1] < 60, clock[2] < 61
+        else { return nil }
+        var parts = tm()
+        parts.tm_year = CInt(truncatingIfNeeded: date[0]) - 1900
+        parts.tm_mon = CInt(date[1]) - 1
+        parts.tm_mday = CInt(date[2])
+        parts.tm_hour = CInt(clock[0])
+        parts.tm_min = CInt(clock[1])
+        parts.tm_sec = CInt(clock[2])
+        self.seconds = Int64(timegm(&parts))
+    }
+
+    /// Empty where anything is no number.
+    private static func numbers(_ text: Substring, _ separator: Character) -> [Int] {
+        let parts = text.split(separator: separator, omittingEmptySubsequences: false)
+        let numbers = parts.compactMap { UInt16($0).map(Int.init) }
+        return numbers.count == parts.count ? numbers : []
     }
 }

@@ -52,10 +52,8 @@ struct ReplaySession {
         let bar = ProgressBar(isOn: !self.command.quiet)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             if isServed {
-                var settings = ConsoleSettings(socketPath: self.socketPath)
-                settings.idleTimeout = .hours(24)
                 let server = try ConsoleServer(
-                    backend: table, settings: settings,
+                    backend: table, settings: ConsoleSettings(socketPath: self.socketPath),
                     logger: Logger(label: "martlet", factory: { _ in SwiftLogNoOpLogHandler() }),
                     now: { clock.seconds })
                 try await server.bind()
@@ -122,8 +120,9 @@ struct ReplaySession {
 }
 
 /// Ctrl-C and its like, once.
-private final class Signals: Sendable {
-    private let sources: [any DispatchSourceSignal & Sendable]
+private final class Signals: @unchecked Sendable {
+    // Sendable: all is made in `init` and stays; Dispatch's sources may be used by any thread.
+    private let sources: [any DispatchSourceSignal]
     private let stream: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
 
