@@ -30,7 +30,7 @@ ready: { wait: 1 }
 """
 PINS = {"pins.routes": "10.99.0.0/16 64601\n"}
 ROUTES = {f"10.{number}.0.0/16": [3000 + number] for number in range(200)} | {
-    f"2001:db8:{number:x}::/48": [4000 + number, 7] for number in range(100)}
+    f"2001:db8:{number:x}::/48": [4000 + number, 7] for number in range(1, 101)}
 
 
 def configuration(options=""):

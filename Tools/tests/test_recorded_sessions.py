@@ -150,6 +150,7 @@ class RecordedSessionTests(TestCase):
                     players[number].end()
                     self.wait_for(martlet, f"p{number}", lambda row: row["ipv4"] == row["ipv6"] == "0")
                 player = players[number] = Player(f"127.0.1.{number + 1}", martlet.port("bgp"))
+                self.addCleanup(player.end)
                 if session[0][0] == OPEN:
                     messages = [message for _, message in session]
                 else:
