@@ -5,6 +5,7 @@ import Addressing
 import BGPSpeaker
 import Choice
 import DNSWire
+import OriginValidation
 import RouteTable
 
 extension Configuration {
@@ -41,6 +42,7 @@ extension Configuration {
                     + self.guardWords(feed)
                     + (feed.dump.map { "  dump \(DumpSettings.words($0))" } ?? ""))
         }
+        if let rpki = self.rpki { lines.append("rpki \(rpki.words)") }
         if !self.maps.isEmpty {
             lines.append(Self.count(self.maps.count, "route map"))
             lines += self.maps.map { "  \($0)" }
@@ -139,6 +141,20 @@ extension Configuration {
             warnings.append("no listen: dns, so that nobody is told of the zones")
         }
         return warnings
+    }
+}
+
+extension Configuration.RPKIOptions {
+    var words: String {
+        var words = ["caches \(self.caches.map(\.description).joined(separator: ", "))"]
+        words.append("invalid routes: \(self.invalid.rawValue)")
+        if let refresh { words.append("refresh \(Value.words(refresh))") }
+        if let retry { words.append("retry \(Value.words(retry))") }
+        if let expire { words.append("expire \(Value.words(expire))") }
+        if self.maximumPayloads != RTRSettings().maximumPayloads {
+            words.append("at most \(self.maximumPayloads) payloads")
+        }
+        return words.joined(separator: "; ")
     }
 }
 

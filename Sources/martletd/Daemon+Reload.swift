@@ -126,6 +126,7 @@ extension Daemon {
         await self.dumps.apply(plan)
         changes += await self.speaker.apply(plan.speaker)
         await self.dumps.prune(plan)
+        await self.origins.apply(plan)
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
         if plan.dns != old.plan.dns {

@@ -71,10 +71,11 @@ def dumped(path):
             text=True, errors="replace") as process:
         for line in process.stdout:
             fields = line.rstrip("\n").split("|")
-            table = tables[fields[3], int(fields[4])]
+            table = tables[str(ipaddress.ip_address(fields[3])), int(fields[4])]
             if fields[2] == "A":
                 table[fields[5]] = (
-                    fields[6].replace(" ", ",") or "-", fields[7].lower(), fields[8],
+                    fields[6].replace(" ", ",") or "-", fields[7].lower(),
+                    str(ipaddress.ip_address(fields[8])),
                     int(fields[9] or 0), int(fields[10] or 0))
             elif fields[2] == "W":
                 table.pop(fields[5], None)
