@@ -118,6 +118,8 @@ struct DumpPass {
     private var feeds: [LoadingFeed]
     /// The feeds of each peer in the peer index table.
     private var index: [[Int]]?
+    /// Those whose peers it has.
+    private(set) var indexedFeeds: [Int] = []
     private var identifiers: [MRTPeer: UInt32] = [:]
     /// Of an ADD-PATH record: each feed's shortest path so far.
     private var best: [(feed: Int, attributes: RouteAttributes)] = []
@@ -208,7 +210,9 @@ struct DumpPass {
         switch record.content {
         case .peerIndexTable:
             let table = try PeerIndexTable(parsing: bytes)
-            self.index = try table.peers.map { try self.peers.feeds(of: $0) }
+            let index = try table.peers.map { try self.peers.feeds(of: $0) }
+            self.index = index
+            self.indexedFeeds = Set(index.joined()).sorted()
             for (peer, identifier) in zip(table.peers, table.identifiers) {
                 self.identifiers[peer] = identifier
             }

@@ -49,6 +49,7 @@ public final class DumpRecorder: SessionTap {
     /// - Parameters:
     ///   - recording: Whose messages, and where to.
     ///   - pool: Its threads write.
+    ///   - logger: Says what is lost.
     ///   - now: The time in microseconds since 1970.
     public init(
         _ recording: DumpRecording, pool: NIOThreadPool, logger: Logger,
@@ -108,7 +109,9 @@ public final class DumpRecorder: SessionTap {
 
     private func add(_ append: (inout [UInt8]) -> Void) {
         let (isFirst, isDropped) = self.queue.withLock { queue in
-            guard queue.bytes.count < self.recording.settings.queuedBytes else { return (false, true) }
+            guard queue.bytes.count < self.recording.settings.queuedBytes else {
+                return (false, true)
+            }
             append(&queue.bytes)
             queue.records += 1
             defer { queue.isDraining = true }

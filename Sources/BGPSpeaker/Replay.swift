@@ -137,9 +137,15 @@ public final class Replay: Sendable {
         }
         switch record.content {
         case .peerIndexTable, .notRead: try run.read(record, bytes)
-        case .rib, .tableDump:
-            for feed in self.feeds.indices where !run.states[feed].isUp {
-                self.begin(feed, midSession: true, time, run)
+        case .rib:
+            for feed in run.indexedFeeds { self.begin(feed, midSession: true, time, run) }
+            try run.read(record, bytes)
+        case .tableDump(let family):
+            if let entry = try? TableDumpEntry(parsing: bytes, family: family) {
+                for feed in try run.feeds(of: entry.peer) {
+                    run.states[feed].peer = entry.peer
+                    self.begin(feed, midSession: true, time, run)
+                }
             }
             try run.read(record, bytes)
         case .message(let form):
@@ -337,6 +343,9 @@ private final class ReplayRun {
     func feeds(of peer: MRTPeer) throws(DumpSelectionError) -> [Int] {
         try self.pass.feeds(of: peer)
     }
+
+    /// Those whose peers the last peer index table has.
+    var indexedFeeds: [Int] { self.pass.indexedFeeds }
 
     func read(_ record: MRTRecord, _ bytes: RawSpan) throws { try self.pass.read(record, bytes) }
 

@@ -25,7 +25,9 @@ struct UpdateFamilies {
             let type = message.uint8(at: position + 1)
         {
             let isLong = flags & 0x10 != 0
-            let size = isLong ? message.uint16(at: position + 2).map(Int.init)
+            let size =
+                isLong
+                ? message.uint16(at: position + 2).map(Int.init)
                 : message.uint8(at: position + 2).map(Int.init)
             guard let size else { return }
             position += isLong ? 4 : 3

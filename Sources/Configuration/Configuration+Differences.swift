@@ -195,7 +195,8 @@ extension Configuration {
                         + FeedGuardRules.words(feed.guardRules))
             }
             if feed.dump != was.dump {
-                parts.append("dump \(DumpSettings.words(was.dump)) -> \(DumpSettings.words(feed.dump))")
+                parts.append(
+                    "dump \(DumpSettings.words(was.dump)) -> \(DumpSettings.words(feed.dump))")
             }
             words.append("feed '\(feed.name)': \(parts.joined(separator: ", "))")
         }

@@ -127,7 +127,8 @@ private final class Signals: @unchecked Sendable {
     private let continuation: AsyncStream<Void>.Continuation
 
     init() {
-        (self.stream, self.continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1))
+        (self.stream, self.continuation) = AsyncStream.makeStream(
+            bufferingPolicy: .bufferingOldest(1))
         self.sources = [SIGINT, SIGTERM].map { number in
             signal(number, SIG_IGN)
             return DispatchSource.makeSignalSource(signal: number, queue: .global())

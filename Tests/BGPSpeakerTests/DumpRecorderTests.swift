@@ -63,7 +63,8 @@ struct DumpRecorderTests {
                 case .message(let form):
                     let message = try BGP4MPMessage(parsing: bytes, form: form)
                     let paths = form.hasPathIdentifiers ? "+" : ""
-                    found.append("\(record.timestamp - 1_700_000_000) \(message.messageType)\(paths)")
+                    found.append(
+                        "\(record.timestamp - 1_700_000_000) \(message.messageType)\(paths)")
                 case .stateChange(let wide):
                     let change = try BGP4MPStateChange(parsing: bytes, fourOctetAS: wide)
                     found.append(
@@ -187,7 +188,9 @@ struct DumpRecorderTests {
         #expect(try bench.records("later/a.mrt") == ["11 4"])
     }
 
-    @Test("a writer that can't keep up loses records, which are counted; the session waits for nothing")
+    @Test(
+        "a writer that can't keep up loses records, which are counted; the session waits for nothing"
+    )
     func slow() async throws {
         let bench = try Bench()
         var settings = DumpSettings(pattern: bench.pattern("a.mrt"))

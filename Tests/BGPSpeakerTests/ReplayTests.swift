@@ -81,7 +81,9 @@ struct ReplayTests {
         let stage = try self.play(
             [
                 self.at(0, self.announcement), self.at(10, Files.stateChange(self.one, 6, 1)),
-                self.at(20, Files.update(self.two, path: [64502], announced: Files.prefix("10.0.0.0/8"))),
+                self.at(
+                    20, Files.update(self.two, path: [64502], announced: Files.prefix("10.0.0.0/8"))
+                ),
             ])
         defer { stage.table.owner.shutdown() }
         #expect(try stage.table.routes(of: 0) == ["10.0.0.0/8 64501 9 stale"])
@@ -90,14 +92,17 @@ struct ReplayTests {
         let later = try self.play(
             [
                 self.at(0, self.announcement), self.at(10, Files.stateChange(self.one, 6, 1)),
-                self.at(75, Files.update(self.two, path: [64502], announced: Files.prefix("10.0.0.0/8"))),
+                self.at(
+                    75, Files.update(self.two, path: [64502], announced: Files.prefix("10.0.0.0/8"))
+                ),
             ])
         defer { later.table.owner.shutdown() }
         #expect(try later.table.routes(of: 0) == [])
         #expect(later.log.all == ["0 0 live", "10 0 stale", "70 0 lost", "75 1 live"])
     }
 
-    @Test("a session that comes up is complete after End-of-RIB or quiet; what it didn't say leaves")
+    @Test(
+        "a session that comes up is complete after End-of-RIB or quiet; what it didn't say leaves")
     func up() throws {
         let other = Files.update(
             self.one, path: [64501, 8, 9], announced: Files.prefix("11.0.0.0/8"))
@@ -106,7 +111,9 @@ struct ReplayTests {
                 self.at(0, self.announcement), self.at(10, Files.stateChange(self.one, 6, 1)),
                 self.at(12, Files.stateChange(self.one, 5, 6)), self.at(13, other),
                 self.at(14, Files.update(self.one)),
-                self.at(16, Files.update(self.two, path: [64502], announced: Files.prefix("10.0.0.0/8"))),
+                self.at(
+                    16, Files.update(self.two, path: [64502], announced: Files.prefix("10.0.0.0/8"))
+                ),
             ])
         defer { stage.table.owner.shutdown() }
         #expect(stage.log.all == ["0 0 live", "10 0 stale", "15 0 live", "16 1 live"])
@@ -117,7 +124,9 @@ struct ReplayTests {
             [
                 self.at(0, Files.stateChange(self.one, 5, 6)), self.at(1, self.announcement),
                 self.at(5, other),
-                self.at(14, Files.update(self.two, path: [64502], announced: Files.prefix("10.0.0.0/8"))),
+                self.at(
+                    14, Files.update(self.two, path: [64502], announced: Files.prefix("10.0.0.0/8"))
+                ),
                 self.at(15, Files.update(self.two, withdrawn: Files.prefix("10.0.0.0/8"))),
             ])
         defer { quiet.table.owner.shutdown() }
@@ -130,7 +139,8 @@ struct ReplayTests {
             [
                 self.at(0, self.announcement),
                 self.at(10, Files.update(self.one, withdrawn: Files.prefix("10.0.0.0/8"))),
-                self.at(11, Files.update(self.one, path: [1], announced: Files.prefix("10.0.0.0/8"))),
+                self.at(
+                    11, Files.update(self.one, path: [1], announced: Files.prefix("10.0.0.0/8"))),
             ], pace: ReplayPace(factor: nil, until: Int64(Self.start) + 10))
         defer { stage.table.owner.shutdown() }
         #expect(try stage.table.routes(of: 0) == [])
@@ -169,7 +179,8 @@ struct ReplayTests {
                         [
                             (0, nil, Files.attributes([64501, 9])),
                             (1, nil, Files.attributes([64502])),
-                        ])) + self.at(0, Files.rib("12.0.0.0/8", [(0, nil, Files.attributes([64501]))])),
+                        ]))
+                + self.at(0, Files.rib("12.0.0.0/8", [(0, nil, Files.attributes([64501]))])),
             "rib")
         let updates = try Files.write(
             self.at(60, Files.update(self.one, withdrawn: Files.prefix("12.0.0.0/8"))), "updates")
@@ -195,7 +206,8 @@ struct ReplayTests {
         defer { stage.table.owner.shutdown() }
         let path = try Files.write(
             self.at(0, self.announcement)
-                + self.at(1, Files.update(self.two, path: [64502], announced: Files.prefix("10.0.0.0/8"))),
+                + self.at(
+                    1, Files.update(self.two, path: [64502], announced: Files.prefix("10.0.0.0/8"))),
             "updates")
         let error = #expect(throws: DumpSelectionError.self) { try stage.replay.play([path]) }
         #expect("\(error.map { "\($0)" } ?? "")".hasPrefix("\(path): "))

@@ -108,7 +108,9 @@ struct ReplayCommandTests {
             #expect(run.status == 2 && run.complaints.contains("no peer has a record there"))
             run = try await Client.run(["replay", "\(path).not", "-c", "show feeds"])
             #expect(run.status == 2 && run.complaints.contains("can't be opened"))
-            for words in [["--speed", "0"], ["--from", "2", "--until", "1"], ["--until", "noon"]] {
+            for words in [
+                ["--speed", "0"], ["--from", "2", "--until", "1"], ["--until", "noon"],
+            ] {
                 run = try await Client.run(["replay", path] + words)
                 #expect(run.status == 64, "\(words)")
             }
