@@ -3,6 +3,7 @@
 
 import Addressing
 import BGPWire
+public import FeedRules
 import Glibc
 public import RouteFiles
 public import RouteTable
@@ -24,11 +25,14 @@ public final class Replay: Sendable {
         public var peer: PeerSelector
         public var staleTime: Duration
         public var kept: KeptAttributes
+        /// What its rules make of routes; nil: all are taken as they are.
+        public var judge: RouteJudge?
 
         public init(
             id: FeedID, peer: PeerSelector, staleTime: Duration = .seconds(180),
-            kept: KeptAttributes = .path
+            kept: KeptAttributes = .path, judge: RouteJudge? = nil
         ) {
+            self.judge = judge
             self.id = id
             self.peer = peer
             self.staleTime = staleTime
@@ -119,7 +123,7 @@ public final class Replay: Sendable {
             run.flush()
             throw error
         }
-        run.flush()
+        run.finish()
         return run.report
     }
 
@@ -329,6 +333,7 @@ private final class ReplayRun {
         var loader = DumpLoader(path: "", feeds: feeds.map { ($0.id, $0.peer) })
         loader.kept = Dictionary(
             feeds.map { ($0.id, $0.kept) }, uniquingKeysWith: { first, _ in first })
+        for feed in feeds { loader.judges[feed.id] = feed.judge }
         self.pass = DumpPass(loader, owner: owner)
         self.states = feeds.map { _ in FeedState() }
     }
@@ -350,6 +355,8 @@ private final class ReplayRun {
     func read(_ record: MRTRecord, _ bytes: RawSpan) throws { try self.pass.read(record, bytes) }
 
     func flush() { self.pass.flush() }
+
+    func finish() { self.pass.finish() }
 
     /// A feed's session is over: what is known by path identifiers is, too.
     func forgetPaths(of feed: Int) { self.pass.forgetPaths(of: feed) }

@@ -5,6 +5,7 @@ import Addressing
 import BGPSpeaker
 import Choice
 import DNSWire
+import FeedRules
 import OriginValidation
 import RouteTable
 
@@ -41,6 +42,8 @@ extension Configuration {
                     + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)")
                     + self.guardWords(feed)
                     + (feed.dump.map { "  dump \(DumpSettings.words($0))" } ?? ""))
+            lines += feed.rules.options.words.map { "    \($0)" }
+            lines += feed.rules.rules.map { "    rule: \($0.words)" }
         }
         if let rpki = self.rpki { lines.append("rpki \(rpki.words)") }
         if !self.maps.isEmpty {

@@ -206,6 +206,8 @@ final class OfflineTable: ConsoleBackend {
 
     func feedReports() async -> [FeedReport] { self.reports() }
 
+    func ruleReport(_ feed: FeedID) -> RuleReport? { nil }
+
     func checkpointReport() -> CheckpointReport? { nil }
 
     func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure> {

@@ -58,7 +58,8 @@ struct ReplayStage {
                     definition,
                     Replay.Feed(
                         id: definition.id, peer: selector,
-                        staleTime: plan.staleTimes[definition.id] ?? .seconds(180))
+                        staleTime: plan.staleTimes[definition.id] ?? .seconds(180),
+                        judge: plan.judges[definition.id])
                 ))
         }
         guard !self.feeds.isEmpty else { throw Problem.noFeeds(path) }
