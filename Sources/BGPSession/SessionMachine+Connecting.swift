@@ -23,6 +23,10 @@ extension SessionMachine {
     private mutating func dial() {
         self.isDialling = true
         self.actions.append(.dial)
+        self.waitForDial()
+    }
+
+    private mutating func waitForDial() {
         self.actions.append(
             .startTimer(
                 .connectRetry, self.jitter.applied(to: self.settings.maximumRetry)))
@@ -37,9 +41,12 @@ extension SessionMachine {
     }
 
     mutating func connectRetryExpired() {
-        guard self.isStarted, !self.isHeld, self.settings.connect.dials,
-            self.connections.isEmpty
-        else { return }
+        guard self.isStarted, !self.isHeld, self.settings.connect.dials else { return }
+        guard self.connections.isEmpty else {
+            // The peer has called meanwhile: what comes of that decides.
+            if self.isDialling { self.waitForDial() }
+            return
+        }
         if self.isDialling {
             // Nothing has come of it in all that time.
             self.actions.append(.abandonDial)
