@@ -57,9 +57,9 @@ extension SessionMachine {
 
     /// The settings may want us to dial who didn't, or not to who did.
     mutating func connectAsSet() {
-        guard self.isStarted, !self.isHeld, self.connections.isEmpty else { return }
+        guard self.isStarted, !self.isHeld else { return }
         if self.settings.connect.dials {
-            if !self.isDialling { self.dial() }
+            if !self.isDialling, self.connections.isEmpty { self.dial() }
         } else {
             if self.isDialling {
                 self.isDialling = false

@@ -336,9 +336,15 @@ struct OpenTests {
         #expect(dialling?.contains(.dial) == true)
         #expect(rig.state == .connect)
         settings.connect = .passive
+        var called = rig
         let waiting = rig.machine.adjust(to: settings)
         #expect(waiting?.contains(.abandonDial) == true)
         #expect(rig.state == .active)
+        // A dial ends although a caller is there; else nothing would ever give it up.
+        called.take(.accepted)
+        let besides = called.machine.adjust(to: settings)
+        #expect(besides?.contains(.abandonDial) == true)
+        #expect(called.state == .openSent)
     }
 }
 

@@ -22,6 +22,7 @@ private let fuzzers: [String: Fuzzer] = [
     "open": fuzzOpens,
     "roundtrips": fuzzRoundTrips,
     "routemap": fuzzRouteMaps,
+    "session": fuzzSessions,
 ]
 
 /// The one that this process runs. libFuzzer calls a C function without a context, so it is global.
