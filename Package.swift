@@ -52,6 +52,7 @@ let package = Package(
             name: "RouteFiles",
             dependencies: ["Addressing", "BGPWire", "CLinux", "CZlib", "CBzip2", "CMaxMindDB"]),
         .target(name: "DNSWire", dependencies: ["Addressing"]),
+        .target(name: "OriginValidation", dependencies: ["Addressing"]),
 
         // Floor 3
         .target(name: "BGPSession", dependencies: ["BGPWire", "Addressing"]),
@@ -106,6 +107,8 @@ let package = Package(
             name: "RouteFilesTests",
             dependencies: ["RouteFiles", "BGPWire", "Addressing", "CZlib", "CBzip2"]),
         .testTarget(name: "DNSWireTests", dependencies: ["DNSWire", "Addressing"]),
+        .testTarget(
+            name: "OriginValidationTests", dependencies: ["OriginValidation", "Addressing"]),
         .testTarget(
             name: "BGPSessionTests", dependencies: ["BGPSession", "BGPWire", "Addressing"]),
         .testTarget(

@@ -22,7 +22,7 @@ public struct CheckpointStore: Hashable, Sendable {
     /// Reads and verifies the file.
     ///
     /// - Returns: Nil where there is no such file.
-    /// - Throws: ``CheckpointFileError`` or `CheckpointError`.
+    /// - Throws: ``CheckpointFileError``, `CheckpointError` or `TableResourceError`.
     public func load() throws -> Checkpoint? {
         let descriptor = open(self.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
         if descriptor < 0, errno == ENOENT { return nil }
@@ -33,11 +33,11 @@ public struct CheckpointStore: Hashable, Sendable {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw CheckpointFileError(path: self.path, action: "read", code: nil)
         }
-        return try Checkpoint(byteCount: Int(status.st_size)) { buffer in
+        return try Checkpoint(byteCount: Int(status.st_size)) { buffer, offset in
             var count = 0
             while count < buffer.count {
                 let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
-                let piece = read(descriptor, rest.baseAddress, rest.count)
+                let piece = pread(descriptor, rest.baseAddress, rest.count, offset + count)
                 if piece < 0, errno == EINTR { continue }
                 try self.check(piece >= 0, "read")
                 if piece == 0 { break }

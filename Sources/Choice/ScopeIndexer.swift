@@ -54,6 +54,8 @@ final class ScopeIndexer {
     private var indexes: [ScopeQuestion: Int] = [:]
     /// Questions that would need more memory than there is for all.
     private var refused: Set<ScopeQuestion> = []
+    /// A round was begun: until the table is told, it marks what changes.
+    private var hasBegunRounds = false
     let memoryLimit: Int
 
     /// Entries of the lookup seen between two looks at the world; a fraction of a millisecond.
@@ -136,9 +138,12 @@ final class ScopeIndexer {
     /// Gives all memory back: from now on scopes are by class.
     func withdraw() {
         self.indexes = [:]
-        guard self.oracle.scopes.published != nil else { return }
-        self.oracle.scopes.publish(nil)
-        _ = self.reclaim()
+        if self.oracle.scopes.published != nil { self.oracle.scopes.publish(nil) }
+        // Also where nothing was published: a walk may have ended before its end.
+        guard self.hasBegunRounds else { return }
+        let board = self.oracle.scopes
+        let isLeft = (try? self.owner.querySync { $0.reclaim(board) }) ?? false
+        self.hasBegunRounds = isLeft
     }
 
     // MARK: Parts of a round
@@ -171,6 +176,7 @@ final class ScopeIndexer {
             _ = rib.reclaim(board)
             return rib.beginRound(marks)
         }
+        self.hasBegunRounds = true
         return begun ?? nil
     }
 

@@ -108,6 +108,14 @@ public final class ScopeKeeper: @unchecked Sendable {
         }
     }
 
+    /// Begins to bring them up to date, and gives up at once: as ``stop()`` may in the middle.
+    package func beginAndWithdraw() {
+        self.lock.withLock {
+            _ = self.indexer.build(shouldStop: { true })
+            self.indexer.withdraw()
+        }
+    }
+
     /// Keeps the scopes of those questions that a change of the world leaves as they were.
     ///
     /// - Returns: Whether there is an index for all that are asked.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import BGPSpeaker
 import Choice
 import DNSWire
 import RouteTable
@@ -35,6 +36,7 @@ extension Configuration {
             lines.append(
                 "  \(feed.name)  of \(feed.site)  \(feed.source.words)"
                     + (feed.readsThroughSites ? "  through sites" : "")
+                    + (feed.limits == nil ? "" : "  \(PrefixLimits.words(feed.limits))")
                     + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)")
                     + self.guardWords(feed))
         }
@@ -173,11 +175,16 @@ extension Configuration.Location {
 extension Configuration.Source {
     var words: String {
         switch self {
-        case .bgp(let bgp): return "BGP with \(bgp.peer) AS \(bgp.peerAS)"
+        case .bgp(let bgp): return bgp.words
         case .mrt(let mrt):
             let peer = [mrt.peer?.description, mrt.peerAS.map { "AS \($0)" }]
                 .compactMap(\.self).joined(separator: " ")
             return "\(mrt.file), peer \(peer)"
+        case .text(let text):
+            let peer = [text.peer?.description, text.peerAS.map { "AS \($0)" }]
+                .compactMap(\.self).joined(separator: " ")
+            return "\(text.file), " + (peer.isEmpty ? "best paths" : "paths of \(peer)")
+                + (text.skipsBadLines ? ", bad lines left out" : "")
         }
     }
 }

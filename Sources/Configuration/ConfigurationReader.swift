@@ -19,6 +19,8 @@ struct ConfigurationReader {
     var socketGroup: Value?
     /// The file that is to be written.
     var checkpointFile: Value?
+    /// The first that wants TCP-AO.
+    var tcpAO: Value?
 
     /// What is told apart by name or number, and where it was said first.
     var siteLines: [String: Int] = [:]

@@ -27,7 +27,10 @@ public final class LocationDatabase {
     public let path: String
     /// What the file calls itself, such as `GeoLite2-City`.
     public let type: String
-    private var database: MMDB_s
+    /// libmaxminddb's handle. What it gives out (``SearchTree``'s records) points back to it, so it
+    /// has a place of its own, which it keeps from a good `MMDB_open` to the one `MMDB_close` in
+    /// `deinit`; nobody else writes there.
+    private let database: UnsafeMutablePointer<MMDB_s>
 
     /// Opens a file, compressed or not.
     ///
@@ -46,17 +49,23 @@ public final class LocationDatabase {
         let copy = try Self.copy(source)
         // The mapping stays when the copy's descriptor is closed.
         defer { close(copy) }
-        var database = MMDB_s()
-        let status = MMDB_open("/proc/self/fd/\(copy)", UInt32(MMDB_MODE_MMAP), &database)
+        let database = UnsafeMutablePointer<MMDB_s>.allocate(capacity: 1)
+        database.initialize(to: MMDB_s())
+        let status = MMDB_open("/proc/self/fd/\(copy)", UInt32(MMDB_MODE_MMAP), database)
         guard status == MMDB_SUCCESS else {
+            // It has closed what it had opened.
+            database.deallocate()
             throw LocationDatabaseError(
                 path: self.path, reason: .notADatabase(String(cString: MMDB_strerror(status))))
         }
-        self.type = database.metadata.database_type.map { String(cString: $0) } ?? "-"
+        self.type = database.pointee.metadata.database_type.map { String(cString: $0) } ?? "-"
         self.database = database
     }
 
-    deinit { MMDB_close(&self.database) }
+    deinit {
+        MMDB_close(self.database)
+        self.database.deallocate()
+    }
 
     /// No database is larger, unpacked: the format's pointers reach no further.
     private static let maximumBytes = 4 << 30
@@ -110,7 +119,8 @@ public final class LocationDatabase {
     public func forEachRange(
         _ body: (_ first: IPAddress, _ last: IPAddress, Location) -> Void
     ) throws(LocationDatabaseError) {
-        let tree = try SearchTree(&self.database, path: self.path)
+        defer { withExtendedLifetime(self) {} }
+        let tree = try SearchTree(self.database, path: self.path)
         var records = LocationRecords()
         var count = 0
         for family in AddressFamily.allCases {

@@ -63,7 +63,7 @@ final class AttributeStore {
         self.at(id).storeBytes(of: next, toByteOffset: 4, as: UInt32.self)
     }
 
-    /// The route's distance.
+    /// The route's distance; ``PackedAttributes/noDistance`` where it is ignored.
     @inline(__always)
     func distance(_ id: UInt32) -> Int {
         Int(self.at(id).load(fromByteOffset: 11, as: UInt8.self))
@@ -71,7 +71,7 @@ final class AttributeStore {
 
     func attributes(_ id: UInt32) -> RouteAttributes { PackedAttributes.unpack(self.packed(id)) }
 
-    /// As ``RouteAttributes/distance(after:)``, without unpacking.
+    /// As ``RouteAttributes/distance(after:)``, without unpacking; nil where the route is ignored.
     func distance(_ id: UInt32, after number: ASNumber) -> Int? {
         PackedAttributes.distance(self.packed(id), after: number)
     }
@@ -96,7 +96,7 @@ final class AttributeStore {
     func intern(_ attributes: RouteAttributes) -> UInt32? {
         self.scratch.removeAll(keepingCapacity: true)
         PackedAttributes.append(attributes, to: &self.scratch)
-        return self.scratch.withUnsafeBytes { self.intern($0, hash: PackedAttributes.hash($0)) }
+        return self.scratch.withUnsafeBytes { self.intern($0, hash: KeyedHash.hash($0)) }
     }
 
     /// The same for packed ones, whose hash is known.
@@ -135,7 +135,7 @@ final class AttributeStore {
         return chain < self.split ? Int(hash) & (2 &* self.round &- 1) : chain
     }
 
-    private func chain(of id: UInt32) -> Int { self.chain(PackedAttributes.hash(self.packed(id))) }
+    private func chain(of id: UInt32) -> Int { self.chain(KeyedHash.hash(self.packed(id))) }
 
     /// Makes one more chain, of records from one that is there.
     private func splitChain() {

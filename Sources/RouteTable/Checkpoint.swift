@@ -10,134 +10,71 @@ public final class Checkpoint: @unchecked Sendable {
     public let counts: CheckpointCounts
     public let byteCount: Int
     let names: CheckpointNames
-    private let bytes: UnsafeMutableRawBufferPointer
-    private let blocks: [Block]
-
-    struct Block {
-        var kind: CheckpointFormat.Kind
-        var range: Range<Int>
-    }
+    private let memory: ReservedMemory
+    private let blocks: [CheckpointOutline.Block]
 
     /// No larger file is read: some fifty times as much as eight full tables take.
     public static let maximumBytes = 4 << 30
 
     /// Reads and verifies a file.
     ///
+    /// First where its parts stand, by their headers, and what the end says is in them: they must
+    /// fill the file, and what is counted must fit in them. Then block by block; memory is taken
+    /// as blocks come, and none after one that isn't as it was written.
+    ///
     /// - Parameters:
     ///   - byteCount: The file's size.
-    ///   - read: Fills the buffer and tells how many bytes there were; fewer are all.
-    /// - Throws: ``CheckpointError``, and what `read` throws.
+    ///   - read: Fills the buffer from an offset in the file on, and tells how many bytes there
+    ///     were; fewer are all.
+    /// - Throws: ``CheckpointError``, ``TableResourceError`` where the system has no room for it,
+    ///   and what `read` throws.
     public init(
-        byteCount: Int, read: (UnsafeMutableRawBufferPointer) throws -> Int
+        byteCount: Int, read: (UnsafeMutableRawBufferPointer, Int) throws -> Int
     ) throws {
         guard byteCount <= Self.maximumBytes else {
             throw CheckpointError.tooLarge(bytes: byteCount, limit: Self.maximumBytes)
         }
-        let memory = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(1, byteCount), alignment: 8)
-        do {
-            let whole = UnsafeMutableRawBufferPointer(rebasing: memory[..<max(0, byteCount)])
-            let have = try read(whole)
-            let bytes = UnsafeRawBufferPointer(rebasing: memory[..<max(0, min(have, byteCount))])
-            (self.written, self.blocks) = try Self.verified(bytes)
-            self.names = try CheckpointNames(Self.cursor(bytes, self.blocks[0]))
-            self.counts = try Self.counts(Self.cursor(bytes, self.blocks[self.blocks.count - 1]))
-            self.byteCount = bytes.count
-            self.bytes = memory
-        } catch {
-            memory.deallocate()
-            throw error
-        }
+        let outline = try CheckpointOutline(byteCount: max(0, byteCount), read: read)
+        let memory = try ReservedMemory(bytes: outline.bytesToRead)
+        try outline.readBlocks(into: memory.base, read: read)
+        self.written = outline.written
+        self.blocks = outline.blocks
+        self.names = try CheckpointNames(Self.cursor(memory, .names, outline.blocks[0]))
+        self.counts = outline.counts
+        self.byteCount = byteCount
+        self.memory = memory
     }
 
     /// As ``init(byteCount:read:)``, from bytes that are in memory already.
     public convenience init(bytes: [UInt8]) throws {
-        try self.init(byteCount: bytes.count) { buffer in
-            buffer.copyBytes(from: bytes)
-            return bytes.count
+        try self.init(byteCount: bytes.count) { buffer, offset in
+            let piece = bytes[min(offset, bytes.count)...].prefix(buffer.count)
+            buffer.copyBytes(from: piece)
+            return piece.count
         }
     }
-
-    deinit { self.bytes.deallocate() }
 
     /// The names of the feeds whose routes it has.
     public var feedNames: [String] { self.names.feeds.map(\.name) }
 
+    /// The blocks of a part. Whoever reads them keeps the checkpoint alive.
     func cursors(_ kind: CheckpointFormat.Kind) -> [CheckpointCursor] {
-        self.blocks.filter { $0.kind == kind }.map {
-            Self.cursor(UnsafeRawBufferPointer(self.bytes), $0)
-        }
+        self.blocks.filter { $0.kind == kind }.map { Self.cursor(self.memory, kind, $0) }
+    }
+
+    /// Why it is refused where its parts hold something else than its end counts.
+    var miscounted: CheckpointError {
+        .malformed(
+            part: CheckpointFormat.Kind.end.words, offset: self.blocks[self.blocks.count - 1].offset
+        )
     }
 
     private static func cursor(
-        _ bytes: UnsafeRawBufferPointer, _ block: Block
+        _ memory: ReservedMemory, _ kind: CheckpointFormat.Kind, _ block: CheckpointOutline.Block
     ) -> CheckpointCursor {
         CheckpointCursor(
-            UnsafeRawBufferPointer(rebasing: bytes[block.range]), part: block.kind,
-            fileOffset: block.range.lowerBound)
-    }
-
-    // MARK: Verifying
-
-    private static func verified(
-        _ bytes: UnsafeRawBufferPointer
-    ) throws(CheckpointError) -> (written: Int64, blocks: [Block]) {
-        func number<T: FixedWidthInteger>(_ offset: Int, as _: T.Type = T.self) -> T {
-            T(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: T.self))
-        }
-        let magic = CheckpointFormat.magic
-        guard bytes.prefix(magic.count).elementsEqual(magic.prefix(bytes.count)) else {
-            throw .foreign
-        }
-        guard bytes.count >= CheckpointFormat.headerBytes else {
-            throw .truncated(need: CheckpointFormat.headerBytes, have: bytes.count)
-        }
-        let header = UnsafeRawBufferPointer(rebasing: bytes[..<24])
-        guard number(24) == XXHash64.hash(header, seed: 0) else {
-            throw .damaged(part: "header", offset: 0)
-        }
-        let version: UInt32 = number(8)
-        guard version == CheckpointFormat.version else {
-            throw .otherVersion(version, known: CheckpointFormat.version)
-        }
-        var blocks: [Block] = []
-        var offset = CheckpointFormat.headerBytes
-        while blocks.last?.kind != .end {
-            let start = offset + CheckpointFormat.blockHeaderBytes
-            guard start <= bytes.count else { throw .truncated(need: start, have: bytes.count) }
-            let (raw, length): (UInt32, UInt32) = (number(offset), number(offset + 4))
-            let kind = CheckpointFormat.Kind(rawValue: raw)
-            let part = kind?.words ?? "block"
-            let end = start + Int(length)
-            // A length that is wrong would point anywhere: it is the header that is damaged then.
-            guard length <= CheckpointFormat.maximumBlock else {
-                throw .damaged(part: part, offset: offset)
-            }
-            guard end <= bytes.count else { throw .truncated(need: end, have: bytes.count) }
-            let body = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
-            let seed = CheckpointFormat.seed(blocks.count, raw, length)
-            guard number(offset + 8) == XXHash64.hash(body, seed: seed) else {
-                throw .damaged(part: part, offset: offset)
-            }
-            let before = blocks.last?.kind
-            guard let kind, before.map({ $0.rawValue <= raw }) ?? (kind == .names),
-                kind != .names || before == nil
-            else { throw .malformed(part: part, offset: offset) }
-            blocks.append(Block(kind: kind, range: start..<end))
-            offset = end
-        }
-        guard offset == bytes.count else { throw .malformed(part: "end", offset: offset) }
-        return (number(16), blocks)
-    }
-
-    private static func counts(
-        _ cursor: consuming CheckpointCursor
-    ) throws(CheckpointError) -> CheckpointCounts {
-        var counts = CheckpointCounts()
-        for field in CheckpointCounts.fields {
-            counts[keyPath: field] = try cursor.count(atMost: 1 << 48)
-        }
-        guard cursor.isAtEnd else { throw cursor.malformed }
-        return counts
+            UnsafeRawBufferPointer(
+                start: memory.base + block.body.lowerBound, count: block.body.count),
+            part: kind, fileOffset: block.body.lowerBound)
     }
 }

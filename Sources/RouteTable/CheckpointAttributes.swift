@@ -5,30 +5,22 @@ import Addressing
 
 /// A route's attributes as a checkpoint has them.
 ///
-/// Flags `u8` (bits 0 and 1 the origin, 2 an IPv4 next hop, 3 an IPv6 one, 4 MED, 5 local
-/// preference, 6 communities, 7 a length in place of the path), penalty `u8`, next hop, MED and
-/// local preference as numbers, the three kinds of communities and the AS path as in their
-/// attributes, the bytes of each counted; or the path's length `u8`.
+/// ``AttributeFlags`` `u8`, penalty `u8`, ``FurtherFlags`` where there are any (since version
+/// 2), next hop, MED and local preference as numbers, the three kinds of communities and the AS
+/// path as in their attributes, the bytes of each counted; or the path's length `u8`.
 enum CheckpointAttributes {
     static func write(_ attributes: RouteAttributes, to block: inout [UInt8]) {
-        var flags = attributes.origin.rawValue
-        switch attributes.nextHop?.family {
-        case .ipv4: flags |= 4
-        case .ipv6: flags |= 8
-        case nil: break
-        }
-        if attributes.multiExitDiscriminator != nil { flags |= 16 }
-        if attributes.localPreference != nil { flags |= 32 }
-        if !attributes.communities.isEmpty { flags |= 64 }
-        if attributes.keptLength != nil { flags |= 128 }
-        block.append(flags)
+        let hasFurther = FurtherFlags.areNeeded(for: attributes)
+        let flags = AttributeFlags(attributes, hasFurther: hasFurther)
+        block.append(flags.rawValue)
         block.append(attributes.penalty)
+        if hasFurther { FurtherFlags(attributes).write(attributes, to: &block) }
         if let nextHop = attributes.nextHop {
             for index in 0..<nextHop.family.byteCount { block.append(nextHop.byte(at: index)) }
         }
         if let number = attributes.multiExitDiscriminator { block.appendNumber(number) }
         if let number = attributes.localPreference { block.appendNumber(number) }
-        if flags & 64 != 0 {
+        if flags.contains(.communities) {
             for list in attributes.communities.lists { block.appendBytes(list) }
         }
         if let length = attributes.keptLength {
@@ -39,28 +31,31 @@ enum CheckpointAttributes {
     }
 
     static func read(_ cursor: inout CheckpointCursor) throws(CheckpointError) -> RouteAttributes {
-        let flags = try cursor.byte()
-        guard flags & 12 != 12,
-            let origin = RouteAttributes.Origin(rawValue: flags & 3)
-        else { throw cursor.malformed }
-        let penalty = try cursor.byte()
-        var nextHop: IPAddress?
-        if flags & 4 != 0 { nextHop = IPAddress(bytes: try cursor.take(4)) }
-        if flags & 8 != 0 { nextHop = IPAddress(bytes: try cursor.take(16)) }
-        let discriminator: UInt32? = flags & 16 != 0 ? try cursor.number() : nil
-        let preference: UInt32? = flags & 32 != 0 ? try cursor.number() : nil
-        var communities = RouteCommunities()
-        if flags & 64 != 0 {
-            communities.standard = Array(try cursor.takeCounted())
-            communities.extended = Array(try cursor.takeCounted())
-            communities.large = Array(try cursor.takeCounted())
-            guard !communities.isEmpty else { throw cursor.malformed }
+        let flags = AttributeFlags(rawValue: try cursor.byte())
+        guard !flags.contains([.ipv4NextHop, .ipv6NextHop]) else { throw cursor.malformed }
+        var attributes = RouteAttributes(asPath: .empty, penalty: try cursor.byte())
+        if let origin = flags.origin {
+            attributes.origin = origin
+        } else {
+            try self.readFurther(&cursor, into: &attributes)
         }
-        if flags & 128 != 0 {
-            var attributes = RouteAttributes(
-                origin: origin, asPath: .empty, nextHop: nextHop,
-                multiExitDiscriminator: discriminator, localPreference: preference,
-                penalty: penalty, communities: communities)
+        if flags.contains(.ipv4NextHop) {
+            attributes.nextHop = IPAddress(bytes: try cursor.take(4))
+        }
+        if flags.contains(.ipv6NextHop) {
+            attributes.nextHop = IPAddress(bytes: try cursor.take(16))
+        }
+        if flags.contains(.discriminator) {
+            attributes.multiExitDiscriminator = try cursor.number()
+        }
+        if flags.contains(.preference) { attributes.localPreference = try cursor.number() }
+        if flags.contains(.communities) {
+            attributes.communities.standard = Array(try cursor.takeCounted())
+            attributes.communities.extended = Array(try cursor.takeCounted())
+            attributes.communities.large = Array(try cursor.takeCounted())
+            guard !attributes.communities.isEmpty else { throw cursor.malformed }
+        }
+        if flags.contains(.length) {
             attributes.keptLength = try cursor.byte()
             return attributes
         }
@@ -68,9 +63,29 @@ enum CheckpointAttributes {
         guard let path = try? ASPath(encoded: RawSpan(_unsafeBytes: bytes)) else {
             throw cursor.malformed
         }
-        return RouteAttributes(
-            origin: origin, asPath: path, nextHop: nextHop,
-            multiExitDiscriminator: discriminator, localPreference: preference, penalty: penalty,
-            communities: communities)
+        attributes.asPath = path
+        return attributes
+    }
+
+    private static func readFurther(
+        _ cursor: inout CheckpointCursor, into attributes: inout RouteAttributes
+    ) throws(CheckpointError) {
+        let low = try cursor.byte()
+        let flags = FurtherFlags(rawValue: UInt16(low) | UInt16(try cursor.byte()) << 8)
+        guard flags.isValid else { throw cursor.malformed }
+        flags.set(&attributes)
+        if flags.contains(.override) { attributes.distanceOverride = try cursor.byte() }
+        if flags.contains(.tags) {
+            for _ in 0..<(try cursor.byte()) {
+                let count = Int(try cursor.byte())
+                guard let tag = String(validating: try cursor.take(count), as: UTF8.self) else {
+                    throw cursor.malformed
+                }
+                attributes.tags.append(tag)
+            }
+            guard !attributes.tags.isEmpty else { throw cursor.malformed }
+        }
+        // What would be written without these flags was not written with them.
+        guard FurtherFlags.areNeeded(for: attributes) else { throw cursor.malformed }
     }
 }

@@ -20,7 +20,9 @@
 /// - end: counts, see ``CheckpointCounts``.
 package enum CheckpointFormat {
     static let magic: [UInt8] = Array("MARTLET\n".utf8)
-    static let version: UInt32 = 1
+    /// What is written. Version 1 knew less of attributes: what it wrote is read as ever.
+    static let version: UInt32 = 2
+    static let oldestVersion: UInt32 = 1
     package static let headerBytes = 32
     package static let blockHeaderBytes = 16
     /// A block ends after the record that reaches this.
@@ -77,7 +79,7 @@ extension CheckpointError: CustomStringConvertible {
         switch self {
         case .foreign: "this is no checkpoint of Martlet's"
         case .otherVersion(let version, let known):
-            "it has the format's version \(version), and this program knows version \(known)"
+            "it has the format's version \(version), and this program knows versions up to \(known)"
         case .truncated(let need, let have):
             "it ends too early: \(have) bytes, at least \(need) are needed"
         case .damaged(let part, let offset):

@@ -10,54 +10,120 @@ import Addressing
 /// distance without them, and the number of the tuple; where that number is new, the next one,
 /// the tuple follows, a byte a site (distance + 1, or 0). The first record starts at 0. Tuples
 /// are numbered through both families. Addresses are left-aligned in 128 bits.
+///
+/// Once all of it has been looked through it is read again where it is used: nothing is kept of it
+/// but the tuples.
 struct CheckpointLookup {
-    /// Ascending; where the distances change.
-    struct Family {
-        var starts: [UInt128] = []
-        var tuples: [UInt32] = []
-    }
-
     let siteCount: Int
-    private(set) var ipv4 = Family()
-    private(set) var ipv6 = Family()
+    let ipv4: Family
+    let ipv6: Family
     /// Tuple after tuple.
-    private(set) var distances: [UInt8] = []
-    private(set) var tupleCount = 0
+    let distances: [UInt8]
+    let tupleCount: Int
+
+    /// One family's boundaries.
+    struct Family {
+        fileprivate let checkpoint: Checkpoint
+        fileprivate let kind: CheckpointFormat.Kind
+        fileprivate let unused: Int
+        /// Tuples that come before it.
+        fileprivate let tuplesBefore: Int
+        fileprivate(set) var count = 0
+        /// Nodes that the lookup trie can need for the boundaries, at most.
+        fileprivate(set) var nodeDemand = 0
+
+        /// From the first boundary on.
+        var walk: CheckpointLookupWalk { CheckpointLookupWalk(self) }
+    }
 
     /// - Throws: ``CheckpointError/malformed(part:offset:)``.
     init(_ checkpoint: Checkpoint) throws(CheckpointError) {
         self.siteCount = checkpoint.names.sites.count
-        self.ipv4 = try self.read(.ipv4, checkpoint.cursors(.lookupIPv4))
-        self.ipv6 = try self.read(.ipv6, checkpoint.cursors(.lookupIPv6))
+        var distances: [UInt8] = []
+        var tuples = 0
+        self.ipv4 = try Self.look(.ipv4, checkpoint, &tuples, &distances)
+        self.ipv6 = try Self.look(.ipv6, checkpoint, &tuples, &distances)
+        self.distances = distances
+        self.tupleCount = tuples
+        guard self.ipv4.count + self.ipv6.count == checkpoint.counts.intervals,
+            tuples == checkpoint.counts.classes
+        else { throw checkpoint.miscounted }
     }
 
-    private mutating func read(
-        _ family: AddressFamily, _ blocks: [CheckpointCursor]
+    /// Looks through a family's records.
+    private static func look(
+        _ family: AddressFamily, _ checkpoint: Checkpoint, _ tuples: inout Int,
+        _ distances: inout [UInt8]
     ) throws(CheckpointError) -> Family {
-        var result = Family()
-        let unused = 128 - family.width
-        var start: UInt128 = 0
-        for block in blocks {
-            var cursor = block
-            while !cursor.isAtEnd {
-                let zeros = Int(try cursor.byte()) * 8
-                let isFirst = result.starts.isEmpty
-                let step = try Self.step(&cursor, zeros: zeros)
-                let (next, overflow) = start.addingReportingOverflow(step)
-                guard isFirst ? step == 0 : step != 0 && !overflow,
-                    unused == 0 || next << UInt128(128 - unused) == 0
-                else { throw cursor.malformed }
-                start = next
-                let tuple = try cursor.count(atMost: self.tupleCount)
-                if tuple == self.tupleCount {
-                    self.distances.append(contentsOf: try cursor.take(self.siteCount))
-                    self.tupleCount += 1
-                }
-                result.starts.append(start)
-                result.tuples.append(UInt32(tuple))
+        var result = Family(
+            checkpoint: checkpoint, kind: family == .ipv4 ? .lookupIPv4 : .lookupIPv6,
+            unused: 128 - family.width, tuplesBefore: tuples)
+        var walk = result.walk
+        while let boundary = try walk.next() {
+            if let tuple = boundary.newTuple {
+                distances.append(contentsOf: tuple)
+                tuples += 1
+            }
+            result.count += 1
+            if boundary.start != 0 {
+                result.nodeDemand += lookupNodes(
+                    forLength: 128 - boundary.start.trailingZeroBitCount)
             }
         }
         return result
+    }
+}
+
+/// Reads one family's boundaries, ascending.
+struct CheckpointLookupWalk {
+    struct Boundary {
+        var start: UInt128
+        var tuple: Int
+        /// Where the tuple is new.
+        var newTuple: UnsafeRawBufferPointer?
+    }
+
+    private let checkpoint: Checkpoint
+    private let siteCount: Int
+    private let unused: Int
+    private var blocks: ArraySlice<CheckpointCursor>
+    private var cursor: CheckpointCursor?
+    private var start: UInt128 = 0
+    private var isFirst = true
+    private var tuples: Int
+
+    fileprivate init(_ family: CheckpointLookup.Family) {
+        self.checkpoint = family.checkpoint
+        self.siteCount = family.checkpoint.names.sites.count
+        self.unused = family.unused
+        self.tuples = family.tuplesBefore
+        self.blocks = family.checkpoint.cursors(family.kind)[...]
+        self.cursor = self.blocks.popFirst()
+    }
+
+    /// The next boundary; nil at the end.
+    ///
+    /// - Throws: ``CheckpointError/malformed(part:offset:)``; not where it was looked through
+    ///   before.
+    mutating func next() throws(CheckpointError) -> Boundary? {
+        while self.cursor?.isAtEnd == true { self.cursor = self.blocks.popFirst() }
+        guard var cursor = self.cursor else { return nil }
+        let zeros = Int(try cursor.byte()) * 8
+        let step = try Self.step(&cursor, zeros: zeros)
+        let (next, overflow) = self.start.addingReportingOverflow(step)
+        guard self.isFirst ? step == 0 : step != 0 && !overflow,
+            self.unused == 0 || next << UInt128(128 - self.unused) == 0
+        else { throw cursor.malformed }
+        self.start = next
+        self.isFirst = false
+        let tuple = try cursor.count(atMost: self.tuples)
+        var newTuple: UnsafeRawBufferPointer?
+        if tuple == self.tuples {
+            newTuple = try cursor.take(self.siteCount)
+            self.tuples += 1
+        }
+        self.cursor = cursor
+        return Boundary(start: next, tuple: tuple, newTuple: newTuple)
     }
 
     @inline(__always)

@@ -5,8 +5,8 @@ import Synchronization
 
 /// A checkpoint on its way back into the table: first what readers see, at once, then the routes.
 ///
-/// Until the routes are back, readers see the sites' distances of the checkpoint and nothing of
-/// what sessions bring meanwhile; then all of it in one step. What a session has brought is
+/// Until the routes are back, readers see the sites' distances and round trips of the checkpoint and
+/// nothing of what sessions and observations bring meanwhile; then all of it in one step. What a session has brought is
 /// never replaced by what the checkpoint has.
 public final class CheckpointRestore: Sendable {
     /// The feeds that get routes back: those that have the name of one in the checkpoint.
@@ -16,6 +16,9 @@ public final class CheckpointRestore: Sendable {
     public let isAnswering: Bool
     private let owner: TableOwner
     private let checkpoint: Checkpoint
+    private let roundTrips: CheckpointRoundTrips
+    /// For each site of the checkpoint its column; nil where it is no more.
+    private let columns: [Int?]
     private let state: RestoreState
     private let hasRun = Atomic<Bool>(false)
     private let isOver = Atomic<Bool>(false)
@@ -24,23 +27,16 @@ public final class CheckpointRestore: Sendable {
     ///
     /// - Throws: ``CheckpointError``; the table is as it was then.
     init(_ checkpoint: Checkpoint, into owner: TableOwner) throws {
-        let lookup = try CheckpointLookup(checkpoint)
-        let names = checkpoint.names
         // All that can be wrong but the routes is known before anything changes.
-        let roundTrips = try CheckpointRoundTrips.read(
-            checkpoint, columns: Array(names.sites.indices))
+        let lookup = try CheckpointLookup(checkpoint)
+        let roundTrips = try CheckpointRoundTrips(checkpoint)
+        let names = checkpoint.names
         let beginning = try owner.withEngine { try $0.beginRestore(names) }
         self.owner = owner
         self.checkpoint = checkpoint
+        self.roundTrips = roundTrips
         self.feeds = beginning.feeds
-        let kept = roundTrips.compactMap { report in
-            beginning.columns[Int(report.site.rawValue)].map { column in
-                var report = report
-                report.site = SiteID(UInt8(column))
-                return report
-            }
-        }
-        if !kept.isEmpty { owner.submit(.restoreRoundTrips(kept)) }
+        self.columns = beginning.columns
         self.state = beginning.state
         guard beginning.isWhole else {
             self.isAnswering = false
@@ -49,7 +45,9 @@ public final class CheckpointRestore: Sendable {
         do {
             let image = try CheckpointImage(
                 lookup: lookup, columns: beginning.columns, pins: beginning.pins,
-                locations: beginning.locations
+                locations: beginning.locations,
+                roundTrips: try owner.restoredRoundTrips(roundTrips, sites: beginning.columns),
+                limits: beginning.limits
             ).build(
                 generation: beginning.generation, width: beginning.width, capacity: 1 << 16)
             try owner.withEngine { $0.publish(image) }
@@ -62,9 +60,9 @@ public final class CheckpointRestore: Sendable {
 
     deinit { self.end(isGood: false) }
 
-    /// Takes the routes in. Blocks until they are: it belongs on a plain thread.
+    /// Takes the round trips and the routes in. Blocks until they are: it belongs on a plain thread.
     ///
-    /// - Returns: How many there were whose feeds are configured and had not come back already.
+    /// - Returns: How many routes there were whose feeds are configured and had not come back already.
     /// - Throws: ``CheckpointError/malformed(part:offset:)``; then what came back so far leaves
     ///   again.
     @discardableResult
@@ -72,6 +70,7 @@ public final class CheckpointRestore: Sendable {
         guard !self.hasRun.exchange(true, ordering: .acquiringAndReleasing) else { return 0 }
         let state = self.state
         do {
+            try self.restoreRoundTrips()
             var reader = CheckpointRouteReader(self.checkpoint)
             while let slice = try reader.next(limit: Self.slice), !self.feeds.isEmpty {
                 try self.owner.withEngine { $0.restore(slice, state) }
@@ -86,6 +85,28 @@ public final class CheckpointRestore: Sendable {
 
     /// Routes that the writer takes in at once.
     private static let slice = 2048
+    /// Round trips, likewise.
+    private static let sliceOfRoundTrips = 512
+
+    private func restoreRoundTrips() throws {
+        var walk = self.roundTrips.walk
+        var reports: [RoundTripReport] = []
+        func hand() throws {
+            let slice = reports
+            try self.owner.withEngine { $0.apply(.plain(.restoreRoundTrips(slice))) }
+            reports.removeAll()
+        }
+        while let record = try walk.next() {
+            guard let column = self.columns[record.site] else { continue }
+            reports.append(
+                RoundTripReport(
+                    prefix: record.place.prefix, site: SiteID(UInt8(column)),
+                    average: Double(record.microseconds), observed: record.observed,
+                    used: .microseconds(record.microseconds)))
+            if reports.count == Self.sliceOfRoundTrips { try hand() }
+        }
+        if !reports.isEmpty { try hand() }
+    }
 
     private func end(isGood: Bool) {
         guard !self.isOver.exchange(true, ordering: .acquiringAndReleasing) else { return }
@@ -96,10 +117,40 @@ public final class CheckpointRestore: Sendable {
 }
 
 extension TableOwner {
+    /// What round trips there will be once a checkpoint's are back beside those that files say.
+    fileprivate func restoredRoundTrips(
+        _ saved: CheckpointRoundTrips, sites: [Int?]
+    ) throws -> RestoredRoundTrips {
+        // What files say is taken in in slices.
+        while try self.withEngine({ !$0.roundTripJobs.isEmpty }) {}
+        let (columns, limit) = try self.withEngine {
+            ($0.roundTrips.columns, $0.limits.roundTripPrefixes)
+        }
+        let highest = saved.isEmpty ? nil : sites.compactMap { $0 }.max()
+        let width = max(columns, highest.map { $0 + 1 } ?? 0)
+        guard width > 0 else { return RestoredRoundTrips(columns: 0) }
+        var reports: ArraySlice<RoundTripReport> = []
+        var cursor: RoundTripCursor?
+        var isOver = columns == 0
+        return try RestoredRoundTrips(saved, sites: sites, columns: width, limit: limit) {
+            while reports.isEmpty, !isOver {
+                let after = cursor
+                let found = try self.withEngine {
+                    $0.roundTrips(after: after, within: nil, limit: 1024)
+                }
+                reports = found.reports[...]
+                cursor = found.next
+                isOver = cursor == nil
+            }
+            return reports.popFirst()
+        }
+    }
+
     /// Begins to restore a checkpoint into a table whose sites, feeds, pins and locations are set
     /// and that has no routes yet. When this returns, readers see what it had, if they can.
     ///
-    /// Pins and locations are not in a checkpoint; observed round trips are, and count at once.
+    /// Pins and locations are not in a checkpoint; observed round trips are, and count at once,
+    /// beside those that files say.
     ///
     /// - Returns: The rest of the work: ``CheckpointRestore/run()``.
     /// - Throws: ``CheckpointError``; the table is as it was then.

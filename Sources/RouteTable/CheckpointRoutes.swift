@@ -138,6 +138,8 @@ struct CheckpointRouteReader {
     private var key: UInt128 = 0
     private var length = -1
     private var known: UInt32 = 0
+    /// What has been read.
+    private var counts = CheckpointCounts()
     private var family = AddressFamily.ipv4
     private var blocks: ArraySlice<CheckpointCursor>
     private var cursor: CheckpointCursor?
@@ -149,7 +151,8 @@ struct CheckpointRouteReader {
         self.blocks = checkpoint.cursors(.routesIPv4)[...]
     }
 
-    /// The next slice; nil at the end. No other prefix is begun beyond so many routes.
+    /// The next slice; nil at the end, where all is there that was counted. No other prefix is
+    /// begun beyond so many routes.
     mutating func next(limit: Int) throws(CheckpointError) -> CheckpointRouteSlice? {
         while self.cursor?.isAtEnd ?? true {
             if let block = self.blocks.popFirst() {
@@ -161,6 +164,7 @@ struct CheckpointRouteReader {
                 self.length = -1
                 self.mask = []
             } else {
+                try self.checkCounts()
                 return nil
             }
         }
@@ -172,6 +176,13 @@ struct CheckpointRouteReader {
         }
         self.cursor = cursor
         return slice
+    }
+
+    private func checkCounts() throws(CheckpointError) {
+        let (found, told) = (self.counts, self.checkpoint.counts)
+        guard found.ipv4Prefixes == told.ipv4Prefixes, found.ipv6Prefixes == told.ipv6Prefixes,
+            found.routes == told.routes, Int(self.known) == told.attributeSets
+        else { throw self.checkpoint.miscounted }
     }
 
     private mutating func readRow(
@@ -196,6 +207,11 @@ struct CheckpointRouteReader {
         }
         guard !self.mask.isEmpty else { throw cursor.malformed }
         for feed in self.mask { try self.readRoute(feed, &cursor, into: &slice) }
+        self.counts.routes += self.mask.count
+        switch self.family {
+        case .ipv4: self.counts.ipv4Prefixes += 1
+        case .ipv6: self.counts.ipv6Prefixes += 1
+        }
         slice.rows.append(
             .init(key: key, length: UInt8(length), count: UInt16(self.mask.count)))
     }

@@ -23,6 +23,8 @@ final class ClassTable: @unchecked Sendable {
     private(set) var count = 0
     private let sharedCount = Atomic<Int>(0)
     private let index: ClassIndex
+    /// Distances and round trips come from outside.
+    private let key = KeyedHash.ofProcess
 
     var roundTripOffset: Int { self.sites }
     var pinOffset: Int { self.sites + self.roundTripSites }
@@ -59,7 +61,7 @@ final class ClassTable: @unchecked Sendable {
     /// The id of the tuple in ``scratch``, which is taken in if it is new; nil where no more fit.
     func intern() -> UInt32? {
         let tuple = self.scratch
-        let hash = Self.hash(tuple, self.stride)
+        let hash = self.hash(tuple)
         let known = self.index.find(hash) {
             Self.equal(tuple, self.base + Int($0) * self.stride, self.stride)
         }
@@ -67,7 +69,7 @@ final class ClassTable: @unchecked Sendable {
         let id = UInt32(truncatingIfNeeded: self.count)
         guard self.count < self.capacity,
             self.index.insert(
-                id, hash, { Self.hash(self.base + Int($0) * self.stride, self.stride) })
+                id, hash, { self.hash(self.base + Int($0) * self.stride) })
         else { return nil }
         self.count += 1
         self.sharedCount.store(self.count, ordering: .releasing)
@@ -86,16 +88,14 @@ final class ClassTable: @unchecked Sendable {
     }
 
     @inline(__always)
-    private static func hash(_ tuple: UnsafeMutableRawPointer, _ count: Int) -> Int {
-        var hash: UInt64 = 0x9e37_79b9_7f4a_7c15
+    private func hash(_ tuple: UnsafeMutableRawPointer) -> Int {
+        var hash = self.key.begin(byteCount: 0)
         var offset = 0
-        while offset < count {
-            hash ^= tuple.load(fromByteOffset: offset, as: UInt64.self)
-            let product = hash.multipliedFullWidth(by: 0xd6e8_feb8_6659_fd93)
-            hash = product.high ^ product.low
-            offset += 8
+        while offset < self.stride {
+            hash = self.key.mix(hash, tuple.load(fromByteOffset: offset, as: UInt64.self))
+            offset &+= 8
         }
-        return Int(truncatingIfNeeded: hash &* 0x9e37_79b9_7f4a_7c15 &>> 20)
+        return Int(truncatingIfNeeded: hash &>> 1)
     }
 
     @inline(__always)

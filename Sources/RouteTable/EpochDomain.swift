@@ -9,9 +9,11 @@ import Synchronization
 /// unlinks with the epoch of that moment and moves the epoch on. Nothing with a tag is used again
 /// while a reader's epoch is at or below it.
 ///
-/// Why that is enough: pinning is a sequentially consistent exchange, and so are the writer's
-/// step and its look at the slots. If the writer doesn't see a pin, the reader's loads come after
-/// the unlinking and can't find what was unlinked.
+/// Why that is enough: between a reader's pin and all its loads stands a sequentially consistent
+/// fence, and between what the writer unlinks and its look at the slots another one. Of two such
+/// fences one is first. If the reader's is, the writer sees the pin. Else the reader's loads,
+/// however weak their ordering, see the unlinking and can't find what was unlinked. (A sequentially
+/// consistent exchange alone doesn't do: on ARM its store may be seen after the loads that follow.)
 ///
 /// Unchecked: the slots are atomics in memory that lives as long as this object.
 final class EpochDomain: @unchecked Sendable {
@@ -47,8 +49,8 @@ final class EpochDomain: @unchecked Sendable {
 
     func pin(_ slot: Int) {
         let epoch = self.epoch.load(ordering: .acquiring)
-        _ = self.slots[slot * Self.stride].exchange(
-            epoch, ordering: .sequentiallyConsistent)
+        self.slots[slot * Self.stride].store(epoch, ordering: .relaxed)
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
     }
 
     func unpin(_ slot: Int) {
@@ -66,9 +68,10 @@ final class EpochDomain: @unchecked Sendable {
     func advance() -> UInt64 {
         let next =
             self.epoch.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
         var oldest = next
         for slot in 0..<self.slotCount {
-            let value = self.slots[slot * Self.stride].load(ordering: .sequentiallyConsistent)
+            let value = self.slots[slot * Self.stride].load(ordering: .acquiring)
             if value != Self.free, value < oldest { oldest = value }
         }
         return oldest

@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
+
 /// The writer's account of a feed.
 ///
 /// A route is stale where the feed is down, or where it was last announced in another epoch than
@@ -11,6 +13,9 @@ final class Feed {
     var epoch: UInt32 = 0
     /// Epochs begun since no older ones were left.
     var epochsSinceSweep = 0
+    /// Old epochs that are made one, in both families or in none.
+    var ipv4Join: EpochJoin?
+    var ipv6Join: EpochJoin?
     var isUp = false
     var isDown = false
     var isComplete = false
@@ -55,24 +60,41 @@ final class Feed {
     /// Its routes but for those that a walk will take out.
     var kept: Int { self.total - (self.job?.leaving ?? 0) }
 
-    /// Whether a walk will take a route out.
+    /// Whether a walk will take the route at a node out.
     @inline(__always)
-    func isLeaving(_ slot: RouteSlot) -> Bool {
-        guard let first = self.job?.keptSince else { return false }
+    func isLeaving(
+        _ slot: RouteSlot, _ family: AddressFamily, _ node: PrefixTree.Node
+    ) -> Bool {
+        guard var first = self.job?.keptSince else { return false }
+        if let join = family == .ipv4 ? self.ipv4Join : self.ipv6Join,
+            join.hasVisited(page: Int(node) / RoutePages.slotsPerPage)
+        {
+            first = join.keptSince(first, at: self.epoch)
+        }
         return (self.epoch &- slot.epoch) & 15 > (self.epoch &- first) & 15
     }
 
     /// A route of another epoch was announced again.
     @inline(__always)
-    func noteRefreshed(_ old: RouteSlot) {
+    func noteRefreshed(
+        _ old: RouteSlot, _ family: AddressFamily, _ node: PrefixTree.Node
+    ) {
         self.fresh += 1
-        if self.isLeaving(old) { self.job?.leaving -= 1 }
+        if self.isLeaving(old, family, node) { self.job?.leaving -= 1 }
     }
 
     /// A route left.
     @inline(__always)
-    func noteDropped(_ slot: RouteSlot) {
+    func noteDropped(_ slot: RouteSlot, _ family: AddressFamily, _ node: PrefixTree.Node) {
         if slot.epoch == self.epoch { self.fresh -= 1 }
-        if self.isLeaving(slot) { self.job?.leaving -= 1 }
+        if self.isLeaving(slot, family, node) { self.job?.leaving -= 1 }
+    }
+
+    /// No route is of an older epoch than so many before the current one.
+    func forgetEpochs(before count: Int) {
+        self.epochsSinceSweep = min(self.epochsSinceSweep, count)
+        guard self.epochsSinceSweep < EpochJoin.epochsBefore else { return }
+        self.ipv4Join = nil
+        self.ipv6Join = nil
     }
 }

@@ -21,6 +21,9 @@ struct FeedGuard {
     private var highWater = HighWater()
     /// With fewer live prefixes than this the feed has lost too many.
     private(set) var floor = 0
+    /// Live prefixes that the table's limits took away: to the guard they are still there, until
+    /// as many others have come.
+    private var excused = 0
 
     var isOff: Bool { self.state == .off }
     var isWatching: Bool { self.state == .watching }
@@ -38,6 +41,7 @@ struct FeedGuard {
     mutating func begin(live: Int, at second: Int64) {
         guard self.rules != nil else { return self.end() }
         self.state = .watching
+        self.excused = 0
         self.highWater.begin(live, at: second)
         self.fit()
     }
@@ -53,7 +57,7 @@ struct FeedGuard {
     /// - Returns: Whether a feed whose losses were held has settled.
     mutating func advance(live: Int, at second: Int64) -> Bool {
         guard let rules = self.rules, self.state != .off else { return false }
-        self.highWater.note(live, at: second)
+        self.highWater.note(live + self.excused, at: second)
         self.fit()
         self.note(live: live, at: second)
         guard case .holding(_, let lastLoss) = self.state else { return false }
@@ -62,11 +66,19 @@ struct FeedGuard {
 
     /// Whether a feed with so many live prefixes has lost too many.
     @inline(__always)
-    func isLoss(live: Int) -> Bool { live < self.floor }
+    func isLoss(live: Int) -> Bool { live + self.excused < self.floor }
+
+    /// A live prefix left because the table had no room for what replaces its route: that is no
+    /// loss of the feed's.
+    mutating func excuse() { if !self.isOff { self.excused += 1 } }
+
+    /// A prefix came.
+    @inline(__always)
+    mutating func noteArrival() { if self.excused > 0 { self.excused -= 1 } }
 
     /// Notes that a feed whose losses are held loses more.
     mutating func note(live: Int, at second: Int64) {
-        guard case .holding(let before, let lastLoss) = self.state, live < self.floor else {
+        guard case .holding(let before, let lastLoss) = self.state, self.isLoss(live: live) else {
             return
         }
         self.state = .holding(before: before, lastLoss: max(lastLoss, second))

@@ -17,26 +17,18 @@ struct FeedJob {
     var recomputesAll = false
     /// The routes of older epochs leave; nil where none do.
     var keptSince: UInt32?
-    /// Older epochs become the one before the feed's, so that their numbers can be used again.
-    var joinsEpochs = false
     /// Routes that have yet to leave.
     var leaving = 0
-    /// Epochs that the feed began since the walk did.
-    var epochsBegun = 0
 
     private var position = Place()
     private var lapEnd: Place?
     private var isSecondLap = false
     private(set) var isDone = false
 
-    init(
-        sites: UInt64, recomputesAll: Bool = false, keptSince: UInt32? = nil,
-        joinsEpochs: Bool = false
-    ) {
+    init(sites: UInt64, recomputesAll: Bool = false, keptSince: UInt32? = nil) {
         self.sites = sites
         self.recomputesAll = recomputesAll
         self.keptSince = keptSince
-        self.joinsEpochs = joinsEpochs
     }
 
     /// This walk, which now does another one's work too.
@@ -44,13 +36,11 @@ struct FeedJob {
         var job = self
         job.sites |= other.sites
         job.recomputesAll = job.recomputesAll || other.recomputesAll
-        job.joinsEpochs = job.joinsEpochs || other.joinsEpochs
         if other.keptSince != nil {
             // Nothing that had to leave is of the feed's current epoch.
             job.keptSince = other.keptSince
             job.leaving = other.leaving
         }
-        job.epochsBegun = 0
         job.lapEnd = job.position == Place() ? nil : job.position
         job.isSecondLap = false
         return job

@@ -87,7 +87,12 @@ extension RouteAttributes {
         case .communities: break
         case .path: result.communities = RouteCommunities()
         case .length:
-            result = RouteAttributes(asPath: .empty, penalty: self.penalty)
+            result.origin = .igp
+            result.asPath = .empty
+            result.nextHop = nil
+            result.multiExitDiscriminator = nil
+            result.localPreference = nil
+            result.communities = RouteCommunities()
             result.keptLength = UInt8(
                 clamping: self.keptLength.map(Int.init) ?? self.asPath.length)
         }

@@ -58,6 +58,10 @@ public final class LookupTable: Sendable {
     var retired: [TableImage] { self.images.withLock { $0.retired.map(\.image) } }
     var hasRetired: Bool { self.images.withLock { !$0.retired.isEmpty } }
 
+    /// What readers see from now on. Only for who is pinned: the pin comes before this load in all
+    /// threads' eyes (``EpochDomain``), and so whoever replaces the image either sees the pin, and
+    /// keeps what this load may have found, or is seen by it. Acquiring: what the image holds was
+    /// written before it was published.
     var published: Unmanaged<TableImage>? {
         UnsafeRawPointer(bitPattern: self.image.load(ordering: .acquiring))
             .map { Unmanaged.fromOpaque($0) }

@@ -14,17 +14,17 @@ final class LookupTrie: @unchecked Sendable {
     private let mixedMemory: ReservedMemory
     /// Nodes handed out at one time or another.
     private(set) var nodeHighWater = 0
-    private var freeNodes: [UInt32] = []
+    /// Nodes out of use.
+    private var stock = NodeStock()
     /// Who is to hear of changes to a lookup that readers have.
     let marks = AttachedMarks()
-    private var retiredNodes: [(epoch: UInt64, node: UInt32)] = []
-    private var retiredStart = 0
-    private let usesHugePages: Bool
-    private var rootPagesTaken = 0
-    private var nodePagesTaken = 0
+    /// Where it is of huge pages.
+    private let rootAhead: PagesAhead?
+    private let nodesAhead: PagesAhead?
 
-    /// Nodes that a slice of building takes: far fewer than these.
-    private static let nodesOfSlice = 8192
+    /// Nodes whose memory is asked for before they are needed: far more than a slice of building
+    /// takes, and about as many as are taken while the system finds a page.
+    private static let nodesAhead = 8192
 
     /// - Parameters:
     ///   - nodeCapacity: Nodes at most; address space is reserved for as many.
@@ -32,11 +32,12 @@ final class LookupTrie: @unchecked Sendable {
     /// - Throws: Where the system refuses the address space.
     init(nodeCapacity: Int, large: Bool) throws(TableResourceError) {
         self.nodeCapacity = min(nodeCapacity, 1 << 30)
-        self.usesHugePages = large
         self.rootMemory = try ReservedMemory(
             bytes: 4 << LookupBase.rootBits, hugePages: large)
         self.nodeMemory = try ReservedMemory(
             bytes: self.nodeCapacity * 64, hugePages: large)
+        self.rootAhead = large ? PagesAhead(self.rootMemory) : nil
+        self.nodesAhead = large ? PagesAhead(self.nodeMemory) : nil
         // The count of changes stands in a page of its own, behind the bits.
         self.mixedMemory = try ReservedMemory(bytes: Self.mixedBytes + 64)
         self.base = LookupBase(
@@ -49,24 +50,15 @@ final class LookupTrie: @unchecked Sendable {
 
     var mappings: [ReservedMemory] { [self.rootMemory, self.nodeMemory, self.mixedMemory] }
 
-    /// Takes one more huge page from the system before a slice of building needs it: all of it is
-    /// made zero then, which takes about as long as a slice.
-    ///
-    /// - Returns: False where everything is there that a slice can need.
-    func takeAhead() -> Bool {
-        guard self.usesHugePages else { return false }
-        if self.rootPagesTaken * ReservedMemory.hugePage < self.rootMemory.byteCount {
-            self.rootMemory.touch(at: self.rootPagesTaken * ReservedMemory.hugePage)
-            self.rootPagesTaken += 1
-            return true
-        }
-        let taken = self.nodePagesTaken * ReservedMemory.hugePage
-        guard taken < (self.nodeHighWater + Self.nodesOfSlice) * 64,
-            taken < self.nodeMemory.byteCount
-        else { return false }
-        self.nodeMemory.touch(at: taken)
-        self.nodePagesTaken += 1
-        return true
+    /// Whether the memory is there that a slice of building can need. If not, it is asked for.
+    func isReady() -> Bool {
+        let hasRoot = self.rootAhead?.has(bytes: self.rootMemory.byteCount) ?? true
+        return self.hasNodesAhead() && hasRoot
+    }
+
+    @discardableResult
+    private func hasNodesAhead() -> Bool {
+        self.nodesAhead?.has(bytes: (self.nodeHighWater + Self.nodesAhead) * 64) ?? true
     }
 
     /// Before and after entries and bits are stored.
@@ -86,39 +78,29 @@ final class LookupTrie: @unchecked Sendable {
 
     /// A node that no reader sees; nil when the reserved space is used up.
     func allocateNode() -> UInt32? {
-        if let node = self.freeNodes.popLast() { return node }
+        if let node = self.stock.popFree() { return node }
         guard self.nodeHighWater < self.nodeCapacity else { return nil }
         self.nodeHighWater += 1
+        if self.nodeHighWater % (Self.nodesAhead / 4) == 0 { self.hasNodesAhead() }
         return UInt32(truncatingIfNeeded: self.nodeHighWater - 1)
     }
 
     /// Nodes that can be handed out now.
-    var nodesLeft: Int { self.freeNodes.count + self.nodeCapacity - self.nodeHighWater }
+    var nodesLeft: Int { self.stock.freeCount + self.nodeCapacity - self.nodeHighWater }
 
     /// Takes a node out of use: for good after its epoch, or at once where there are no readers.
     func retireNode(_ node: UInt32, epoch: UInt64?) {
         if let epoch {
-            self.retiredNodes.append((epoch, node))
+            self.stock.retire(node, epoch: epoch)
         } else {
-            self.freeNodes.append(node)
+            self.stock.addFree(node)
         }
     }
 
-    var hasRetiredNodes: Bool { self.retiredStart < self.retiredNodes.count }
+    var hasRetiredNodes: Bool { self.stock.retiredCount > 0 }
 
-    /// Takes back what was retired before an epoch.
-    func reclaim(before epoch: UInt64) {
-        while self.retiredStart < self.retiredNodes.count,
-            self.retiredNodes[self.retiredStart].epoch < epoch
-        {
-            self.freeNodes.append(self.retiredNodes[self.retiredStart].node)
-            self.retiredStart += 1
-        }
-        if self.retiredStart > 1024, self.retiredStart * 2 > self.retiredNodes.count {
-            self.retiredNodes.removeFirst(self.retiredStart)
-            self.retiredStart = 0
-        }
-    }
+    /// Takes back some of what was retired before an epoch.
+    func reclaim(before epoch: UInt64) { self.stock.reclaim(before: epoch) }
 
     /// Bytes that were written at one time or another: root, nodes and bits.
     var byteCount: Int {
@@ -129,9 +111,7 @@ final class LookupTrie: @unchecked Sendable {
 
     private static var mixedBytes: Int { 1 << LookupBase.rootBits / 8 }
 
-    var retiredBytes: Int { (self.retiredNodes.count - self.retiredStart) * 64 }
+    var retiredBytes: Int { self.stock.retiredCount * 64 }
 
-    var nodesInUse: Int {
-        self.nodeHighWater - self.freeNodes.count - (self.retiredNodes.count - self.retiredStart)
-    }
+    var nodesInUse: Int { self.nodeHighWater - self.stock.freeCount - self.stock.retiredCount }
 }

@@ -63,7 +63,7 @@ final class OwnerThread: @unchecked Sendable {
 
     /// Memory that readers still see is looked at again soon; else only work wakes the thread.
     private var patience: OwnerQueue.Patience {
-        if self.engine.hasWork { return .none }
+        if self.engine.hasWork { return self.engine.waitsForPages ? .milliseconds(1) : .none }
         if self.engine.hasRetired || self.engine.wantsReclaim { return .milliseconds(5) }
         if self.engine.waitsForMemory { return .milliseconds(100) }
         return self.engine.hasGuardTimer ? .milliseconds(1000) : .endless

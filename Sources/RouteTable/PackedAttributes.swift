@@ -6,30 +6,25 @@ import Addressing
 /// Attributes in the form in which they travel to the table and stand in it: equal ones are equal
 /// byte by byte.
 ///
-/// Layout, native order: bytes that follow this word `u24` and the distance `u8`, flags `u8` (bits
-/// 0 and 1 the origin, 2 an IPv4 next hop, 3 an IPv6 one, 4 MED, 5 local preference, 6
-/// communities, 7 a length in place of the path), penalty `u8`, next hop, MED, local preference,
-/// then of the communities (standard, extended, large) three byte counts `u16` and the bytes, and
-/// to the end the AS path as it stands in its attribute, or its length `u8`.
+/// Layout, native order: bytes that follow this word `u24` and the distance `u8` (255: none, the
+/// route is ignored), ``AttributeFlags`` `u8`, penalty `u8`, ``FurtherFlags`` where there are
+/// any, next hop, MED, local preference, then of the communities (standard, extended, large) three
+/// byte counts `u16` and the bytes, and to the end the AS path as it stands in its attribute, or
+/// its length `u8`.
 package enum PackedAttributes {
     static let headBytes = 4
+    /// In place of a distance where the route is ignored.
+    static let noDistance = 255
     /// Beyond it attributes can't be kept.
     static let maximumBytes = 0xff_ffff
 
     /// Adds the packed form to the end of `bytes`.
     package static func append(_ attributes: RouteAttributes, to bytes: inout [UInt8]) {
         let start = bytes.count
-        var flags = attributes.origin.rawValue
-        switch attributes.nextHop?.family {
-        case .ipv4: flags |= 4
-        case .ipv6: flags |= 8
-        case nil: break
-        }
-        if attributes.multiExitDiscriminator != nil { flags |= 16 }
-        if attributes.localPreference != nil { flags |= 32 }
-        if !attributes.communities.isEmpty { flags |= 64 }
-        if attributes.keptLength != nil { flags |= 128 }
-        bytes.append(contentsOf: (0, 0, 0, 0, flags, attributes.penalty))
+        let hasFurther = FurtherFlags.areNeeded(for: attributes)
+        let flags = AttributeFlags(attributes, hasFurther: hasFurther)
+        bytes.append(contentsOf: (0, 0, 0, 0, flags.rawValue, attributes.penalty))
+        if hasFurther { FurtherFlags(attributes).write(attributes, to: &bytes) }
         if let nextHop = attributes.nextHop {
             withUnsafeBytes(of: (nextHop.high.bigEndian, nextHop.low.bigEndian)) {
                 bytes.append(contentsOf: $0.prefix(nextHop.family.byteCount))
@@ -37,7 +32,7 @@ package enum PackedAttributes {
         }
         if let number = attributes.multiExitDiscriminator { bytes.append(number) }
         if let number = attributes.localPreference { bytes.append(number) }
-        if flags & 64 != 0 {
+        if flags.contains(.communities) {
             let lists = attributes.communities.lists
             for list in lists {
                 withUnsafeBytes(of: UInt16(clamping: list.count)) {
@@ -52,9 +47,10 @@ package enum PackedAttributes {
             bytes.append(contentsOf: attributes.asPath.encoded)
         }
         let count = bytes.count - start - self.headBytes
+        let distance = attributes.isIgnored ? self.noDistance : attributes.distance
         let head =
             UInt32(truncatingIfNeeded: min(count, self.maximumBytes))
-            | UInt32(truncatingIfNeeded: attributes.distance) &<< 24
+            | UInt32(truncatingIfNeeded: distance) &<< 24
         bytes.withUnsafeMutableBytes {
             $0.storeBytes(of: head, toByteOffset: start, as: UInt32.self)
         }
@@ -68,26 +64,6 @@ package enum PackedAttributes {
             start: start, count: Int(head & 0xff_ffff) &+ self.headBytes)
     }
 
-    static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        var hash: UInt64 = 0x9e37_79b9_7f4a_7c15 ^ UInt64(truncatingIfNeeded: bytes.count)
-        var offset = 0
-        func mix(_ word: UInt64) {
-            let product = (hash ^ word).multipliedFullWidth(by: 0xd6e8_feb8_6659_fd93)
-            hash = product.high ^ product.low &+ 0x632b_e59b_d9b4_e019
-        }
-        while offset &+ 8 <= bytes.count {
-            mix(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            offset &+= 8
-        }
-        var rest: UInt64 = 0
-        while offset < bytes.count {
-            rest = rest &<< 8 | UInt64(bytes[offset])
-            offset &+= 1
-        }
-        mix(rest)
-        return UInt32(truncatingIfNeeded: hash ^ hash &>> 32)
-    }
-
     /// Where what follows flags and penalty stands.
     struct Fields {
         let bytes: UnsafeRawBufferPointer
@@ -95,8 +71,9 @@ package enum PackedAttributes {
 
         init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-        var flags: UInt8 { self.bytes[4] }
+        var flags: AttributeFlags { AttributeFlags(rawValue: self.bytes[4]) }
         var penalty: UInt8 { self.bytes[5] }
+        var isIgnored: Bool { self.bytes[3] == UInt8(PackedAttributes.noDistance) }
 
         mutating func take(_ count: Int) -> UnsafeRawBufferPointer {
             defer { self.position += count }
@@ -104,11 +81,42 @@ package enum PackedAttributes {
                 rebasing: self.bytes[self.position..<self.position + count])
         }
 
+        mutating func byte() -> UInt8 {
+            defer { self.position += 1 }
+            return self.bytes[self.position]
+        }
+
         mutating func number() -> UInt32 { self.take(4).loadUnaligned(as: UInt32.self) }
+
+        /// The further flags, and what they announce; none where there are none.
+        mutating func further() -> (flags: FurtherFlags, distance: UInt8?, tags: [String]) {
+            guard self.flags.contains(.hasFurther) else {
+                return (FurtherFlags(rawValue: UInt16(self.flags.rawValue & 3)), nil, [])
+            }
+            let low = self.byte()
+            let flags = FurtherFlags(rawValue: UInt16(low) | UInt16(self.byte()) << 8)
+            let distance = flags.contains(.override) ? self.byte() : nil
+            var tags: [String] = []
+            if flags.contains(.tags) {
+                for _ in 0..<self.byte() {
+                    let count = Int(self.byte())
+                    tags.append(String(decoding: self.take(count), as: UTF8.self))
+                }
+            }
+            return (flags, distance, tags)
+        }
+
+        private mutating func skipFurther() {
+            guard self.flags.contains(.hasFurther) else { return }
+            let flags = FurtherFlags(rawValue: UInt16(self.byte()))
+            self.position += flags.contains(.override) ? 2 : 1
+            guard flags.contains(.tags) else { return }
+            for _ in 0..<self.byte() { self.position += Int(self.byte()) }
+        }
 
         /// Byte counts of the communities, all zero where there are none.
         mutating func communityCounts() -> [Int] {
-            guard self.flags & 64 != 0 else { return [0, 0, 0] }
+            guard self.flags.contains(.communities) else { return [0, 0, 0] }
             let counts = self.take(6)
             return (0..<3).map {
                 Int(counts.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self))
@@ -117,11 +125,13 @@ package enum PackedAttributes {
 
         /// The path, where all before it is of no interest.
         mutating func path() -> UnsafeRawBufferPointer {
-            self.position += self.flags & 4 != 0 ? 4 : 0
-            self.position += self.flags & 8 != 0 ? 16 : 0
-            self.position += self.flags & 16 != 0 ? 4 : 0
-            self.position += self.flags & 32 != 0 ? 4 : 0
-            if self.flags & 64 != 0 { self.position += self.communityCounts().reduce(0, +) }
+            self.skipFurther()
+            let flags = self.flags
+            self.position += flags.contains(.ipv4NextHop) ? 4 : 0
+            self.position += flags.contains(.ipv6NextHop) ? 16 : 0
+            self.position += flags.contains(.discriminator) ? 4 : 0
+            self.position += flags.contains(.preference) ? 4 : 0
+            if flags.contains(.communities) { self.position += self.communityCounts().reduce(0, +) }
             return self.rest()
         }
 
@@ -133,34 +143,34 @@ package enum PackedAttributes {
     static func unpack(_ bytes: UnsafeRawBufferPointer) -> RouteAttributes {
         var fields = Fields(bytes)
         let flags = fields.flags
-        var nextHop: IPAddress?
-        if flags & 4 != 0 { nextHop = IPAddress(bytes: fields.take(4)) }
-        if flags & 8 != 0 { nextHop = IPAddress(bytes: fields.take(16)) }
-        let discriminator = flags & 16 != 0 ? fields.number() : nil
-        let preference = flags & 32 != 0 ? fields.number() : nil
-        var communities = RouteCommunities()
-        if flags & 64 != 0 {
+        var attributes = RouteAttributes(asPath: .empty, penalty: fields.penalty)
+        let further = fields.further()
+        further.flags.set(&attributes)
+        attributes.distanceOverride = further.distance
+        attributes.tags = further.tags
+        if flags.contains(.ipv4NextHop) { attributes.nextHop = IPAddress(bytes: fields.take(4)) }
+        if flags.contains(.ipv6NextHop) { attributes.nextHop = IPAddress(bytes: fields.take(16)) }
+        if flags.contains(.discriminator) { attributes.multiExitDiscriminator = fields.number() }
+        if flags.contains(.preference) { attributes.localPreference = fields.number() }
+        if flags.contains(.communities) {
             let counts = fields.communityCounts()
-            communities.standard = Array(fields.take(counts[0]))
-            communities.extended = Array(fields.take(counts[1]))
-            communities.large = Array(fields.take(counts[2]))
+            attributes.communities.standard = Array(fields.take(counts[0]))
+            attributes.communities.extended = Array(fields.take(counts[1]))
+            attributes.communities.large = Array(fields.take(counts[2]))
         }
         let path = fields.rest()
-        let isLength = flags & 128 != 0
-        var attributes = RouteAttributes(
-            origin: RouteAttributes.Origin(rawValue: flags & 3) ?? .incomplete,
-            asPath: isLength
-                ? .empty : (try? ASPath(encoded: RawSpan(_unsafeBytes: path))) ?? .empty,
-            nextHop: nextHop, multiExitDiscriminator: discriminator,
-            localPreference: preference, penalty: fields.penalty, communities: communities)
-        if isLength { attributes.keptLength = path.first }
+        if flags.contains(.length) {
+            attributes.keptLength = path.first
+        } else {
+            attributes.asPath = (try? ASPath(encoded: RawSpan(_unsafeBytes: path))) ?? .empty
+        }
         return attributes
     }
 
-    /// As ``RouteAttributes/distance(after:)``, without unpacking.
+    /// As ``RouteAttributes/distance(after:)``, without unpacking; nil where the route is ignored.
     static func distance(_ bytes: UnsafeRawBufferPointer, after number: ASNumber) -> Int? {
         var fields = Fields(bytes)
-        guard fields.flags & 128 == 0 else { return nil }
+        guard !fields.flags.contains(.length), !fields.isIgnored else { return nil }
         let path = fields.path()
         var position = 0
         var hops: Int?

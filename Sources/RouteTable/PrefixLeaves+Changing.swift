@@ -26,9 +26,12 @@ extension PrefixLeaves {
         if place.offset == 0, place.leaf == self.first {
             self.directory.setStart(LeafDirectory.Place(group: 0, offset: 0), bits)
         }
-        guard length < Bits.bitWidth else { return true }
-        let cover: Bits = 1 &<< Bits(truncatingIfNeeded: length)
-        self.forEachLeaf(behind: place.leaf, upTo: last) { $0 | cover }
+        if length <= WidePrefixes<Bits>.longest {
+            self.wide.set(node, bits, length)
+        } else if length < Bits.bitWidth {
+            let cover: Bits = 1 &<< Bits(truncatingIfNeeded: length)
+            self.forEachLeaf(behind: place.leaf, upTo: last) { $0 | cover }
+        }
         return true
     }
 
@@ -67,7 +70,9 @@ extension PrefixLeaves {
         var covers = self.covers(leaf) & Self.lengths(upTo: own[0], start)
         for before in 0..<offset {
             let length = Self.length(tails[before])
-            if length < Bits.bitWidth, own[before].holds(start, length: length) {
+            if length > WidePrefixes<Bits>.longest, length < Bits.bitWidth,
+                own[before].holds(start, length: length)
+            {
                 covers |= 1 &<< Bits(truncatingIfNeeded: length)
             }
         }
@@ -86,7 +91,9 @@ extension PrefixLeaves {
         precondition(
             self.node(at: place, ifExactly: bits, length) != 0, "every prefix is in a leaf")
         let leaf = place.leaf
-        if length < Bits.bitWidth {
+        if length <= WidePrefixes<Bits>.longest {
+            self.wide.set(0, bits, length)
+        } else if length < Bits.bitWidth {
             let cover: Bits = 1 &<< Bits(truncatingIfNeeded: length)
             self.forEachLeaf(behind: leaf, upTo: last) { $0 & ~cover }
         }
@@ -105,8 +112,8 @@ extension PrefixLeaves {
         if count <= Self.mergeBound / 2 { self.merge(leaf, start: count > 0 ? own[0] : start) }
     }
 
-    /// Makes one leaf of two where they have little; `start` is what the directory knows the leaf
-    /// by.
+    /// Makes one leaf of two, or of three, where they have little; `start` is what the directory
+    /// knows the leaf by.
     private func merge(_ leaf: UInt32, start: Bits) {
         let count = self.count(leaf)
         let (next, previous) = (self.next(leaf), self.previous(leaf))
@@ -117,8 +124,11 @@ extension PrefixLeaves {
             }
             self.directory.remove(self.directory.place(of: next, self.bits(next)[0]))
             self.move(next, to: leaf)
-        } else if previous != 0, self.count(previous) + count <= Self.mergeBound || count == 0 {
-            self.directory.remove(self.directory.place(of: leaf, start))
+        }
+        let now = self.count(leaf)
+        if previous != 0, self.count(previous) + now <= Self.mergeBound || now == 0 {
+            self.directory.remove(
+                self.directory.place(of: leaf, now > 0 ? self.bits(leaf)[0] : start))
             self.move(leaf, to: previous)
         }
     }

@@ -29,7 +29,9 @@ extension PrefixBits {
 ///
 /// Covers of a leaf are the prefixes before it that hold its first prefix. There is at most one of
 /// each length, and it is found by its bits; so who holds a prefix is known from its own leaf,
-/// however far away they are.
+/// however far away they are. The shortest prefixes, which would be covers of thousands of leaves,
+/// stand in a table by length and bits (``WidePrefixes``) and are covers of none: a default route
+/// comes and goes as quickly as any other.
 ///
 /// Invariants: no leaf is empty, but one that is alone; two neighbours have more prefixes than
 /// ``mergeBound``. Belongs to the writer's thread, and is sole user of its memory.
@@ -51,7 +53,10 @@ final class PrefixLeaves<Bits: PrefixBits> {
     private var highWater: UInt32 = 0
     private var free: UInt32 = 0
     let directory: LeafDirectory<Bits>
+    let wide: WidePrefixes<Bits>
     let first: UInt32
+    /// Leaves in use.
+    private(set) var leafCount = 1
     /// Where the last search ended: the next one is often near.
     private var finger: UInt32
 
@@ -62,6 +67,7 @@ final class PrefixLeaves<Bits: PrefixBits> {
         self.memory = try ReservedMemory(bytes: (self.capacity + 1) * Self.stride)
         self.base = self.memory.base
         self.directory = try LeafDirectory(capacity: self.capacity)
+        self.wide = try WidePrefixes()
         self.first = 1
         self.finger = 1
         self.highWater = 1
@@ -204,17 +210,17 @@ final class PrefixLeaves<Bits: PrefixBits> {
     /// Calls `body` with the node of each prefix that holds the one at a place, or that would
     /// hold these bits there; the longest first, until it answers true.
     func forEachCover(
-        of bits: Bits, at place: Place, _ body: (Int32) -> Bool
+        of bits: Bits, shorterThan length: Int, at place: Place, _ body: (Int32) -> Bool
     ) {
         let own = self.bits(place.leaf)
         let tails = self.tails(place.leaf)
         var offset = place.offset
+        var shortest = length
         while offset > 0 {
             offset &-= 1
-            if own[offset].holds(bits, length: Self.length(tails[offset])),
-                body(Self.node(tails[offset]))
-            {
-                return
+            if own[offset].holds(bits, length: Self.length(tails[offset])) {
+                if body(Self.node(tails[offset])) { return }
+                shortest = Self.length(tails[offset])
             }
         }
         guard self.count(place.leaf) > 0 else { return }
@@ -224,6 +230,8 @@ final class PrefixLeaves<Bits: PrefixBits> {
             if body(self.find(bits & Self.mask(length), length)) { return }
             lengths ^= 1 &<< Bits(truncatingIfNeeded: length)
         }
+        // Before the leaf stand those that are shorter than all of them in it.
+        self.wide.forEach(holding: bits, shorterThan: shortest, body)
     }
 
     /// The first bits of this number. At most all but the last.
@@ -253,6 +261,7 @@ final class PrefixLeaves<Bits: PrefixBits> {
             self.highWater += 1
             new = self.highWater
         }
+        self.leafCount += 1
         let next = self.next(leaf)
         self.setNext(new, next)
         self.setPrevious(new, leaf)
@@ -267,6 +276,7 @@ final class PrefixLeaves<Bits: PrefixBits> {
         let (next, previous) = (self.next(leaf), self.previous(leaf))
         self.setNext(previous, next)
         if next != 0 { self.setPrevious(next, previous) }
+        self.leafCount -= 1
         self.setCount(leaf, 0)
         self.setNext(leaf, self.free)
         self.free = leaf
@@ -274,7 +284,9 @@ final class PrefixLeaves<Bits: PrefixBits> {
     }
 
     /// Bytes touched.
-    var byteCount: Int { Int(self.highWater + 1) * Self.stride + self.directory.byteCount }
+    var byteCount: Int {
+        Int(self.highWater + 1) * Self.stride + self.directory.byteCount + self.wide.byteCount
+    }
 }
 
 /// How many of sorted bits come before these.

@@ -200,11 +200,12 @@ package final class PrefixTree {
     private func forEachCover(of key: UInt128, length: Int, _ body: (Node) -> Bool) {
         if self.isIPv6 {
             self.long.forEachCover(
-                of: key, at: self.long.lowerBound(UInt128(leftAligned: key), length), body)
+                of: key, shorterThan: length,
+                at: self.long.lowerBound(UInt128(leftAligned: key), length), body)
         } else {
             let bits = UInt32(leftAligned: key)
             self.short.forEachCover(
-                of: bits, at: self.short.lowerBound(bits, length), body)
+                of: bits, shorterThan: length, at: self.short.lowerBound(bits, length), body)
         }
     }
 
@@ -269,7 +270,9 @@ package final class PrefixTree {
 
     var nodeBytes: Int { self.highWater * self.stride }
     var distanceBytes: Int { self.highWater * self.distances.count }
-    /// What finds nodes and keeps their order.
+    /// Leaves in use, of those that find nodes and keep their order.
+    package var leafCount: Int { self.isIPv6 ? self.long.leafCount : self.short.leafCount }
+    /// Bytes of all that does.
     package var indexBytes: Int { self.isIPv6 ? self.long.byteCount : self.short.byteCount }
 }
 

@@ -25,6 +25,12 @@ public struct RIB: ~Copyable {
         return paths.map(\.prefix).max { $0.length < $1.length }.map { ($0, paths) }
     }
 
+    /// Routes whose prefixes hold the address and that are ignored
+    /// (``RouteAttributes/isIgnored``): the longest prefix first, then by the feeds' order.
+    public func ignoredRoutes(covering address: IPAddress, limit: Int = 16) -> [SiteRoute] {
+        self.engine.ignoredRoutes(covering: address, limit: limit)
+    }
+
     /// Every feed's route at exactly this prefix, by the feeds' order in the configuration.
     public func routes(at prefix: IPPrefix) -> [SiteRoute] { self.engine.routes(at: prefix) }
 

@@ -36,14 +36,6 @@ final class ReservedMemory: @unchecked Sendable {
         if hugePages { madvise(self.base, self.byteCount, MADV_HUGEPAGE) }
     }
 
-    /// Makes the system give memory for the page at an offset, where nothing was written yet.
-    ///
-    /// A page that is read first is zero without memory of its own, and is no huge one any more
-    /// when it is written.
-    func touch(at offset: Int) {
-        self.base.storeBytes(of: 0, toByteOffset: offset, as: UInt8.self)
-    }
-
     /// Gives whole pages back to the system, which read as zero then.
     func discard(from offset: Int, bytes: Int) {
         madvise(self.base + offset, bytes, MADV_DONTNEED)

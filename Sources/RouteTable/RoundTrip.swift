@@ -76,12 +76,17 @@ public struct RoundTripCursor: Hashable, Sendable {
     let site: SiteID?
 }
 
-/// How many prefixes have round trips, for whoever takes observations in: written by the table's
-/// writer, read by all.
-final class RoundTripGauge: Sendable {
+/// How full the table is, for whoever takes observations in: written by the table's writer, read
+/// by all.
+final class TableGauge: Sendable {
     private let prefixes = Atomic<Int>(0)
+    private let classes = Atomic<Bool>(false)
 
-    var count: Int { self.prefixes.load(ordering: .relaxed) }
+    /// Prefixes with round trips.
+    var roundTripPrefixes: Int { self.prefixes.load(ordering: .relaxed) }
+    /// What needs another class is refused.
+    var classesAreFull: Bool { self.classes.load(ordering: .relaxed) }
 
-    func set(_ count: Int) { self.prefixes.store(count, ordering: .relaxed) }
+    func set(roundTripPrefixes count: Int) { self.prefixes.store(count, ordering: .relaxed) }
+    func set(classesAreFull: Bool) { self.classes.store(classesAreFull, ordering: .relaxed) }
 }

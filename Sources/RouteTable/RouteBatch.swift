@@ -33,7 +33,7 @@ public struct RouteBatch: Sendable {
         let start = self.begin()
         PackedAttributes.append(attributes, to: &self.packed)
         self.packed.withUnsafeMutableBytes {
-            let hash = PackedAttributes.hash(
+            let hash = KeyedHash.hash(
                 UnsafeRawBufferPointer(rebasing: $0[(start + 4)...]))
             $0.storeBytes(of: hash, toByteOffset: start, as: UInt32.self)
         }

@@ -110,6 +110,19 @@ final class RoutePages {
         }
     }
 
+    /// Gives the routes on some pages other epochs: `numbers` has each one's new number in the
+    /// four bits at its place.
+    func renumber(_ directory: Directory, pages: Range<Int>, by numbers: UInt64) {
+        for page in directory.pages[pages] where page != 0 {
+            let slots = self.slots + (Int(page) - 1) * Self.slotsPerPage
+            for slot in 0..<Self.slotsPerPage where slots[slot] != 0 {
+                let bits = slots[slot]
+                let new = numbers &>> (bits &>> 26 & 60) & 15
+                slots[slot] = bits & ~(15 &<< 28) | new &<< 28
+            }
+        }
+    }
+
     var byteCount: Int { self.highWater * (Self.slotsPerPage * 8 + 1) }
 
     func byteCount(of directory: Directory) -> Int {

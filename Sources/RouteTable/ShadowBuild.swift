@@ -27,6 +27,8 @@ final class ShadowBuild {
     private var position: UInt128 = 0
     /// Something had no room left: this can't be finished.
     private(set) var isFull = false
+    /// Pages of memory are on their way, without which it doesn't go on.
+    private(set) var waitsForPages = false
 
     /// - Parameters:
     ///   - ipv4: The routes of one family.
@@ -36,10 +38,11 @@ final class ShadowBuild {
     ///   - classCapacity: Classes at most.
     ///   - pins: The pins to build in.
     ///   - locations: The locations to build in.
+    ///   - hugePagesFrom: Prefixes of a family from which on its lookup is of huge pages.
     /// - Throws: Where the system refuses the address space.
     init(
         ipv4: PrefixTree, ipv6: PrefixTree, roundTrips: RoundTripLayer, columns: Int,
-        classCapacity: Int, pins: PinLayer, locations: LocationLayer
+        classCapacity: Int, pins: PinLayer, locations: LocationLayer, hugePagesFrom: Int
     ) throws(TableResourceError) {
         self.trees = (ipv4, ipv6)
         self.roundTrips = roundTrips
@@ -54,10 +57,12 @@ final class ShadowBuild {
                 tree.nodeDemand + roundTrips.tree(tree.family).nodeDemand + pins.nodeDemand
                 + locations.nodeDemand
             return try LookupTrie(
-                nodeCapacity: Self.capacity(forDemand: demand), large: tree.count > 50_000)
+                nodeCapacity: Self.capacity(forDemand: demand), large: tree.count >= hugePagesFrom)
         }
         self.ipv4 = try trie(ipv4, pins.ipv4, locations.ipv4)
         self.ipv6 = try trie(ipv6, pins.ipv6, locations.ipv6)
+        // Both at once: when the first is built, the other one's memory is there.
+        for trie in [self.ipv4, self.ipv6] { _ = trie.isReady() }
     }
 
     /// Room for what the prefixes need twice over, and for as many again.
@@ -80,11 +85,14 @@ final class ShadowBuild {
         return family == .ipv4 ? .max : nil
     }
 
-    /// Builds on until the slice ends.
+    /// Builds on until the slice ends, or until memory has to be waited for.
     func build(_ slice: inout WorkSlice) {
+        self.waitsForPages = false
         while !slice.isSpent, !self.isFull, let family = self.family {
-            // That was the slice.
-            if self.trie(family).takeAhead() { return }
+            guard self.trie(family).isReady() else {
+                self.waitsForPages = true
+                return
+            }
             if let position = self.build(family, &slice) {
                 self.position = position
             } else {
@@ -140,7 +148,7 @@ final class ShadowBuild {
         // Nothing known: that is what fresh memory says.
         guard id != 0 else { return nil }
         painter.change = .whole(id)
-        let stop = painter.paint(first, last, &slice)
+        let stop = painter.paintFound(first, last, &slice)
         if painter.isFull { self.isFull = true }
         return stop
     }

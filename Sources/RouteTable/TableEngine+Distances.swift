@@ -18,7 +18,8 @@ extension TableEngine {
         self.setDistance(column, tree, node, stored)
     }
 
-    /// A contributor's standing at a prefix: its distance, plus 256 where the route is stale.
+    /// A contributor's standing at a prefix: its distance, plus 256 where the route is stale. Nil
+    /// where it has none, or one that is ignored.
     func rank(
         _ contributor: Contributor, _ tree: PrefixTree, _ node: PrefixTree.Node
     ) -> (rank: Int, slot: RouteSlot)? {
@@ -34,6 +35,7 @@ extension TableEngine {
             distance = hops
         } else {
             distance = self.attributes.distance(slot.attributes)
+            if distance == PackedAttributes.noDistance { return nil }
         }
         return (feed.isStale(slot) ? distance + 256 : distance, slot)
     }

@@ -78,23 +78,33 @@ extension TableEngine {
 
     /// All that is held from before becomes stale, without a look at it.
     private func beginEpoch(_ feed: Feed) {
-        if feed.total == 0, !feed.isRestoring { feed.epochsSinceSweep = 0 }
+        if feed.total == 0, !feed.isRestoring { feed.forgetEpochs(before: 0) }
         // Nothing is of this epoch: it may as well begin now.
         guard feed.fresh > 0 else { return }
-        if feed.epochsSinceSweep >= 6, !(feed.job?.joinsEpochs ?? false) {
-            self.start(FeedJob(sites: 0, joinsEpochs: true), on: feed)
-        }
-        // Numbers come round again: a feed that began eight epochs, with routes in each, beside
-        // one walk has to wait for it.
-        while feed.epochsSinceSweep >= 14 {
-            if feed.job == nil { self.start(FeedJob(sites: 0, joinsEpochs: true), on: feed) }
-            var slice = WorkSlice(units: .max)
-            self.step(feed, &slice)
-        }
+        self.joinEpochs(of: feed)
         feed.epoch = (feed.epoch + 1) & 15
         feed.epochsSinceSweep += 1
-        feed.job?.epochsBegun += 1
         feed.fresh = 0
+    }
+
+    /// Numbers of epochs come round again: before they do, old ones are made one, in parts.
+    private func joinEpochs(of feed: Feed) {
+        if feed.ipv4Join == nil || feed.ipv6Join == nil {
+            guard feed.epochsSinceSweep >= EpochJoin.epochsBefore else { return }
+            feed.ipv4Join = EpochJoin(first: feed.epoch, pages: feed.ipv4.pageCount)
+            feed.ipv6Join = EpochJoin(first: feed.epoch, pages: feed.ipv6.pageCount)
+        }
+        guard var ipv4 = feed.ipv4Join, var ipv6 = feed.ipv6Join else { return }
+        let numbers = ipv4.numbers(at: feed.epoch, keptSince: feed.job?.keptSince)
+        self.pages.renumber(feed.ipv4, pages: ipv4.takePages(), by: numbers)
+        self.pages.renumber(feed.ipv6, pages: ipv6.takePages(), by: numbers)
+        (feed.ipv4Join, feed.ipv6Join) = (ipv4, ipv6)
+        guard ipv4.isDone, ipv6.isDone else { return }
+        if let since = feed.job?.keptSince {
+            feed.job?.keptSince = ipv4.keptSince(since, at: feed.epoch)
+        }
+        (feed.ipv4Join, feed.ipv6Join) = (nil, nil)
+        feed.epochsSinceSweep = ipv4.epochsInUse(at: feed.epoch)
     }
 
     // MARK: Jobs
@@ -130,8 +140,9 @@ extension TableEngine {
         guard let job = feed.job, job.isDone else { return }
         feed.job = nil
         self.jobs.removeAll { $0 === feed }
-        if job.joinsEpochs || job.keptSince != nil {
-            feed.epochsSinceSweep = min(feed.epochsSinceSweep, job.epochsBegun + 1)
+        // What a guard has brought back is of the epoch before.
+        if let since = job.keptSince {
+            feed.forgetEpochs(before: Int((feed.epoch &- since) & 15) + 1)
         }
         self.releaseHeld()
     }
@@ -159,15 +170,10 @@ extension TableEngine {
         _ slice: inout WorkSlice
     ) {
         guard let job = feed.job else { return }
-        if feed.isLeaving(slot) {
+        if feed.isLeaving(slot, tree.family, node) {
             self.drop(feed, tree, node, slot, sites: job.sites)
             slice.spend(128)
             return
-        }
-        if job.joinsEpochs, slot.epoch != feed.epoch {
-            let before = (feed.epoch &+ 15) & 15
-            self.pages.replace(
-                tree.family == .ipv4 ? feed.ipv4 : feed.ipv6, node, by: slot.with(epoch: before))
         }
         if job.recomputesAll {
             self.recompute(job.sites, tree, node)

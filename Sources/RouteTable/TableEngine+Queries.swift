@@ -35,12 +35,14 @@ extension TableEngine {
     }
 
     private func route(
-        _ site: SiteID, _ feed: Feed, _ prefix: IPPrefix, _ slot: RouteSlot, distance: Int
+        _ site: SiteID, _ feed: Feed, _ prefix: IPPrefix, _ slot: RouteSlot,
+        distance: Int? = nil
     ) -> SiteRoute {
-        SiteRoute(
-            site: site, feed: feed.definition.id, prefix: prefix,
-            attributes: self.attributes.attributes(slot.attributes), distance: distance,
-            since: Int64(slot.time), isStale: feed.isStale(slot))
+        let attributes = self.attributes.attributes(slot.attributes)
+        return SiteRoute(
+            site: site, feed: feed.definition.id, prefix: prefix, attributes: attributes,
+            distance: distance ?? attributes.distance, since: Int64(slot.time),
+            isStale: feed.isStale(slot))
     }
 
     private func slot(_ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node) -> RouteSlot {
@@ -52,9 +54,7 @@ extension TableEngine {
     ) -> SiteRoute? {
         let slot = self.slot(feed, tree, node)
         guard !slot.isEmpty else { return nil }
-        return self.route(
-            feed.definition.site, feed, prefix, slot,
-            distance: self.attributes.distance(slot.attributes))
+        return self.route(feed.definition.site, feed, prefix, slot)
     }
 
     private var feedsInOrder: [Feed] {
@@ -68,6 +68,26 @@ extension TableEngine {
         let node = tree.find(key: prefix.address.leftAligned, length: prefix.length)
         guard node != 0 else { return [] }
         return self.feedsInOrder.compactMap { self.heldRoute($0, tree, node, prefix) }
+    }
+
+    /// Routes that would say something of an address, were they not ignored; the longest prefix
+    /// first.
+    func ignoredRoutes(covering address: IPAddress, limit: Int) -> [SiteRoute] {
+        let tree = self.tree(address.family)
+        let feeds = self.feedsInOrder
+        var nodes: [PrefixTree.Node] = []
+        tree.forEachPrefix(covering: address.leftAligned) { nodes.append($0) }
+        var routes: [SiteRoute] = []
+        for node in nodes.reversed() {
+            for feed in feeds where routes.count < limit {
+                let slot = self.slot(feed, tree, node)
+                guard !slot.isEmpty,
+                    self.attributes.distance(slot.attributes) == PackedAttributes.noDistance
+                else { continue }
+                routes.append(self.route(feed.definition.site, feed, tree.prefix(node), slot))
+            }
+        }
+        return routes
     }
 
     /// Prefixes that a slice looks at for each route it may give, where only one feed is wanted.

@@ -20,8 +20,15 @@ extension TableEngine {
     }
 
     private var isReadyToBuild: Bool {
-        self.jobs.isEmpty && (self.roundTripJobs.isEmpty || self.isRebuildLate)
+        (self.jobs.isEmpty || self.isRebuildOverdue)
+            && (self.roundTripJobs.isEmpty || self.isRebuildLate)
             && !self.isBulk && !self.isRestoring
+    }
+
+    /// There is nothing to do but to wait for memory that is on its way.
+    var waitsForPages: Bool {
+        (self.shadow?.waitsForPages ?? false) && !self.hasJobs && self.paints.isEmpty
+            && self.discarded.isEmpty && !self.hasGuardWork && !self.isBulk
     }
 
     /// The last attempt at another image was refused by the system.
@@ -38,6 +45,12 @@ extension TableEngine {
     /// Whether readers have waited long for what another image will show.
     var isRebuildLate: Bool {
         self.rebuildDue.map { monotonicMicroseconds() - $0 > Self.longestBulk } ?? false
+    }
+
+    /// Whether they have waited so long that feeds that come and go without a pause are shown as
+    /// far as they have come.
+    private var isRebuildOverdue: Bool {
+        self.rebuildDue.map { monotonicMicroseconds() - $0 > self.steps.overdue } ?? false
     }
 
     /// A slice of building or the swap, where one is due.
@@ -74,7 +87,7 @@ extension TableEngine {
     /// What is held is shown whole: not while a feed's walk is under way, and not before its wide
     /// prefixes are painted, unless these change faster than they can be.
     private var canSwap: Bool {
-        guard self.jobs.isEmpty else { return false }
+        guard self.jobs.isEmpty || self.isRebuildOverdue else { return false }
         if monotonicMicroseconds() - self.completeSince > 1_000_000 { return true }
         guard self.roundTripJobs.isEmpty || !self.holdsRoundTrips else { return false }
         return !self.paints.contains { self.isHeld($0.layer, $0.column) }
@@ -100,7 +113,8 @@ extension TableEngine {
         self.shadow = try ShadowBuild(
             ipv4: self.ipv4, ipv6: self.ipv6, roundTrips: self.roundTrips, columns: columns,
             classCapacity: 4 * boundaries + 2 * self.limits.classes + (1 << 16),
-            pins: self.pins, locations: self.locations)
+            pins: self.pins, locations: self.locations,
+            hugePagesFrom: self.steps.hugePagesFrom)
         self.needsAnother = false
         self.distanceChanges = 0
     }
@@ -127,9 +141,14 @@ extension TableEngine {
         } else {
             self.heldSites = lacking ? .max << UInt64(shadow.classes.sites) : 0
         }
+        // Walks that it didn't wait for go on unseen.
+        let walked = self.jobs.reduce(0 as UInt64) { $0 | ($1.job?.sites ?? 0) }
+        self.heldSites |= walked
         self.holdsRoundTrips = self.roundTrips.columns > shadow.classes.roundTripSites
         self.rebuildDue = nil
-        if self.needsAnother || lacking || self.holdsRoundTrips || self.isRestoring {
+        if self.needsAnother || lacking || self.holdsRoundTrips || self.isRestoring
+            || walked != 0
+        {
             self.requestRebuild()
         }
         let took = monotonicMicroseconds() - shadow.begun
@@ -159,10 +178,14 @@ extension TableEngine {
     /// when they were last counted. Dead ones are no reason, but to count again; while that goes
     /// on, as many again are let in.
     var classesAreFull: Bool {
-        let count = self.image.classes.count
-        guard count >= self.limits.classes else { return false }
+        guard self.image.classes.count >= self.limits.classes else { return false }
         if self.distanceChanges > 0 { self.wantsReclaim = true }
-        return self.classesAtRebuild >= self.limits.classes || count >= 2 * self.limits.classes
+        return self.hasNoClassLeft
+    }
+
+    var hasNoClassLeft: Bool {
+        let (count, limit) = (self.image.classes.count, self.limits.classes)
+        return count >= 2 * limit || count >= limit && self.classesAtRebuild >= limit
     }
 
     /// Begins to count classes anew, but not without a rest since the last time.

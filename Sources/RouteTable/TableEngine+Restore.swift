@@ -30,6 +30,7 @@ struct RestoreBeginning: Sendable {
     var locations: LocationLayer
     var generation: UInt64
     var width: Int
+    var limits: TableLimits
 }
 
 extension TableEngine {
@@ -63,6 +64,7 @@ extension TableEngine {
         }
         self.isRestoring = true
         self.heldSites = .max
+        self.holdsRoundTrips = true
         // What is being built knows nothing of the checkpoint.
         self.abandonShadow()
         self.requestRebuild()
@@ -75,7 +77,8 @@ extension TableEngine {
         RestoreBeginning(
             state: state, feeds: state.feeds.compactMap { $0?.definition.id }, columns: columns,
             isWhole: isWhole, pins: self.pins, locations: self.locations,
-            generation: self.image.generation + 1, width: self.neededColumns)
+            generation: self.image.generation + 1, width: self.neededColumns,
+            limits: self.limits)
     }
 
     /// Whether a feed tells its sites, those that there still are, what it told them before.

@@ -140,7 +140,7 @@ extension TableEngine {
                 change.code.rawValue, change.column, change.tree, change.node, in: .roundTrips)
         }
         self.roundTrips.didStore(change, after: old)
-        self.roundTripGauge.set(self.roundTrips.count)
+        self.gauge.set(roundTripPrefixes: self.roundTrips.count)
     }
 
     // MARK: Queries

@@ -65,16 +65,18 @@ extension TableEngine {
             ? RouteSlot(bits: 0) : self.pages.load(isIPv4 ? feed.ipv4 : feed.ipv6, node)
         if !old.isEmpty {
             if old.attributes == id, old.epoch == feed.epoch { return }
-            // The same in a new session is no new class.
             guard id != 0,
-                old.attributes == id || !(self.classesAreFull && self.counts(feed))
+                self.areAlike(old.attributes, id, to: feed) || !self.counts(feed)
+                    || !self.classesAreFull
             else {
-                // The route it replaces is no longer announced either.
+                // The route it replaces is no longer announced either, but not withdrawn: to the
+                // feed's guard it is no loss.
                 self.refuse(feed)
-                self.withdraw(feed, tree, key, length, sites)
+                if old.epoch == feed.epoch { feed.loss.excuse() }
+                self.drop(feed, tree, node, old, sites: self.counts(feed) ? sites : 0)
                 return
             }
-            if old.epoch != feed.epoch { feed.noteRefreshed(old) }
+            if old.epoch != feed.epoch { feed.noteRefreshed(old, tree.family, node) }
             let slot: RouteSlot
             if old.attributes == id {
                 slot = old.with(epoch: feed.epoch)
@@ -113,8 +115,20 @@ extension TableEngine {
             tree.addRoutes(1, to: node)
             if isIPv4 { feed.ipv4Count += 1 } else { feed.ipv6Count += 1 }
             feed.fresh += 1
+            feed.loss.noteArrival()
         }
         if self.counts(feed) { self.recompute(sites, tree, node) }
+    }
+
+    /// Whether one route of a feed in another's place makes no other class: all its sites read the
+    /// same distances from both. (The same in a new session is no new class.)
+    private func areAlike(_ old: UInt32, _ new: UInt32, to feed: Feed) -> Bool {
+        if old == new { return true }
+        return self.attributes.distance(old) == self.attributes.distance(new)
+            && feed.definition.throughSites.values.allSatisfy {
+                self.attributes.distance(old, after: $0)
+                    == self.attributes.distance(new, after: $0)
+            }
     }
 
     /// Whether a change of the feed's routes can change distances.
@@ -144,7 +158,7 @@ extension TableEngine {
             self.pages.remove(&feed.ipv6, node)
             feed.ipv6Count -= 1
         }
-        feed.noteDropped(slot)
+        feed.noteDropped(slot, tree.family, node)
         self.attributes.release(slot.attributes)
         tree.addRoutes(-1, to: node)
         self.recompute(sites, tree, node)

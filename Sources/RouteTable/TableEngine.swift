@@ -35,7 +35,7 @@ final class TableEngine {
     var roundTripJobs: [RoundTripJob] = []
     /// What changes in the layer of round trips waits for the next image.
     var holdsRoundTrips = false
-    let roundTripGauge = RoundTripGauge()
+    let gauge = TableGauge()
     var pins = PinLayer.empty
     var locations = LocationLayer.empty
 
@@ -322,6 +322,7 @@ final class TableEngine {
                 self.discarded.step(&slice)
             }
         }
+        self.gauge.set(classesAreFull: self.hasNoClassLeft)
     }
 
     /// How many kinds of long work are under way.

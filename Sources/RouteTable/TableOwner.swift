@@ -13,7 +13,7 @@ public final class TableOwner: Sendable {
     public let lookup: LookupTable
     public let limits: TableLimits
     private let thread: OwnerThread
-    private let roundTripGauge: RoundTripGauge
+    private let gauge: TableGauge
     private let alarms: FeedAlarms
 
     /// Starts the writer. `now` is the time in Unix seconds that routes are stamped with.
@@ -32,7 +32,7 @@ public final class TableOwner: Sendable {
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
     ) throws(TableResourceError) {
         let engine = try TableEngine(limits: limits, steps: steps, now: now)
-        self.roundTripGauge = engine.roundTripGauge
+        self.gauge = engine.gauge
         self.alarms = engine.alarms
         self.lookup = engine.lookup
         self.limits = limits
@@ -49,8 +49,12 @@ public final class TableOwner: Sendable {
     /// Whether as many prefixes have round trips as may: only those can be observed further. It
     /// takes a moment until what was submitted counts.
     public var roundTripsAreFull: Bool {
-        self.roundTripGauge.count >= self.limits.roundTripPrefixes
+        self.gauge.roundTripPrefixes >= self.limits.roundTripPrefixes
     }
+
+    /// Whether ``TableLimits/classes`` is reached, and observations are refused: as of the writer's
+    /// last step. To know without waiting for it, so what is submitted next may still fare otherwise.
+    public var classesAreFull: Bool { self.gauge.classesAreFull }
 
     /// Has news of feeds' guards brought to `body`, on the writer's thread, which it must not hold
     /// up. There is one listener; another takes its place.

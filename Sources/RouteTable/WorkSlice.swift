@@ -9,6 +9,7 @@ struct WorkSlice {
     private(set) var isSpent = false
     private var left: Int
     private let deadline: UInt64
+    private let unitsOfRest: Int
 
     /// Units between two looks at the clock: some ten microseconds.
     private static let quantum = 4096
@@ -16,11 +17,13 @@ struct WorkSlice {
     init(units: Int) {
         self.left = units
         self.deadline = 0
+        self.unitsOfRest = max(1, units / 4)
     }
 
     init(microseconds: Int) {
         self.left = Self.quantum
         self.deadline = monotonicMicroseconds() + UInt64(microseconds)
+        self.unitsOfRest = 4 * Self.quantum
     }
 
     /// Counts work that was done.
@@ -38,6 +41,10 @@ struct WorkSlice {
             self.left = Self.quantum
         }
     }
+
+    /// A little more, to use what was found out when the slice ended: else it would have to be found
+    /// out again.
+    var rest: WorkSlice { WorkSlice(units: self.unitsOfRest) }
 
     /// Units left of a slice that counts them.
     var unitsLeft: Int { max(0, self.left) }
@@ -65,6 +72,12 @@ package struct StepPolicy: Sendable {
     /// How many times as long as the last rebuild took the next one waits that only counts
     /// classes near their limit.
     package var reclaimRest: UInt64 = 4
+
+    /// Microseconds after which a due rebuild no longer waits for feeds' walks to end: they may
+    /// begin again and again.
+    package var overdue: UInt64 = 10_000_000
+    /// Prefixes of a family from which on its lookup is of huge pages.
+    package var hugePagesFrom = 50_000
 
     /// Seconds of a clock that never goes back.
     package var uptime: @Sendable () -> Int64 = { Int64(monotonicMicroseconds() / 1_000_000) }

@@ -73,10 +73,7 @@ final class Daemon: Sendable {
         self.speaker = BGPSpeaker(
             settings: plan.speaker, group: self.bgpGroup, owner: self.owner,
             logger: Logger(label: "bgp"),
-            onFeedState: { feed, liveness in
-                board.set(feed, liveness: liveness.siteFeeds)
-                if liveness == .live { board.complete(feed) }
-            }, now: now)
+            listener: FeedListener(board: board), now: now)
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
             logger: Logger(label: "dns"))
@@ -255,6 +252,22 @@ struct ClosureTask: Service, CustomStringConvertible {
     func run() async throws {
         try await cancelWhenGracefulShutdown { try await self.body() }
     }
+}
+
+/// Brings what becomes of feeds to the board.
+struct FeedListener: SpeakerListener {
+    let board: FeedBoard
+
+    func feed(_ feed: FeedID, became liveness: FeedLiveness) {
+        self.board.set(feed, liveness: liveness.siteFeeds)
+        if liveness == .live { self.board.complete(feed) }
+    }
+
+    func appeared(_ definition: FeedDefinition, _ settings: PeerSettings) {
+        self.board.appear(definition, settings)
+    }
+
+    func disappeared(_ feed: FeedID, name: String) { self.board.disappear(feed, name: name) }
 }
 
 extension FeedLiveness {

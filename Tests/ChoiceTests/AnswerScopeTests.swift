@@ -315,6 +315,24 @@ struct AnswerScopeTests {
         #expect(try Self.scope(&reader, "10.0.0.1") == 8, "by class again")
     }
 
+    @Test("leaves no marks behind where it is told to end in the middle of a walk")
+    func marks() async throws {
+        let fixture = try Fixture(OracleTests.sites(2))
+        defer { fixture.owner.shutdown() }
+        await fixture.complete(0, 1)
+        try await fixture.announce([(0, "0.0.0.0/0", 1), (1, "10.0.0.0/8", 2)])
+        let keeper = try ScopeKeeper(owner: fixture.owner, oracle: fixture.oracle)
+        var reader = try fixture.oracle.makeReader()
+        _ = try Self.scope(&reader, "10.0.0.1")
+        keeper.beginAndWithdraw()
+        let marks = try #require(ChangeMarks())
+        let others = try #require(ChangeMarks())
+        let rounds = try fixture.owner.querySync { rib in
+            [rib.beginRound(marks), rib.beginRound(others)].compactMap { $0 }.count
+        }
+        #expect(rounds == 2, "as many as there can be")
+    }
+
     /// Asks until the answer is as expected; a minute at most.
     private static func wait<T: Equatable>(for value: T, _ ask: () throws -> T) async throws {
         let clock = ContinuousClock()

@@ -49,9 +49,10 @@ struct CommandTests {
                 """
                 * 2
                 1 tokyo distance=4 cost=156 km=6803 rtt=- state=up reason=cost prefix=1.0.4.0/22 \
-                feed=tokyo-edge since=17 path=2500,7660,4637,38803
+                feed=tokyo-edge since=17 path=2500,7660,4637,38803 penalty=0 set_distance=- \
+                validation=- tags=-
                 2 london distance=- cost=- km=15116 rtt=- state=stale reason=no-route prefix=- feed=- \
-                since=- path=-
+                since=- path=- penalty=- set_distance=- validation=- tags=-
                 .
 
                 """
@@ -65,7 +66,7 @@ struct CommandTests {
             ("reload", "* 1\nnothing has changed\n.\n"),
             (
                 "show bogus",
-                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, routes, round-trips, memory, checkpoint, version, configuration\n"
+                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, feed, routes, round-trips, memory, checkpoint, version, configuration\n"
             ),
             (
                 "show version",
@@ -104,11 +105,14 @@ struct CommandTests {
                 """
                 * -
                 1.0.4.0/22 site=tokyo feed=tokyo-edge distance=4 since=17 stale=no \
-                nexthop=202.0.0.1 metric=- localpref=- origin=incomplete path=2500,7660,4637,38803
+                nexthop=202.0.0.1 metric=- localpref=- origin=incomplete path=2500,7660,4637,38803 \
+                penalty=0 set_distance=- ignored=no validation=- tags=-
                 1.0.4.0/24 site=sydney feed=sydney-core distance=3 since=17 stale=no \
-                nexthop=203.0.113.1 metric=7 localpref=100 origin=igp path=1221,38803,56203
+                nexthop=203.0.113.1 metric=7 localpref=100 origin=igp path=1221,38803,56203 \
+                penalty=0 set_distance=- ignored=no validation=- tags=-
                 2001:db8::/32 site=sydney feed=sydney-core distance=3 since=17 stale=no \
-                nexthop=203.0.113.1 metric=7 localpref=100 origin=igp path=1221,38803,56203
+                nexthop=203.0.113.1 metric=7 localpref=100 origin=igp path=1221,38803,56203 \
+                penalty=0 set_distance=- ignored=no validation=- tags=-
                 .
 
                 """
@@ -201,19 +205,22 @@ struct CommandTests {
                 2 BGP AS-PATH entries
                 0 BGP community entries
 
-                Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd
-                203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2
-                202.0.0.1       4       2500       0       0        0    0    0 never    Failed
+                Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd     IPv4     IPv6    Stale Feed
+                203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2         2        0        0 sydney-core
+                202.0.0.1       4       2500       0       0        0    0    0 never    Failed             1        0        0 tokyo-edge
 
                 Total number of neighbors 2
+
+                Last errors
+                  tokyo-edge: record 7 ends early
 
                 """
             ),
             (
                 "show routes feed tokyo-edge",
                 """
-                prefix              site    feed         hops       since  stale  nexthop          metric  localpref  origin      path
-                1.0.4.0/22          tokyo   tokyo-edge      4    00:00:17  no     202.0.0.1             -          -  incomplete  2500 7660 4637 38803
+                prefix              site    feed         hops       since  stale  nexthop          metric  localpref  origin      marks    path
+                1.0.4.0/22          tokyo   tokyo-edge      4    00:00:17  no     202.0.0.1             -          -  incomplete  -        2500 7660 4637 38803
                 1 route
 
                 """
@@ -236,13 +243,16 @@ struct CommandTests {
                 {"address":"1.0.4.1","client":"1.0.4.0/24","scope":24,"name":null,"sites":[\
                 {"site":"sydney","addresses":["2001:db8:1::1","210.18.215.100"],"distance":3,\
                 "cost":15,"km":0,"rtt":null,"state":"up","reason":"cost","prefix":"1.0.4.0/24",\
-                "feed":"sydney-core","since":17,"as_path":[1221,38803,56203]},\
+                "feed":"sydney-core","since":17,"as_path":[1221,38803,56203],\
+                "penalty":0,"set_distance":null,"validation":null,"tags":[]},\
                 {"site":"tokyo","addresses":["192.0.2.80"],"distance":4,"cost":156.064,"km":6803.197,\
                 "rtt":null,"state":"up","reason":"cost","prefix":"1.0.4.0/22","feed":"tokyo-edge",\
-                "since":17,"as_path":[2500,7660,4637,38803]},\
+                "since":17,"as_path":[2500,7660,4637,38803],\
+                "penalty":0,"set_distance":null,"validation":null,"tags":[]},\
                 {"site":"london","addresses":[],"distance":null,"cost":null,"km":15115.649,"rtt":null,\
                 "state":"stale","reason":"no-route","prefix":null,"feed":null,"since":null,\
-                "as_path":null}],"location":"AU","all_down":false}
+                "as_path":null,"penalty":null,"set_distance":null,"validation":null,"tags":[]}],\
+                "location":"AU","all_down":false,"ignored":[]}
 
                 """)
         for line in ["nearest 1.0.4.1 --json", "rank 1.0.4.1 --json"] {
@@ -338,6 +348,17 @@ struct CommandTests {
             try await observe("11.0.0.0/8", "tokyo")
                 == "- 429 round trips are known of 1 prefixes, as many as may be\n")
         #expect(try await observe("10.0.0.0/8", "sydney") == "+ ok\n")
+    }
+
+    @Test("observe tells when no further class fits")
+    func observationsWithoutClasses() async throws {
+        let fixture = try await Fixture(limits: TableLimits(classes: 2))
+        await fixture.owner.flush()
+        #expect(
+            try await self.run("observe 10.0.0.0/8 tokyo 10", .machine, on: fixture)
+                == "- 429 the table has 2 classes, as many as may be: observations are refused\n")
+        await fixture.owner.flush()
+        #expect(try await fixture.owner.query { $0.counts() }.refusedObservations == 1)
     }
 
     @Test("show memory adds up, and counts")

@@ -68,6 +68,33 @@ struct FormatTests {
         #expect(entry.table.json.contains("\"communities\":[\"65000:666\",\"no-export\"]"))
     }
 
+    @Test("what rules and validators made of a path; an ignored one isn't valid")
+    func judged() throws {
+        var path = ZebraEntry.Path(siteAS: 64600, siteName: "a")
+        path.asPath = ASPath([1])
+        path.tags = ["satellite", "leased"]
+        path.validation = .notFound
+        var ignored = path
+        ignored.isIgnored = true
+        ignored.validation = .invalid
+        let entry = ZebraEntry(
+            prefix: try IPPrefix(parsing: "::/0"), paths: [ignored, path], best: 1)
+        let lines = entry.lines { _ in "" }.filter { $0.contains("Origin") || $0.contains("Tags") }
+        #expect(
+            lines == [
+                "      Origin IGP, localpref 100, ignored, external, rpki validation-state: invalid",
+                "      Tags: satellite leased",
+                """
+                      Origin IGP, localpref 100, valid, external, best, \
+                rpki validation-state: not-found
+                """,
+                "      Tags: satellite leased",
+            ])
+        #expect(
+            entry.table.json.contains(
+                "\"ignored\":true,\"validation\":\"invalid\",\"tags\":[\"satellite\",\"leased\"]"))
+    }
+
     @Test("a path with what is rare: sets, a stale route, an external peer, no next hop")
     func rarePath() throws {
         var path = ZebraEntry.Path(siteAS: 64600, siteName: "a")

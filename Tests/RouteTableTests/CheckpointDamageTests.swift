@@ -49,9 +49,10 @@ struct CheckpointDamageTests {
         }
         // What came before the end, had a file got shorter while it was read.
         #expect(throws: CheckpointError.self) {
-            try Checkpoint(byteCount: self.good.count) { buffer in
-                buffer.copyBytes(from: self.good)
-                return 100
+            try Checkpoint(byteCount: self.good.count) { buffer, offset in
+                let piece = self.good[min(offset, 100)..<min(offset + buffer.count, 100)]
+                buffer.copyBytes(from: piece)
+                return piece.count
             }
         }
     }
@@ -65,11 +66,11 @@ struct CheckpointDamageTests {
         var blocks = CheckpointBlocks(self.good)
         #expect(blocks.sealed == self.good)
         blocks.header[8] = 9
-        #expect(throws: CheckpointError.otherVersion(9, known: 1)) {
+        #expect(throws: CheckpointError.otherVersion(9, known: 2)) {
             try Checkpoint(bytes: blocks.sealed)
         }
         #expect(throws: CheckpointError.tooLarge(bytes: 1 << 40, limit: Checkpoint.maximumBytes)) {
-            try Checkpoint(byteCount: 1 << 40) { _ in 0 }
+            try Checkpoint(byteCount: 1 << 40) { _, _ in 0 }
         }
     }
 

@@ -158,8 +158,10 @@ struct CheckpointTests {
         return try table.owner.checkpoint()
     }
 
-    func started(feeds: [UInt16] = [0, 1]) throws -> TableUnderTest {
-        let table = try TableUnderTest()
+    func started(
+        feeds: [UInt16] = [0, 1], limits: TableLimits = TableLimits()
+    ) throws -> TableUnderTest {
+        let table = try TableUnderTest(limits: limits)
         for feed in feeds {
             let site = SiteID(UInt8(feed))
             table.apply(.defineSite(site, name: Self.name(site)))

@@ -21,12 +21,13 @@ private final class GuardedTable {
 
     init(
         rules: FeedGuardRules? = FeedGuardRules(share: 0.5, window: 60, settle: 300),
-        prefixes: Int = 1000, units: Int? = nil
+        prefixes: Int = 1000, units: Int? = nil, limits: TableLimits = TableLimits()
     ) throws {
         let world = self.world
         var steps = units.map { TableUnderTest.crumbs($0) } ?? StepPolicy()
         steps.uptime = { world.uptime.load(ordering: .sequentiallyConsistent) }
-        self.owner = try TableOwner(steps: steps, now: { 1_000_000_000 })
+        self.owner = try TableOwner(
+            limits: limits, steps: steps, now: { 1_000_000_000 })
         self.owner.onFeedAlarm { alarm in world.alarms.withLock { $0.append(alarm) } }
         self.owner.submit(.defineSite(Self.site, name: "one"))
         self.define(rules)
@@ -65,9 +66,11 @@ private final class GuardedTable {
                 masking: IPAddress(ipv4: 0x0a00_0000 | UInt32(number) << 8), length: 24)
     }
 
-    func announce(_ numbers: some Sequence<Int>, hops: Int = 2, on feed: FeedID = feed) {
+    func announce(
+        _ numbers: some Sequence<Int>, hops: Int = 2, on feed: FeedID = feed, from first: Int = 100
+    ) {
         var batch = RouteBatch(feed: feed)
-        let path = ASPath((0..<hops).map { ASNumber(rawValue: UInt32(100 + $0)) })
+        let path = ASPath((0..<hops).map { ASNumber(rawValue: UInt32(first + $0)) })
         let attributes = batch.intern(RouteAttributes(asPath: path))
         for number in numbers { batch.announce(Self.prefix(number), attributes: attributes) }
         self.owner.submit(.routes(batch))
@@ -326,5 +329,44 @@ struct FeedGuardTests {
         #expect(counts.attributeSets == 0 && counts.ipv4Prefixes + counts.ipv6Prefixes == 0)
         let memory = try table.owner.querySync { $0.memory() }
         #expect(memory.first { $0.name == "withdrawals" }?.bytes == 0)
+    }
+
+    @Test("what the limit of classes refuses is no loss")
+    func refusals() throws {
+        let table = try GuardedTable(limits: TableLimits(classes: 4))
+        // Another feed fills the classes.
+        table.owner.submit(
+            .addFeed(
+                FeedDefinition(id: GuardedTable.other, name: "edge", site: SiteID(2), order: 1)))
+        table.owner.submit(.feedUp(GuardedTable.other))
+        for hops in 3..<9 {
+            table.announce(2000 + hops..<2001 + hops, hops: hops, on: GuardedTable.other)
+        }
+        table.owner.submit(.feedComplete(GuardedTable.other))
+        table.settle()
+        #expect(table.owner.classesAreFull)
+        // Other paths of the same length make no class. Longer ones are refused, and the routes
+        // they replace leave; but nobody has withdrawn them.
+        table.announce(0..<1000, hops: 2, from: 300)
+        #expect(try table.summary.refused == 0)
+        table.announce(100..<800, hops: 9)
+        #expect(try table.summary.refused == 700)
+        #expect(try table.routes().count == 300)
+        table.withdraw(800..<1000)
+        table.pass(1)
+        #expect(table.alarms == [])
+        #expect(try table.summary.guardState == .watching)
+        // With room again they come back; what is lost then counts.
+        table.owner.submit(.removeFeed(GuardedTable.other))
+        table.pass(62)
+        #expect(!table.owner.classesAreFull)
+        table.announce(100..<1000)
+        #expect(try table.routes().count == 1000)
+        table.withdraw(100..<600)
+        table.settle()
+        #expect(table.alarms == [])
+        table.withdraw(600..<602)
+        table.settle()
+        #expect(table.alarms == [.raised])
     }
 }

@@ -163,4 +163,93 @@ struct PrefixTreeTests {
         for number in stride(from: 100, to: 20_100, by: 2) { pair.remove(prefix(number)) }
         pair.check("half of it", probes: [prefix(100), prefix(101)])
     }
+
+    @Test("has few leaves left of many", arguments: AddressFamily.allCases, [0, 1])
+    func removal(family: AddressFamily, order: Int) throws {
+        var random = SplitMix(seed: UInt64(order))
+        var pair = try Pair(family)
+        let shift = UInt128(family.width == 32 ? 104 : 80)
+        var prefixes = (0..<60_000).map { number in
+            IPPrefix(
+                masking: IPAddress(
+                    family: family, leftAligned: (1 << 127) | UInt128(number) << shift),
+                length: family.width == 32 ? 24 : 48)
+        }
+        if order == 1 { prefixes.shuffle(using: &random) }
+        for prefix in prefixes { pair.insert(prefix) }
+        #expect(pair.tree.leafCount <= 60_000 / 30, "\(pair.tree.leafCount) leaves")
+        prefixes.shuffle(using: &random)
+        for prefix in prefixes[6_000...] { pair.remove(prefix) }
+        // Half full, and a third at least.
+        #expect(pair.tree.leafCount <= 6_000 / 22, "\(pair.tree.leafCount) leaves")
+        pair.check("a tenth is left", probes: Array(prefixes[..<10]))
+        for prefix in prefixes[..<5_999] { pair.remove(prefix) }
+        #expect(pair.tree.leafCount == 1)
+    }
+
+    @Test(
+        "takes a default route in and out as quickly as others", arguments: AddressFamily.allCases)
+    func defaultRoute(family: AddressFamily) throws {
+        var pair = try Pair(family)
+        let shift = UInt128(family.width == 32 ? 104 : 80)
+        let clock = ContinuousClock()
+        let filling = clock.measure {
+            for number in 0..<60_000 {
+                pair.insert(
+                    IPPrefix(
+                        masking: IPAddress(family: family, leftAligned: UInt128(number) << shift),
+                        length: family.width == 32 ? 24 : 48))
+            }
+        }
+        let flapping = clock.measure {
+            for _ in 0..<20_000 {
+                pair.insert(.all(family))
+                pair.remove(.all(family))
+            }
+        }
+        // With a look at each of a thousand leaves it would be some twenty times as long.
+        #expect(flapping < filling * 2, "\(flapping) beside \(filling)")
+        pair.insert(.all(family))
+        pair.check("with a default route", probes: [.all(family)])
+    }
+
+    @Test("nests wide prefixes in each other, far from what they hold")
+    func widePrefixes() throws {
+        for family in AddressFamily.allCases {
+            var random = SplitMix(seed: 7)
+            var pair = try Pair(family)
+            for _ in 0..<400 {
+                let bits = UInt128.random(in: 0...(.max), using: &random)
+                pair.insert(
+                    IPPrefix(
+                        masking: IPAddress(family: family, leftAligned: bits),
+                        length: 20 + random.below(family.width - 19)))
+            }
+            for round in 0..<60 {
+                let bits = UInt128.random(in: 0...(.max), using: &random)
+                let prefix = IPPrefix(
+                    masking: IPAddress(family: family, leftAligned: bits),
+                    length: random.below(18))
+                if pair.nodes[prefix] == nil { pair.insert(prefix) } else { pair.remove(prefix) }
+                if random.chance(30),
+                    let old = pair.nodes.keys.filter({ $0.length < 18 })
+                        .randomElement(using: &random)
+                {
+                    pair.remove(old)
+                }
+                let probes = (0..<10).map { _ in
+                    IPPrefix(
+                        masking: IPAddress(
+                            family: family,
+                            leftAligned: UInt128.random(in: 0...(.max), using: &random)),
+                        length: random.below(family.width + 1))
+                }
+                pair.check("\(family), round \(round)", probes: probes)
+                let known = pair.nodes.keys.sorted()
+                pair.check(
+                    "\(family), round \(round)",
+                    probes: (0..<10).map { _ in known[random.below(known.count)] })
+            }
+        }
+    }
 }

@@ -55,12 +55,19 @@ struct RandomTableTests {
         if random.chance(20) {
             segments.append(.init(kind: .set, members: [64_601, 64_603]))
         }
-        return RouteAttributes(
+        var attributes = RouteAttributes(
             origin: .igp, asPath: ASPath(segments: segments),
             nextHop: random.chance(50) ? IPAddress(ipv4: 1) : nil,
             multiExitDiscriminator: random.chance(20) ? 7 : nil,
             localPreference: random.chance(20) ? 100 : nil,
             penalty: random.chance(5) ? 255 : 0)
+        if random.chance(15) { attributes.isIgnored = true }
+        if random.chance(15) { attributes.distanceOverride = UInt8(random.below(4)) }
+        if random.chance(10) {
+            attributes.validation = OriginValidationState.allCases[random.below(4)]
+        }
+        if random.chance(10) { attributes.tags = ["a", "satellite"].suffix(1 + random.below(2)) }
+        return attributes
     }
 
     static func definition(_ id: Int, _ random: inout SplitMix, sites: Int) -> FeedDefinition {

@@ -89,6 +89,7 @@ struct ReferenceTable {
     // MARK: Questions
 
     private func distance(_ feed: FeedState, _ route: Route, for site: SiteID) -> Int? {
+        if route.attributes.isIgnored { return nil }
         if feed.definition.site == site { return route.attributes.distance }
         return feed.definition.throughSites[site].flatMap { route.attributes.distance(after: $0) }
     }

@@ -106,6 +106,22 @@ def dns():
     yield query("www.example.com", 1, b"", flags=0x2100)
 
 
+def rtr(version):
+    """An RPKI cache's answer, a change to it, and messages that end a session."""
+    def pdu(kind, field, body):
+        return struct.pack(">BBHI", version, kind, field, 8 + len(body)) + body
+
+    def four(flags, last, asn):
+        return pdu(4, 0, bytes((flags, 24, last, 0, 192, 0, 2, 0)) + struct.pack(">I", asn))
+    six = pdu(6, 0, bytes((1, 32, 48, 0)) + bytes.fromhex("20010db8" + "00" * 12) + b"\0\0\xfd\xe8")
+    intervals = struct.pack(">III", 3600, 600, 7200) if version else b""
+    end = pdu(7, 7, struct.pack(">I", 1) + intervals)
+    error = pdu(10, 2, struct.pack(">I", 8) + pdu(2, 0, b"")[:8] + struct.pack(">I", 2) + b"no")
+    first = pdu(3, 7, b"") + four(1, 24, 64500) + four(1, 26, 0) + six + end
+    yield first + b"\x06" + pdu(3, 7, b"") + four(0, 24, 64500) + end + pdu(0, 7, b"\0\0\0\2")
+    yield first + b"\x06" + pdu(8, 0, b"") + first + b"\x02\x07\x0f" + error + b"\x09\x03\x0f" + first
+
+
 def checkpoint():
     """A table's file of two sites and two feeds; the fuzzer puts the checksums right."""
     def text(word):
@@ -137,6 +153,21 @@ def seeds():
     yield "routemap", [
         routes_file("pins.routes"), b"198.51.100.0/24 64600 64601\r\n2001:db8::/32 64600",
         b"# nothing\n\n\n", b"0.0.0.0/0\t64600\n0.0.0.0/0 64601 # again\n"]
+    heading = b"   Network          Next Hop            Metric LocPrf Weight Path\n"
+    wide = b"     Network          Next Hop            Metric LocPrf Weight Path\n"
+    yield "textdump", [
+        b"r1#show ip bgp\nBGP table version is 6\n\n" + heading
+        + b"*  3.0.0.0          192.0.2.1              165    200      0 65000 {1,2} (3 4) ?\n"
+        + b"*>                  192.0.2.2                              0 65001 1.10 e\n"
+        + b"*> 192.168.100.128/25\n"
+        + b"                    0.0.0.0                  0         32768 i\n"
+        + b"\nDisplayed  2 routes and 3 total paths\nr1#exit\n",
+        heading + b"*>i2001:db8:a000:b000::/64\n"
+        + b"                    2001:db8:1:1::ca28:a193\n"
+        + b"                                         0    100      0 64502 64503 i\n"
+        + b"*                   fe80::1                                0 64504 [5,6] i\n",
+        wide + b"V*>i  10.11.0.0/16     192.0.2.9                0    100      0 64500 i\r\n"
+        + b" --More-- " + b"\x08" * 10 + b" *b a 10.1.2.0/24      192.0.2.9      4294967295 100 0 1 i"]
     four = records("route-views2.rib.20140523.0600.first-9072.gz", 4)
     six = records("route-views6.rib.20151101.0600.first-6870.gz", 3)
     session = struct.pack(">IIHH4s4s", 64999, 65000, 0, 1, bytes((203, 0, 113, 1)),
@@ -189,6 +220,7 @@ def seeds():
         b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\xff\xff\x18\xff\xf0sh si\r\0?\nshow routes limit 5\n",
         b"explain 2001:db8::1 --json\nhelp\nquit\n", b"show routes longer-than 10.0.0.0/8\n",
         b"observe 192.0.2.0/24 sydney 12.5\nshow round-trips 192.0.2.0/24 limit 3\n"]
+    yield "rtr", list(rtr(0)) + list(rtr(1))
     yield "configuration", [
         routes_file("demo.yaml"), b"router: { as: 65000, id: 192.0.2.1 }\nsites: {}\n",
         b"listen:\n  bgp: [\"[::]:179\"]\n"]

@@ -16,6 +16,8 @@ package struct Explanation: Sendable {
     package var sites: [SiteID: Site]
     /// The route that decides each site's distance; empty for `rank`.
     package var routes: [SiteID: SiteRoute] = [:]
+    /// Routes to the client that are ignored.
+    package var ignored: [SiteRoute] = []
     package var feedNames: [FeedID: String] = [:]
     /// The time, in Unix seconds.
     package var now: Int64 = 0
@@ -40,6 +42,10 @@ package struct Explanation: Sendable {
         Table.Column("feed"),
         Table.Column("since", right: true),
         Table.Column("path", json: "as_path"),
+        Table.Column(key: "penalty", title: nil, json: "penalty"),
+        Table.Column(key: "set_distance", title: nil, json: "set_distance"),
+        Table.Column(key: "validation", title: nil, json: "validation"),
+        Table.Column(key: "tags", title: nil, json: "tags"),
     ]
 
     /// `withRoutes`: with the columns of `explain`.
@@ -66,6 +72,10 @@ package struct Explanation: Sendable {
                     .text(route.map { self.feedNames[$0.feed] ?? "\($0.feed.rawValue)" }),
                     .age(route.map { Int(max(0, self.now - $0.since)) }),
                     route.map { .path($0.attributes.asPath) } ?? .none,
+                    .integer(route.map { Int($0.attributes.penalty) }),
+                    .integer(route?.attributes.distanceOverride.map(Int.init)),
+                    .text(route?.attributes.validation.word),
+                    .list(route?.attributes.tags ?? []),
                 ]
             }
             table.rows.append(row)
@@ -82,7 +92,8 @@ package struct Explanation: Sendable {
         ]
         if withRoutes {
             table.heading = self.heading
-            table.notes = self.notes
+            table.notes = self.notes + self.routeNotes
+            table.trailingFields.append(("ignored", .list(self.ignored.map(self.words))))
         }
         return table
     }
@@ -119,6 +130,37 @@ package struct Explanation: Sendable {
         let name = self.sites[first.site]?.name ?? "?"
         notes.append("\(name) is first: \(self.sentence(for: first)).")
         return notes
+    }
+
+    /// What rules and validators made of the routes.
+    private var routeNotes: [String] {
+        var notes: [String] = []
+        for entry in self.ranking.entries {
+            guard let route = self.routes[entry.site] else { continue }
+            let attributes = route.attributes
+            var parts: [String] = []
+            if let distance = attributes.distanceOverride {
+                parts.append("a rule sets \(distance) hops in place of the path's")
+            }
+            if attributes.penalty > 0 {
+                let hops = attributes.penalty
+                parts.append("a rule adds \(hops) \(hops == 1 ? "hop" : "hops")")
+            }
+            if !attributes.tags.isEmpty {
+                parts.append("it is tagged \(attributes.tags.joined(separator: ", "))")
+            }
+            if let word = attributes.validation.word { parts.append("RPKI says \(word)") }
+            guard !parts.isEmpty else { continue }
+            let name = self.sites[entry.site]?.name ?? "\(entry.site.rawValue)"
+            notes.append("\(name)'s route: \(parts.joined(separator: "; ")).")
+        }
+        return notes + self.ignored.map { "Ignored: \(self.words($0))." }
+    }
+
+    private func words(_ route: SiteRoute) -> String {
+        let feed = self.feedNames[route.feed] ?? "\(route.feed.rawValue)"
+        let word = route.attributes.validation.word.map { ", RPKI \($0)" } ?? ""
+        return "\(route.prefix) by \(feed)\(word)"
     }
 
     private func sentence(for entry: RankedSite) -> String {

@@ -47,7 +47,11 @@ extension Interpreter {
             }
         }
         guard !paths.isEmpty else { throw ZebraEntry.nothing }
-        let best = ranking.usable.lazy.compactMap { sites.firstIndex(of: $0.site) }.first
+        // An ignored route is no site's path.
+        let usable = paths.indices.filter { !paths[$0].isIgnored }
+        let best = ranking.usable.lazy.compactMap { entry in
+            usable.first { sites[$0] == entry.site }
+        }.first
         return ZebraEntry(
             prefix: prefix ?? IPPrefix(masking: client, length: scope), paths: paths, best: best)
     }
@@ -69,6 +73,9 @@ extension Interpreter {
         path.communities = route.attributes.communities
         path.isInternal = identity?.isInternal ?? false
         path.isStale = route.isStale
+        path.isIgnored = route.attributes.isIgnored
+        path.validation = route.attributes.validation
+        path.tags = route.attributes.tags
         path.prefix = route.prefix
         path.feed = identity?.name
         path.since = route.since
@@ -93,7 +100,8 @@ extension Interpreter {
         let world = self.backend.oracle.world
         let counts = try await self.backend.owner.query { $0.counts() }
         let now = self.now()
-        let neighbors = await self.backend.feedReports().compactMap { report in
+        let reports = await self.backend.feedReports()
+        let neighbors = reports.compactMap { report in
             report.identity.peerAddress.map { peer in
                 let summary = summaries[report.identity.id]
                 return ZebraSummary.Neighbor(
@@ -104,11 +112,16 @@ extension Interpreter {
                         ? (summary?.ipv4Prefixes ?? 0) + (summary?.ipv6Prefixes ?? 0) : nil,
                     state: report.state,
                     site: world.site(report.identity.site)?.name ?? "-",
-                    feed: report.identity.name)
+                    feed: report.identity.name, ipv4: summary?.ipv4Prefixes,
+                    ipv6: summary?.ipv6Prefixes, stale: summary?.stalePrefixes,
+                    lastError: report.lastError)
             }
         }
-        return ZebraSummary(
+        var result = ZebraSummary(
             router: self.backend.router, paths: counts.attributeSets, neighbors: neighbors)
+        result.strangers = await self.backend.strangers()
+        result.hints = FeedHints(self.hintSubjects(summaries, reports)).all
+        return result
     }
 
     func summaries() async throws -> [FeedID: FeedSummary] {

@@ -11,7 +11,7 @@ extension Interpreter {
     /// - Returns: Nil where it has to wait, or to be looked at further: ``observe(_:)`` does.
     func observeAtOnce(_ observation: Command.Observation) -> Reply? {
         let owner = self.backend.owner
-        guard !owner.roundTripsAreFull, !owner.isFull else { return nil }
+        guard !owner.roundTripsAreFull, !owner.classesAreFull, !owner.isFull else { return nil }
         guard let trip = self.roundTrip(observation) else {
             return .failure(Self.unknown(site: observation.site))
         }
@@ -34,10 +34,19 @@ extension Interpreter {
                         + "as many as may be")
             }
         }
+        let lacksClasses = owner.classesAreFull
+        // Submitted in any case: it is the writer who counts what is refused, and who looks whether
+        // classes have become free.
         if !owner.submit(.observe([trip])) {
             await withCheckedContinuation { continuation in
                 owner.whenDrained { continuation.resume() }
             }
+        }
+        guard !lacksClasses else {
+            throw CommandFailure(
+                .tooMuch,
+                "the table has \(owner.limits.classes) classes, as many as may be: "
+                    + "observations are refused")
         }
         return Self.observed
     }

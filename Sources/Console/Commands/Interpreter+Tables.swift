@@ -45,7 +45,8 @@ extension Interpreter {
                 Table.Column("sent", right: true), Table.Column("transfer"),
                 Table.Column("error"), Table.Column("guard"),
             ])
-        table.rows = await self.backend.feedReports().map { report in
+        let reports = await self.backend.feedReports()
+        table.rows = reports.map { report in
             let summary = summaries[report.identity.id]
             let transfer =
                 summary.map { $0.isFirstTransfer ? "first" : $0.isComplete ? "complete" : "open" }
@@ -62,6 +63,7 @@ extension Interpreter {
             ]
         }
         table.notes = self.alarms(summaries.values)
+        table.notes += FeedHints(self.hintSubjects(summaries, reports)).all
         if table.rows.isEmpty { table.notes = ["There are no feeds."] }
         return table
     }
@@ -96,7 +98,13 @@ extension Interpreter {
                 Table.Column("metric", right: true, width: 6),
                 Table.Column("localpref", json: "local_preference", right: true, width: 9),
                 Table.Column("origin", width: 10),
+                Table.Column(key: "", title: "marks", json: nil, width: 7),
                 Table.Column("path", json: "as_path"),
+                Table.Column(key: "penalty", title: nil, json: "penalty"),
+                Table.Column(key: "set_distance", title: nil, json: "set_distance"),
+                Table.Column(key: "ignored", title: nil, json: "ignored"),
+                Table.Column(key: "validation", title: nil, json: "validation"),
+                Table.Column(key: "tags", title: nil, json: "tags"),
             ])
         let (owner, within, now) = (self.backend.owner, filter.within, self.now)
         let chosen = feed
@@ -115,11 +123,16 @@ extension Interpreter {
                     .text(route.prefix.description),
                     .text(siteNames[route.site] ?? "\(route.site.rawValue)"),
                     .text(feedNames[route.feed] ?? "\(route.feed.rawValue)"),
-                    .integer(route.distance), .age(Int(max(0, time - route.since))),
+                    attributes.isIgnored ? .none : .integer(route.distance),
+                    .age(Int(max(0, time - route.since))),
                     .flag(route.isStale), .text(attributes.nextHop?.description),
                     .integer(attributes.multiExitDiscriminator.map(Int.init)),
                     .integer(attributes.localPreference.map(Int.init)),
-                    .text(attributes.origin.word), .path(attributes.asPath),
+                    .text(attributes.origin.word), .list(attributes.marks),
+                    .path(attributes.asPath), .integer(Int(attributes.penalty)),
+                    .integer(attributes.distanceOverride.map(Int.init)),
+                    .flag(attributes.isIgnored), .text(attributes.validation.word),
+                    .list(attributes.tags),
                 ]
             }
             return RowStream.Slice(rows: rows, next: next.map { .routes($0) })
@@ -175,5 +188,16 @@ extension Interpreter {
             ]
         ]
         return table
+    }
+}
+
+extension RouteAttributes {
+    /// What rules and validators made of the route, in words for people.
+    fileprivate var marks: [String] {
+        var marks = self.isIgnored ? ["ignored"] : []
+        if let word = self.validation.word { marks.append(word) }
+        if let distance = self.distanceOverride { marks.append("=\(distance)") }
+        if self.penalty > 0 { marks.append("+\(self.penalty)") }
+        return marks + self.tags
     }
 }

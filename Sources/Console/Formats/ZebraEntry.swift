@@ -23,6 +23,11 @@ package struct ZebraEntry: Sendable {
         package var communities = RouteCommunities()
         package var isInternal = false
         package var isStale = false
+        /// Held, but without a say in any distance.
+        package var isIgnored = false
+        package var validation = OriginValidationState.notChecked
+        /// Names that the feed's rules gave it.
+        package var tags: [String] = []
         package var prefix: IPPrefix?
         package var feed: String?
         /// In Unix seconds; nil where the time is not known.
@@ -79,7 +84,8 @@ package struct ZebraEntry: Sendable {
                 Table.Column("metric"), Table.Column("local_preference"),
                 Table.Column("internal"), Table.Column("stale"), Table.Column("last_update"),
                 Table.Column("communities"), Table.Column("extended_communities"),
-                Table.Column("large_communities"),
+                Table.Column("large_communities"), Table.Column("ignored"),
+                Table.Column("validation"), Table.Column("tags"),
             ])
         table.fields = [("prefix", .text(self.prefix.description))]
         table.rows = self.paths.enumerated().map { index, path in
@@ -93,7 +99,8 @@ package struct ZebraEntry: Sendable {
                 .flag(path.isStale), .integer(path.since.map { Int($0) }),
                 .list(path.communities.standardDescriptions),
                 .list(path.communities.extendedDescriptions),
-                .list(path.communities.largeDescriptions),
+                .list(path.communities.largeDescriptions), .flag(path.isIgnored),
+                .text(path.validation.word), .list(path.tags),
             ]
         }
         return table
@@ -106,12 +113,12 @@ extension ZebraEntry.Path {
         return "\(self.siteAS) \(asPath)"
     }
 
-    /// As Zebra has them: a line for each kind that there is.
+    /// As Zebra has them: a line for each kind that there is. Tags, which it doesn't know, alike.
     var communityLines: [String] {
         let kinds = [
             ("Community", self.communities.standardDescriptions),
             ("Extended Community", self.communities.extendedDescriptions),
-            ("Large Community", self.communities.largeDescriptions),
+            ("Large Community", self.communities.largeDescriptions), ("Tags", self.tags),
         ]
         return kinds.compactMap { name, words in
             words.isEmpty ? nil : "      \(name): \(words.joined(separator: " "))"
@@ -121,11 +128,25 @@ extension ZebraEntry.Path {
     func attributeText(isBest: Bool) -> String {
         var text = "Origin \(self.origin.zebraWord)"
         if let metric { text += ", metric \(metric)" }
-        text += ", localpref \(self.localPreference ?? 100), valid"
+        text += ", localpref \(self.localPreference ?? 100)"
+        text += self.isIgnored ? ", ignored" : ", valid"
         text += self.isInternal ? ", internal" : ", external"
         if self.isStale { text += ", stale" }
         if isBest { text += ", best" }
+        if let word = self.validation.word { text += ", rpki validation-state: \(word)" }
         return text
+    }
+}
+
+extension OriginValidationState {
+    /// As routers print it; nil where nothing was asked.
+    var word: String? {
+        switch self {
+        case .notChecked: nil
+        case .valid: "valid"
+        case .notFound: "not-found"
+        case .invalid: "invalid"
+        }
     }
 }
 

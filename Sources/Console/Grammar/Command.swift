@@ -44,11 +44,17 @@ package enum Command: Hashable, Sendable {
         }
     }
 
+    /// What is done to a feed's sessions.
+    package typealias FeedOrder = Console.FeedOrder
+
     case ask(Question, IPAddress, name: String?)
     case showBGP(Target)
     case showBGPSummary
     case showSites
     case showFeeds
+    case showFeed(String)
+    case order(FeedOrder, feed: String)
+    case debugFeed(String)
     case showRoutes(RouteFilter)
     case showRoundTrips(within: IPPrefix?, limit: Int?)
     case observe(Observation)
@@ -84,6 +90,14 @@ extension Invocation {
         case .showBGPSummary: .showBGPSummary
         case .showSites: .showSites
         case .showFeeds: .showFeeds
+        case .showFeed: .showFeed(self.text(.feed) ?? "")
+        case .clearFeed:
+            .order(
+                self.flags.contains("soft") ? .refresh : .clear, feed: self.text(.feed) ?? "")
+        case .shutDownFeed:
+            .order(.shutDown(message: self.text(.line)), feed: self.text(.feed) ?? "")
+        case .resumeFeed: .order(.resume, feed: self.text(.feed) ?? "")
+        case .debugFeed: .debugFeed(self.text(.feed) ?? "")
         case .showRoutes:
             .showRoutes(
                 Command.RouteFilter(

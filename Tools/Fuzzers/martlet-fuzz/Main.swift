@@ -23,6 +23,8 @@ private let fuzzers: [String: Fuzzer] = [
     "roundtrips": fuzzRoundTrips,
     "routemap": fuzzRouteMaps,
     "session": fuzzSessions,
+    "rtr": fuzzRTR,
+    "textdump": fuzzTextDumps,
 ]
 
 /// The one that this process runs. libFuzzer calls a C function without a context, so it is global.

@@ -67,8 +67,10 @@ struct CheckpointPass {
         defer { fclose(file) }
         fseek(file, 0, SEEK_END)
         let size = ftell(file)
-        rewind(file)
-        return try Checkpoint(byteCount: size) { fread($0.baseAddress, 1, $0.count, file) }
+        return try Checkpoint(byteCount: size) {
+            fseek(file, $1, SEEK_SET)
+            return fread($0.baseAddress, 1, $0.count, file)
+        }
     }
 
     /// What the distances at the first keys come to, site by site.
