@@ -60,7 +60,7 @@ extension SessionMachine {
         guard self.isStarted, !self.isHeld else { return }
         if self.settings.connect.dials {
             if !self.isDialling, self.connections.isEmpty { self.dial() }
-        } else {
+        } else if self.isDialling || self.connections.isEmpty {
             if self.isDialling {
                 self.isDialling = false
                 self.actions.append(.abandonDial)

@@ -36,6 +36,18 @@ struct AttributeDispositionTests {
         #expect(decoding.attributes.asPath?.length == 2, "what comes after is still read")
     }
 
+    @Test("the gravest is the first of the strongest, and what isn't expected the least")
+    func gravest() {
+        func gravest(_ text: String) -> AttributeType? {
+            AttributeDecoding.decode(hex(text)).gravestComplaint?.type
+        }
+        #expect(gravest("40 01 01 00") == nil)
+        #expect(gravest("40 06 01 00  40 01 01 09  80 04 01 00") == .origin)
+        #expect(gravest("40 05 04 00000064") == .localPreference)
+        #expect(gravest("40 05 04 00000064  40 06 01 00") == .atomicAggregate)
+        #expect(gravest("40 06 01 00  40 05 04 00000064") == .atomicAggregate)
+    }
+
     @Test("an error inside one attribute doesn't misplace the next")
     func boundaries() {
         let decoding = AttributeDecoding.decode(

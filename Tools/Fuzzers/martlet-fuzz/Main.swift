@@ -22,8 +22,8 @@ private let fuzzers: [String: Fuzzer] = [
     "open": fuzzOpens,
     "roundtrips": fuzzRoundTrips,
     "routemap": fuzzRouteMaps,
-    "session": fuzzSessions,
     "rtr": fuzzRTR,
+    "session": fuzzSessions,
     "textdump": fuzzTextDumps,
 ]
 
