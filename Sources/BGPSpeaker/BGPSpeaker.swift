@@ -31,11 +31,13 @@ public final class BGPSpeaker: Sendable {
     ///   - settings: Listeners and peers.
     ///   - group: One of its loops carries all sessions.
     ///   - owner: The table. Feeds are defined there by the caller, before they are applied here.
+    ///   - validator: Judges the routes' origins.
     ///   - logger: Gets a line for each session that comes or goes, and for what is malformed.
     ///   - listener: Hears, on the event loop, what becomes of feeds.
     ///   - now: Unix seconds, for reports.
     public init(
-        settings: SpeakerSettings, group: any EventLoopGroup, owner: TableOwner, logger: Logger,
+        settings: SpeakerSettings, group: any EventLoopGroup, owner: TableOwner,
+        validator: OriginValidator = OriginValidator(), logger: Logger,
         listener: any SpeakerListener,
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
     ) {
@@ -43,8 +45,8 @@ public final class BGPSpeaker: Sendable {
         self.loop = loop
         self.core = .makeBoxSendingValue(
             SpeakerCore(
-                settings: settings, loop: loop, owner: owner, logger: logger, now: now,
-                listener: listener),
+                settings: settings, loop: loop, owner: owner, validator: validator,
+                logger: logger, now: now, listener: listener),
             eventLoop: loop)
     }
 
@@ -153,6 +155,12 @@ public final class BGPSpeaker: Sendable {
         let core = self.core
         let feeds = Set(feeds)
         try? await self.loop.submit { core.value.restored(feeds, isGood: isGood) }.get()
+    }
+
+    /// Hands all that has come on to the table.
+    public func flush() async {
+        let core = self.core
+        try? await self.loop.submit { core.value.flush() }.get()
     }
 
     /// All peers, in the order of the configuration.

@@ -16,6 +16,7 @@ public import RouteTable
 final class SpeakerCore {
     let loop: any EventLoop
     let owner: TableOwner
+    let validator: OriginValidator
     let logger: Logger
     let now: @Sendable () -> Int64
     private let listener: any SpeakerListener
@@ -33,12 +34,14 @@ final class SpeakerCore {
     var strangerLines = ComplaintLimiter()
 
     init(
-        settings: SpeakerSettings, loop: any EventLoop, owner: TableOwner, logger: Logger,
-        now: @escaping @Sendable () -> Int64, listener: any SpeakerListener
+        settings: SpeakerSettings, loop: any EventLoop, owner: TableOwner,
+        validator: OriginValidator, logger: Logger, now: @escaping @Sendable () -> Int64,
+        listener: any SpeakerListener
     ) {
         self.settings = settings
         self.loop = loop
         self.owner = owner
+        self.validator = validator
         self.logger = logger
         self.now = now
         self.listener = listener
@@ -76,6 +79,11 @@ final class SpeakerCore {
         let promise = self.emptyPromise ?? self.loop.makePromise(of: Void.self)
         self.emptyPromise = promise
         return promise.futureResult
+    }
+
+    /// Hands all that has come on to the table.
+    func flush() {
+        for peer in self.peers.all { peer.feed.flush() }
     }
 
     func closed(_ handler: ConnectionHandler) {

@@ -16,6 +16,10 @@ extension Configuration {
         words += self.listenDifferences(from: old)
         words += self.siteDifferences(from: old)
         words += self.feedDifferences(from: old)
+        if self.rpki != old.rpki {
+            func text(_ options: RPKIOptions?) -> String { options?.words ?? "none" }
+            words.append("rpki: \(text(old.rpki)) -> \(text(self.rpki)); routes are judged anew")
+        }
         if self.maps != old.maps {
             words.append("route maps: \(Self.list(old.maps)) -> \(Self.list(self.maps))")
         }

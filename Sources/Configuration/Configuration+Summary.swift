@@ -5,6 +5,7 @@ import Addressing
 import BGPSpeaker
 import Choice
 import DNSWire
+import OriginValidation
 import RouteTable
 
 extension Configuration {
@@ -40,6 +41,7 @@ extension Configuration {
                     + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)")
                     + self.guardWords(feed))
         }
+        if let rpki = self.rpki { lines.append("rpki \(rpki.words)") }
         if !self.maps.isEmpty {
             lines.append(Self.count(self.maps.count, "route map"))
             lines += self.maps.map { "  \($0)" }
@@ -138,6 +140,20 @@ extension Configuration {
             warnings.append("no listen: dns, so that nobody is told of the zones")
         }
         return warnings
+    }
+}
+
+extension Configuration.RPKIOptions {
+    var words: String {
+        var words = ["caches \(self.caches.map(\.description).joined(separator: ", "))"]
+        words.append("invalid routes: \(self.invalid.rawValue)")
+        if let refresh { words.append("refresh \(Value.words(refresh))") }
+        if let retry { words.append("retry \(Value.words(retry))") }
+        if let expire { words.append("expire \(Value.words(expire))") }
+        if self.maximumPayloads != RTRSettings().maximumPayloads {
+            words.append("at most \(self.maximumPayloads) payloads")
+        }
+        return words.joined(separator: "; ")
     }
 }
 

@@ -6,6 +6,7 @@ public import BGPSession
 public import BGPSpeaker
 public import BGPWire
 public import Choice
+public import OriginValidation
 public import RouteTable
 
 /// What the file says, checked, with all defaults filled in.
@@ -40,6 +41,9 @@ public struct Configuration: Hashable, Sendable {
     public var checkpoint: CheckpointOptions?
     /// When what feeds lose is not believed, where a feed doesn't say; nil: all is.
     public var guardRules: FeedGuardRules? = FeedGuardRules()
+    /// Where validated payloads come from, and what becomes of invalid routes; nil: routes are not
+    /// validated.
+    public var rpki: RPKIOptions?
     /// How long feeds may take before Martlet is ready without them.
     public var readyWait = Duration.seconds(60)
 
@@ -237,6 +241,32 @@ public struct Configuration: Hashable, Sendable {
         public var file: String
         /// How often it is written while Martlet runs; zero: at the end and on demand alone.
         public var every = Duration.seconds(900)
+    }
+
+    /// What becomes of routes that origin validation finds invalid.
+    public enum InvalidRoutes: String, Hashable, Sendable, CaseIterable {
+        /// They are held and shown, but give no distance.
+        case ignore
+        /// They count as others do, unless a rule says otherwise.
+        case accept
+    }
+
+    /// Origin validation (RFC 6811).
+    public struct RPKIOptions: Hashable, Sendable {
+        /// The usual port (RFC 8210 §14).
+        public static let port: UInt16 = 323
+
+        /// In order of preference.
+        public var caches: [RTRCache] = []
+        public var invalid = InvalidRoutes.ignore
+        /// In place of what the caches say.
+        public var refresh: Duration?
+        public var retry: Duration?
+        public var expire: Duration?
+        /// Payloads that a cache may have.
+        public var maximumPayloads = RTRSettings().maximumPayloads
+
+        init() {}
     }
 
     public enum LogLevel: String, Hashable, Sendable, CaseIterable {

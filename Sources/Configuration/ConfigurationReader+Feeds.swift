@@ -93,6 +93,10 @@ extension ConfigurationReader {
             (mapping["keep"] ?? mapping["read"])?.complain(
                 "\(name) reads the paths through sites, and so has to keep them")
         }
+        if self.result.rpki != nil, kept == .length {
+            (mapping["keep"] ?? mapping["site"])?.complain(
+                "\(name) has to keep the paths: rpki goes by the AS that a route is from")
+        }
         let limits = mapping["limits"].flatMap { self.prefixLimits($0) }
         guard let site, let source else { return nil }
         var feed = Configuration.FeedEntry(name: entry.key, site: site, source: source)

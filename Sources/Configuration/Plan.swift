@@ -9,6 +9,7 @@ public import DNSFront
 import DNSWire
 import Glibc
 import NIOCore
+import OriginValidation
 import RouteFiles
 public import RouteTable
 
@@ -47,6 +48,10 @@ public struct Plan: Sendable {
     /// How long a feed's routes outlive its session.
     public var staleTimes: [FeedID: Duration]
     public var speaker: SpeakerSettings
+    /// The RPKI caches; none: routes are not validated.
+    public var origins: RTRClientSettings
+    /// Invalid routes are held, but give no distance.
+    public var ignoresInvalid: Bool
     public var dumps: [Dump]
     /// Route maps in order, and what the AS numbers in them mean.
     public var maps: [String]
@@ -110,7 +115,8 @@ extension Configuration {
                 self.feeds.compactMap { feed in
                     assignment.feeds[feed.name].map { ($0, feed.staleTime) }
                 }, uniquingKeysWith: { first, _ in first }),
-            speaker: self.speakerSettings(assignment, definitions), dumps: self.dumps(assignment),
+            speaker: self.speakerSettings(assignment, definitions), origins: self.originSettings,
+            ignoresInvalid: self.rpki?.invalid != .accept, dumps: self.dumps(assignment),
             maps: self.maps,
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
@@ -175,6 +181,15 @@ extension Configuration {
                     slots: assignment.slots[feed.name] ?? []))
         }
         return settings
+    }
+
+    private var originSettings: RTRClientSettings {
+        guard let rpki = self.rpki else { return RTRClientSettings() }
+        return RTRClientSettings(
+            caches: rpki.caches,
+            session: RTRSettings(
+                refresh: rpki.refresh, retry: rpki.retry, expire: rpki.expire,
+                maximumPayloads: rpki.maximumPayloads))
     }
 
     /// Feeds that read the same file are fed by one pass over it.

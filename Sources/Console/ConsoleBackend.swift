@@ -54,6 +54,12 @@ public protocol ConsoleBackend: Sendable {
 
     /// Writes the table to its file, and returns how that went.
     func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure>
+
+    /// How the RPKI caches are; nil where none is configured.
+    func originReport() async -> OriginReport?
+
+    /// The payloads that cover a prefix, the longest first.
+    func originPayloads(covering prefix: IPPrefix) -> [OriginReport.Payload]
 }
 
 /// The name that this instance goes by in BGP.

@@ -9,6 +9,7 @@ import Choice
 import Configuration
 import Console
 import DNSFront
+import OriginValidation
 import RouteFiles
 import RouteTable
 import Synchronization
@@ -136,6 +137,29 @@ struct ConsoleBridge: ConsoleBackend {
 
     func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure> {
         await self.daemon.checkpoints.save()
+    }
+
+    func originReport() async -> OriginReport? {
+        let plan = self.plan
+        guard !plan.origins.caches.isEmpty else { return nil }
+        let caches = await self.daemon.origins.status().caches
+        return OriginReport(
+            caches: caches.map { cache in
+                OriginReport.Cache(
+                    name: "\(cache.cache)", state: cache.state.rawValue,
+                    version: Int(cache.version), session: cache.session.map(Int.init),
+                    serial: cache.serial.map(Int.init), ipv4Payloads: cache.ipv4Payloads,
+                    ipv6Payloads: cache.ipv6Payloads, isInForce: cache.isInForce,
+                    answered: cache.answered, next: cache.refreshes, expires: cache.expires,
+                    lastError: cache.lastError)
+            }, ignoresInvalid: plan.ignoresInvalid)
+    }
+
+    func originPayloads(covering prefix: IPPrefix) -> [OriginReport.Payload] {
+        (self.daemon.origins.validator.snapshot.table?.covering(prefix) ?? []).map {
+            OriginReport.Payload(
+                prefix: $0.prefix, maximumLength: Int($0.maximumLength), asNumber: $0.asNumber)
+        }
     }
 
     func reload() async -> Result<[String], CommandFailure> { await self.daemon.reload() }

@@ -28,6 +28,7 @@ final class Daemon: Sendable {
     let speaker: BGPSpeaker
     let dns: DNSServer
     let checkpoints: CheckpointKeeper
+    let origins: OriginService
     let started: Int64
     /// Who the daemon runs as once its ports are open; nil where that doesn't change.
     private let socketOwner: (user: uid_t, group: gid_t)?
@@ -70,8 +71,9 @@ final class Daemon: Sendable {
         self.socketOwner = socketOwner
         let board = FeedBoard(oracle: self.oracle, now: now)
         self.board = board
+        let validator = OriginValidator()
         self.speaker = BGPSpeaker(
-            settings: plan.speaker, group: self.bgpGroup, owner: self.owner,
+            settings: plan.speaker, group: self.bgpGroup, owner: self.owner, validator: validator,
             logger: Logger(label: "bgp"),
             listener: FeedListener(board: board), now: now)
         self.dns = DNSServer(
@@ -79,6 +81,9 @@ final class Daemon: Sendable {
             logger: Logger(label: "dns"))
         self.checkpoints = CheckpointKeeper(
             plan.checkpoint, owner: self.owner, logger: Logger(label: "checkpoint"), now: now)
+        self.origins = OriginService(
+            plan: plan, validator: validator, owner: self.owner, speaker: self.speaker,
+            logger: Logger(label: "rpki"), now: now)
         self.running = Mutex(
             Running(
                 configuration: configuration, plan: plan,
@@ -192,7 +197,7 @@ final class Daemon: Sendable {
         var services: [any Service] = [
             FileFeedService(daemon: self), ReadinessService(daemon: self),
             ReloadService(daemon: self), RoundTripService(daemon: self),
-            LocationService(daemon: self), LimitService(daemon: self),
+            LocationService(daemon: self), LimitService(daemon: self), self.origins,
             AlarmService(owner: self.owner, logger: Logger(label: "feeds")),
             ClosureTask("bgp") { try await self.speaker.run() },
             ClosureTask("dns") { try await self.dns.run() },

@@ -110,6 +110,8 @@ public struct Interpreter: Sendable {
         case .showRoundTrips(let within, let limit):
             return .stream(self.roundTrips(within: within, limit: limit, wantsJSON: wantsJSON))
         case .observe(let observation): return try await self.observe(observation)
+        case .showRPKI(nil): return reply(try await self.origins())
+        case .showRPKI(let target?): return reply(try await self.origins(covering: target))
         case .showMemory: return reply(try await self.memory())
         case .showCheckpoint: return reply(self.checkpoint(try self.checkpointReport()))
         case .checkpoint:

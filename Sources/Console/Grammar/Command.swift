@@ -58,6 +58,7 @@ package enum Command: Hashable, Sendable {
     case showRoutes(RouteFilter)
     case showRoundTrips(within: IPPrefix?, limit: Int?)
     case observe(Observation)
+    case showRPKI(Target?)
     case showMemory
     case showCheckpoint
     case showVersion
@@ -104,6 +105,8 @@ extension Invocation {
                     feed: self.text(.feed), within: self.prefix, limit: self.count))
         case .showRoundTrips: .showRoundTrips(within: self.prefix, limit: self.count)
         case .observe: .observe(try self.observation)
+        case .showRPKI:
+            .showRPKI(self.values[.addressOrPrefix] == nil ? nil : try self.target(nil))
         case .showMemory: .showMemory
         case .showCheckpoint: .showCheckpoint
         case .showVersion: .showVersion

@@ -38,6 +38,12 @@ package struct Grammar: Sendable {
         Rule(
             "show round-trips PREFIX [limit COUNT]", .showRoundTrips,
             "Those of a prefix and what it holds", json: true),
+        Rule(
+            "show rpki", .showRPKI, "The RPKI caches, and how far they have been read",
+            json: true),
+        Rule(
+            "show rpki ADDRESS|PREFIX", .showRPKI, "The validated payloads that cover it",
+            json: true),
         Rule("show memory", .showMemory, "Bytes by what holds them, and counts", json: true),
         Rule(
             "show checkpoint", .showCheckpoint, "The table's file: how it was read and written",
@@ -93,6 +99,7 @@ package struct Grammar: Sendable {
         "bgp": "BGP information",
         "ipv4": "IPv4 routes",
         "ipv6": "IPv6 routes",
+        "rpki": "Origin validation",
         "guard": "The guard of feeds",
         "release": "Let go what it holds",
         "terminal": "Settings of the terminal",
