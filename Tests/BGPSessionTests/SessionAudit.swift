@@ -75,8 +75,10 @@ struct SessionAudit {
         self.ended.remove(slot)
     }
 
-    private mutating func expect(_ holds: Bool, _ rule: String, _ event: SessionEvent) {
-        if !holds { self.problems.append("\(rule): \(event) in \(self.machine.state)") }
+    private mutating func expect(
+        _ holds: Bool, _ rule: @autoclosure () -> String, _ event: SessionEvent
+    ) {
+        if !holds { self.problems.append("\(rule()): \(event) in \(self.machine.state)") }
     }
 
     // MARK: Actions
