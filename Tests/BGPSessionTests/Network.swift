@@ -46,7 +46,7 @@ struct Network {
     /// Whether the network refuses dials, by side.
     var isRefusing = [false, false]
 
-    /// - Parameter maximumDelay: Of one message one way, in milliseconds.
+    /// Both stopped; a message takes at most `maximumDelay` milliseconds one way.
     init(_ a: SessionSettings, _ b: SessionSettings, maximumDelay: Int, seed: UInt64) {
         self.random = Jitter(seed: seed)
         self.machines = [
