@@ -207,9 +207,9 @@ final class Daemon: Sendable {
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "services"))
-        // A checkpoint of many full tables on a slow disk takes its time.
-        configuration.maximumGracefulShutdownDuration =
-            self.checkpoints.report == nil ? .seconds(10) : .seconds(45)
+        // A checkpoint of many full tables on a slow disk takes its time, also one that only a
+        // reload has asked for.
+        configuration.maximumGracefulShutdownDuration = .seconds(45)
         try await ServiceGroup(configuration: configuration).run()
         ServiceManager.notify("STOPPING=1")
         self.scopes.stop()

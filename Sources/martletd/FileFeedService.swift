@@ -86,7 +86,7 @@ struct ReloadService: Service {
     func run() async throws {
         for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
             ServiceManager.notify("RELOADING=1")
-            _ = await self.daemon.reload()
+            _ = await self.daemon.reload(waits: true)
             ServiceManager.notify("READY=1")
         }
     }
