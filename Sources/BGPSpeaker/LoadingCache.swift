@@ -15,7 +15,7 @@ import RouteTable
 /// It owns its memory, and is used by one thread at a time.
 final class LoadingCache {
     private struct Place {
-        var hash: UInt64 = 0
+        var hash: UInt32 = 0
         var batch: Int32 = -1
         /// In that batch; negative where the attributes can't be used.
         var index: Int32 = -1
@@ -51,8 +51,8 @@ final class LoadingCache {
     func index(
         of bytes: RawSpan, context: DecodeContext, in batch: inout RouteBatch, number: Int32
     ) -> Int? {
-        let hash = Self.hash(bytes)
-        let slot = Int(truncatingIfNeeded: hash &>> 40) & (Self.size - 1)
+        let hash = bytes.withUnsafeBytes { KeyedHash.hash($0) }
+        let slot = Int(truncatingIfNeeded: hash) & (Self.size - 1)
         let place = self.places + slot
         let cell = self.cells + slot &* Self.bytesPerPlace
         let isKnown =
@@ -102,28 +102,6 @@ final class LoadingCache {
         bytes.withUnsafeBytes { bytes in
             guard let start = bytes.baseAddress else { return true }
             return memcmp(known, start, bytes.count) == 0
-        }
-    }
-
-    private static func hash(_ bytes: RawSpan) -> UInt64 {
-        bytes.withUnsafeBytes { bytes in
-            var value = UInt64(truncatingIfNeeded: bytes.count)
-            var position = 0
-            func mix(_ word: UInt64) {
-                value = (value ^ word) &* 0x9e37_79b9_7f4a_7c15
-                value ^= value &>> 29
-            }
-            while position &+ 8 <= bytes.count {
-                mix(bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
-                position &+= 8
-            }
-            var rest: UInt64 = 0
-            while position < bytes.count {
-                rest = rest &<< 8 | UInt64(bytes[position])
-                position &+= 1
-            }
-            mix(rest)
-            return (value ^ value &>> 32) &* 0xd6e8_feb8_6659_fd93
         }
     }
 }
