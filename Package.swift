@@ -62,8 +62,8 @@ let package = Package(
         .target(
             name: "BGPSpeaker",
             dependencies: [
-                "BGPSession", "RouteFiles", "RouteTable", "BGPWire", "Addressing", "CLinux",
-                nio, posix, logging,
+                "BGPSession", "OriginValidation", "RouteFiles", "RouteTable", "BGPWire",
+                "Addressing", "CLinux", nio, posix, logging,
             ]),
         .target(
             name: "DNSFront",
@@ -81,7 +81,7 @@ let package = Package(
             name: "Configuration",
             dependencies: [
                 "Addressing", "RouteTable", "BGPWire", "RouteFiles", "DNSWire", "BGPSession",
-                "Choice", "BGPSpeaker", "DNSFront", "Console", yams, nio,
+                "Choice", "OriginValidation", "BGPSpeaker", "DNSFront", "Console", yams, nio,
             ]),
 
         // Floor 6
@@ -89,8 +89,8 @@ let package = Package(
             name: "martletd",
             dependencies: [
                 "Addressing", "RouteTable", "BGPWire", "RouteFiles", "BGPSession", "Choice",
-                "BGPSpeaker", "DNSFront", "Console", "Configuration", "CLinux", "CBSD",
-                nio, posix, logging, lifecycle, arguments,
+                "BGPSpeaker", "OriginValidation", "DNSFront", "Console", "Configuration", "CLinux",
+                "CBSD", nio, posix, logging, lifecycle, arguments,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
         .executableTarget(
@@ -119,8 +119,8 @@ let package = Package(
         .testTarget(
             name: "BGPSpeakerTests",
             dependencies: [
-                "BGPSpeaker", "BGPSession", "BGPWire", "RouteFiles", "RouteTable", "Addressing",
-                nio, posix, embedded, logging,
+                "BGPSpeaker", "BGPSession", "BGPWire", "OriginValidation", "RouteFiles",
+                "RouteTable", "Addressing", nio, posix, embedded, logging,
             ]),
         .testTarget(
             name: "DNSFrontTests",
@@ -144,7 +144,7 @@ let package = Package(
             name: "ConfigurationTests",
             dependencies: [
                 "Configuration", "Choice", "RouteTable", "DNSWire", "DNSFront", "BGPSpeaker",
-                "BGPSession", "Console", "Addressing", nio,
+                "BGPSession", "OriginValidation", "Console", "Addressing", nio,
             ]),
     ]
 )

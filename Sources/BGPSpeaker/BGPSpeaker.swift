@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BGPSession
-import BGPWire
+public import BGPWire
 public import Logging
 public import NIOCore
 public import RouteTable
@@ -31,21 +31,42 @@ public final class BGPSpeaker: Sendable {
     ///   - settings: Listeners and peers.
     ///   - group: One of its loops carries all sessions.
     ///   - owner: The table. Feeds are defined there by the caller, before they are applied here.
+    ///   - validator: Judges the routes' origins.
     ///   - logger: Gets a line for each session that comes or goes, and for what is malformed.
-    ///   - onFeedState: Called on the event loop when routes of a feed begin or cease to be had.
+    ///   - listener: Hears, on the event loop, what becomes of feeds.
     ///   - now: Unix seconds, for reports.
     public init(
-        settings: SpeakerSettings, group: any EventLoopGroup, owner: TableOwner, logger: Logger,
-        onFeedState: @escaping @Sendable (FeedID, FeedLiveness) -> Void = { _, _ in },
+        settings: SpeakerSettings, group: any EventLoopGroup, owner: TableOwner,
+        validator: OriginValidator = OriginValidator(), logger: Logger,
+        listener: any SpeakerListener,
         now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
     ) {
         let loop = group.next()
         self.loop = loop
         self.core = .makeBoxSendingValue(
             SpeakerCore(
-                settings: settings, loop: loop, owner: owner, logger: logger, now: now,
-                onFeedState: onFeedState),
+                settings: settings, loop: loop, owner: owner, validator: validator,
+                logger: logger, now: now, listener: listener),
             eventLoop: loop)
+    }
+
+    /// The same for who wants to know of nothing but whether routes are to be had: `onFeedState` is
+    /// called on the event loop.
+    public convenience init(
+        settings: SpeakerSettings, group: any EventLoopGroup, owner: TableOwner, logger: Logger,
+        onFeedState: @escaping @Sendable (FeedID, FeedLiveness) -> Void = { _, _ in },
+        now: @escaping @Sendable () -> Int64 = { TableOwner.systemTime() }
+    ) {
+        self.init(
+            settings: settings, group: group, owner: owner, logger: logger,
+            listener: LivenessListener(body: onFeedState), now: now)
+    }
+
+    private struct LivenessListener: SpeakerListener {
+        let body: @Sendable (FeedID, FeedLiveness) -> Void
+        func feed(_ feed: FeedID, became liveness: FeedLiveness) { self.body(feed, liveness) }
+        func appeared(_: FeedDefinition, _: PeerSettings) {}
+        func disappeared(_: FeedID, name: String) {}
     }
 
     /// Binds the listeners: before privileges are dropped. Who calls waits until ``run()``.
@@ -57,12 +78,17 @@ public final class BGPSpeaker: Sendable {
         let core = self.core
         let wanted = try await self.loop.submit { core.value.settings.listen }.get()
         if let error = try await self.listen(on: wanted).first { throw error }
-        return try await self.loop.submit { core.value.listenerAddresses }.get()
+        return try await self.loop.submit { core.value.listeners.localAddresses }.get()
     }
 
     private func listen(on addresses: [ListenAddress]) async throws -> [BindError] {
         let core = self.core
-        return try await self.loop.flatSubmit { core.value.listen(on: addresses) }.get()
+        let errors = try await self.loop.flatSubmit {
+            core.value.settings.listen = addresses
+            return core.value.listeners.listen(on: addresses)
+        }.get()
+        try await self.loop.submit { core.value.tellOfKeys() }.get()
+        return errors
     }
 
     /// A listener that can't be had.
@@ -112,7 +138,7 @@ public final class BGPSpeaker: Sendable {
     public func apply(_ settings: SpeakerSettings) async -> [String] {
         let core = self.core
         do {
-            let report = try await self.loop.submit { core.value.apply(settings.peers) }.get()
+            let report = try await self.loop.submit { core.value.apply(settings) }.get()
             return report + (try await self.listen(on: settings.listen)).map(\.description)
         } catch {
             return ["the speaker is gone: \(error)"]
@@ -131,6 +157,12 @@ public final class BGPSpeaker: Sendable {
         try? await self.loop.submit { core.value.restored(feeds, isGood: isGood) }.get()
     }
 
+    /// Hands all that has come on to the table.
+    public func flush() async {
+        let core = self.core
+        try? await self.loop.submit { core.value.flush() }.get()
+    }
+
     /// All peers, in the order of the configuration.
     public func status() async -> [PeerStatus] {
         let core = self.core
@@ -143,12 +175,53 @@ public final class BGPSpeaker: Sendable {
         return (try? await self.loop.submit { core.value.strangers }.get()) ?? 0
     }
 
+    // MARK: Orders
+
     /// Resets a session: Cease/Administrative Reset, with a sentence for the peer's log. The
-    /// routes stay, stale, until they come again.
-    public func clear(_ feed: FeedID, message: String? = nil) async {
+    /// routes stay, stale, until they come again. One that a limit keeps down begins again.
+    ///
+    /// In all orders a range's feed means all of its neighbours.
+    @discardableResult
+    public func clear(_ feed: FeedID, message: String? = nil) async -> SessionOrder {
+        await self.order { $0.clear(feed, .cease(.administrativeReset, message: message)) }
+    }
+
+    /// Asks the peer for its routes again (RFC 2918), without the loss of the session.
+    public func refresh(_ feed: FeedID, _ families: FamilySet = .both) async -> SessionOrder {
+        await self.order { $0.refresh(feed, families) }
+    }
+
+    /// Ends a session with Cease/Administrative Shutdown and a sentence for the peer's log
+    /// (RFC 9003), lets the routes go, and keeps it down until ``resume(_:)``: over changes of
+    /// the configuration, not over a restart.
+    public func shutDown(_ feed: FeedID, message: String? = nil) async -> SessionOrder {
+        await self.order { $0.shutDown(feed, message: message) }
+    }
+
+    /// Lets a session begin that was shut down, or that a limit keeps down.
+    public func resume(_ feed: FeedID) async -> SessionOrder {
+        await self.order { $0.resume(feed) }
+    }
+
+    private func order(
+        _ body: @escaping @Sendable (SpeakerCore) -> SessionOrder
+    ) async -> SessionOrder {
         let core = self.core
-        _ = try? await self.loop.submit {
-            core.value.clear(feed, .cease(.administrativeReset, message: message))
-        }.get()
+        return (try? await self.loop.submit { body(core.value) }.get()) ?? .noSuchPeer
+    }
+
+    // MARK: Taps
+
+    /// Shows a feed's messages to a tap from now on; for a range's feed those of all of its
+    /// neighbours.
+    public func attach(_ tap: any SessionTap, to feed: FeedID) async {
+        let core = self.core
+        try? await self.loop.submit { core.value.taps.attach(tap, to: feed) }.get()
+    }
+
+    /// Shows a tap nothing more, of any feed.
+    public func detach(_ tap: any SessionTap) async {
+        let core = self.core
+        try? await self.loop.submit { core.value.taps.detach(tap) }.get()
     }
 }

@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import BGPSession
 import BGPWire
 import NIOCore
@@ -28,6 +29,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// What has come of a message that is not complete.
     private var buffer: ByteBuffer?
     private var isReadWanted = false
+    /// Messages of this turn of the loop.
+    private var messages = 0
     /// Nothing that comes from now on is looked at.
     private var isEnding = false
 
@@ -50,6 +53,19 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// The core has found whose connection this is.
     func adopt(by peer: Peer) { self.peer = peer }
+
+    // MARK: Report
+
+    var options: SocketOptions? { self.channel.flatMap { SocketOptions(accepted: $0) } }
+    var localAddress: IPAddress? { IPAddress(self.channel?.localAddress) }
+    var localEnd: String? { Self.text(self.channel?.localAddress) }
+    var remoteEnd: String? { Self.text(self.channel?.remoteAddress) }
+    var bufferedBytes: Int { self.buffer?.readableBytes ?? 0 }
+
+    private static func text(_ address: SocketAddress?) -> String? {
+        guard let end = IPAddress(address), let port = address?.port else { return nil }
+        return ListenAddress(address: end, port: UInt16(clamping: port)).description
+    }
 
     // MARK: Reading
 
@@ -84,7 +100,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 else { break }
                 let body = bytes.extracting(
                     position + MessageFrame.headerLength..<position + frame.length)
+                peer.show(bytes.extracting(position..<position + frame.length), .received)
                 position += frame.length
+                self.messages += 1
                 try peer.received(frame.type, body, on: self.slot)
             } catch {
                 peer.handle(.malformed(self.slot, error))
@@ -95,8 +113,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
+        let messages = self.messages
+        self.messages = 0
         guard !self.isEnding, let peer = self.peer else { return }
-        peer.readCompleted(on: self.slot)
+        peer.readCompleted(on: self.slot, messages: messages)
     }
 
     /// Reading waits while the table is behind.
@@ -118,8 +138,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func send(_ message: OutgoingMessage) {
         guard let channel = self.channel, let context = self.context else { return }
+        let bytes = message.encoded()
+        self.peer?.show(bytes.span.bytes, .sent)
         context.writeAndFlush(
-            self.wrapOutboundOut(channel.allocator.buffer(bytes: message.encoded()))
+            self.wrapOutboundOut(channel.allocator.buffer(bytes: bytes))
         ).assumeIsolated().whenSuccess { [weak self] in
             guard let self, !self.isEnding else { return }
             self.peer?.flushed(self)

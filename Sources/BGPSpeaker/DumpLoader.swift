@@ -47,6 +47,8 @@ public struct DumpLoader: Sendable {
         public var passedBy = 0
         /// Where the file is damaged, if that was allowed for.
         public var damage: MRTError?
+        /// The lines of a text that couldn't be read, if that was allowed for.
+        public var badLines: BadLines?
     }
 
     public let path: String
@@ -54,6 +56,8 @@ public struct DumpLoader: Sendable {
     public var damage = Damage.refuse
     /// What is kept of each feed's attributes; ``KeptAttributes/path`` of those not named.
     public var kept: [FeedID: KeptAttributes] = [:]
+    /// Called now and then with how much of the file has been read, from 0 to 1.
+    public var progress: (@Sendable (Double) -> Void)?
 
     public init(
         path: String, feeds: [(id: FeedID, peer: PeerSelector)], damage: Damage = .refuse
@@ -108,6 +112,7 @@ private struct DumpPass {
     private let tableDump: DecodeContext
     private let tableDumpV2: DecodeContext
     private let keepsCommunities: Bool
+    private let progress: (@Sendable (Double) -> Void)?
     private var peers: LoadingPeers
     /// Nil where the file is only checked.
     private var feeds: [LoadingFeed]
@@ -119,6 +124,7 @@ private struct DumpPass {
 
     init(_ loader: DumpLoader, owner: TableOwner?) {
         self.path = loader.path
+        self.progress = loader.progress
         self.keepsGoodPart = loader.damage == .keepGoodPart
         self.keepsCommunities = loader.kept.values.contains(.communities)
         func context(_ form: DecodeContext, _ keeps: Bool) -> DecodeContext {
@@ -141,7 +147,11 @@ private struct DumpPass {
     mutating func run() throws {
         var reader = try MRTReader(path: self.path)
         do {
-            while try reader.next({ try self.read($0, $1) }) {}
+            while try reader.next({ try self.read($0, $1) }) {
+                if reader.recordNumber & 0xfff == 0, let progress, let done = reader.progress {
+                    progress(done)
+                }
+            }
         } catch let error as MRTError where self.keepsGoodPart {
             self.report.damage = error
         }

@@ -7,146 +7,140 @@ import BGPWire
 import NIOCore
 import RouteTable
 
-/// One peer's side of the table: batches, the first transfer, and what becomes of the routes
-/// when the session goes.
+/// One peer's side of the table: carries out what ``FeedLife`` decides, and gathers routes.
 ///
 /// All of it stays on the speaker's event loop.
 final class FeedLink {
     var settings: PeerSettings {
-        didSet { self.sink.kept = self.settings.kept }
+        didSet {
+            self.sink.kept = self.settings.kept
+            self.life.staleTime = self.settings.staleTime
+            self.life.quietTime = self.settings.quietTime
+            self.census.limits = self.settings.limits
+        }
     }
     private unowned let core: SpeakerCore
     private var sink: UpdateSink
-    private var transfer: TransferProgress?
-    private var began = NIODeadline.now()
-    private var transferTimer: Scheduled<Void>?
-    private var staleTimer: Scheduled<Void>?
-    /// When what is stale goes, unless it has come again whole: set by the first loss, and kept
-    /// while sessions come and go that end before their transfer does.
-    private var staleDeadline: NIODeadline?
-    /// The peer's restart time, where graceful restart was agreed (RFC 4724).
-    private var restartTime: Duration?
-    private(set) var liveness = FeedLiveness.lost
+    private(set) var life: FeedLife
+    private var census: PrefixCensus
+    private var timers: [FeedLife.Timer: Scheduled<Void>] = [:]
     /// UPDATEs have come since the last flush.
     private(set) var hasNews = false
+    /// Called with what a count of prefixes has shown.
+    var onCensus: ((PrefixCensus.Finding) -> Void)?
 
+    var liveness: FeedLiveness { self.life.liveness }
     var announced: Int { self.sink.announced }
     var withdrawn: Int { self.sink.withdrawn }
-    var isComplete: Bool { self.transfer?.isComplete ?? false }
-    var endOfRIBFamilies: FamilySet { self.transfer?.ended ?? [] }
+    /// Of this session.
+    var reflected: Int { self.sink.reflected }
 
     init(settings: PeerSettings, core: SpeakerCore) {
         self.settings = settings
         self.core = core
         self.sink = UpdateSink(feed: settings.feed, keeping: settings.kept)
+        self.life = FeedLife(staleTime: settings.staleTime, quietTime: settings.quietTime)
+        self.census = PrefixCensus(limits: settings.limits)
     }
+
+    // MARK: Life
 
     /// The table has routes from before the start: they are stale until a session comes, and go
     /// when none does in time.
-    func restored() {
-        guard self.liveness == .lost, self.transfer == nil else { return }
-        self.become(.stale)
-        self.expireLater(after: self.settings.staleTime)
-    }
+    func restored() { self.handle(.restored) }
 
     /// What was restored turned out bad, and has gone.
-    func unrestored() {
-        if self.transfer == nil, self.liveness == .stale { self.flushFeed() }
-    }
-
-    // MARK: The session
+    func unrestored() { self.handle(.unrestored) }
 
     func up(_ negotiation: Negotiation) {
-        self.staleTimer?.cancel()
-        self.staleTimer = nil
-        self.restartTime = negotiation.gracefulRestart.map { .seconds($0.restartSeconds) }
-        self.began = self.core.loop.now
-        self.transfer = TransferProgress(
-            families: negotiation.context.families,
-            sendsEndOfRIB: negotiation.exchangesEndOfRIB, quietTime: self.settings.quietTime)
-        self.submit(.feedUp(self.settings.feed))
-        if self.liveness == .stale { self.become(.live) }
-        self.lookLater()
+        self.census.begin()
+        self.sink.reflected = 0
+        self.handle(
+            .up(
+                FeedLife.Terms(
+                    negotiation, longest: self.settings.options.longLivedStaleTime)))
     }
 
     func down(_ end: SessionEnd) {
-        self.submitBatch()
         self.hasNews = false
-        self.transfer = nil
-        self.transferTimer?.cancel()
-        self.transferTimer = nil
-        self.submit(.feedDown(self.settings.feed))
-        if Self.isHard(end) {
-            self.flushFeed()
-            return
-        }
-        // What never came whole was never shown: there is nothing to be stale.
-        if self.liveness != .lost { self.become(.stale) }
-        self.expireLater(after: self.restartTime ?? self.settings.staleTime)
+        self.handle(.down(FeedLife.Loss(end)))
     }
 
-    /// Stale routes go after a time, counted from when they first lost their session.
-    private func expireLater(after time: Duration) {
-        let now = self.core.loop.now
-        let deadline = self.staleDeadline ?? now + time.timeAmount
-        self.staleDeadline = deadline
-        guard deadline > now else {
-            self.flushFeed()
-            return
-        }
-        self.staleTimer = self.core.loop.assumeIsolated().scheduleTask(deadline: deadline) {
-            [weak self] in self?.flushFeed()
-        }
-    }
+    func endOfRIB(_ family: AddressFamily) { self.handle(.endOfRIB(family)) }
 
-    /// Whether the routes are not to outlive the session: a Hard Reset (RFC 8538), a shutdown by
-    /// our own operator, or the feed's end.
-    private static func isHard(_ end: SessionEnd) -> Bool {
-        func has(_ notification: Notification, _ subcodes: [Notification.CeaseSubcode]) -> Bool {
-            notification.code == .cease
-                && subcodes.contains { $0.rawValue == notification.subcode }
-        }
-        return switch end {
-        case .received(let notification): has(notification, [.hardReset])
-        case .stopped(let notification):
-            has(notification, [.hardReset, .administrativeShutdown, .peerDeconfigured])
-        case .sent, .connectionLost, .connectFailed, .replaced: false
-        }
-    }
+    func refreshBegan(_ family: AddressFamily) { self.handle(.refreshBegan(family)) }
+
+    func refreshEnded(_ family: AddressFamily) { self.handle(.refreshEnded(family)) }
+
+    /// The routes go, whether the session is there or not.
+    func flushRoutes() { self.handle(.flush) }
 
     /// The peer is taken out of the configuration.
     func remove() {
-        self.transferTimer?.cancel()
-        if self.liveness != .lost || self.staleTimer != nil { self.flushFeed() }
+        self.handle(.flush)
+        for timer in self.timers.values { timer.cancel() }
+        self.timers.removeAll()
     }
 
-    private func flushFeed() {
-        self.staleTimer?.cancel()
-        self.staleTimer = nil
-        self.staleDeadline = nil
-        self.submit(.feedFlush(self.settings.feed))
-        self.become(.lost)
+    /// Seconds until what is stale goes; nil where nothing is.
+    var secondsUntilFlush: Int? {
+        self.life.deadline.map { max(0, Int(($0 - self.time).components.seconds)) }
     }
 
-    private func become(_ liveness: FeedLiveness) {
-        guard liveness != self.liveness else { return }
-        self.liveness = liveness
-        self.core.onFeedState(self.settings.feed, liveness)
+    private var time: Duration { .nanoseconds(self.core.loop.now.uptimeNanoseconds) }
+
+    private func handle(_ event: FeedLife.Event) {
+        // What came before the event comes before its consequences.
+        if event != .news { self.submitBatch() }
+        for step in self.life.handle(event, at: self.time) { self.carryOut(step) }
+    }
+
+    private func carryOut(_ step: FeedLife.Step) {
+        let feed = self.settings.feed
+        switch step {
+        case .feedUp: self.submit(.feedUp(feed))
+        case .feedComplete: self.submit(.feedComplete(feed))
+        case .feedDown: self.submit(.feedDown(feed))
+        case .feedFlush: self.submit(.feedFlush(feed))
+        // The table sweeps all families at once.
+        case .familyComplete, .refreshBegan, .refreshEnded, .longLivedStale, .staleExpired: break
+        case .startTimer(let timer, let time): self.start(timer, at: time)
+        case .stopTimer(let timer): self.timers.removeValue(forKey: timer)?.cancel()
+        case .become(let liveness): self.core.feed(feed, became: liveness)
+        }
+    }
+
+    private func start(_ timer: FeedLife.Timer, at time: Duration) {
+        self.timers[timer]?.cancel()
+        let deadline = NIODeadline.uptimeNanoseconds(0) + time.timeAmount
+        self.timers[timer] = self.core.loop.assumeIsolated().scheduleTask(deadline: deadline) {
+            [weak self] in
+            guard let self else { return }
+            self.timers[timer] = nil
+            self.handle(.expired(timer))
+        }
     }
 
     // MARK: Routes
 
     func add(_ update: UpdateDecoding, body: RawSpan, context: DecodeContext) {
         self.hasNews = true
+        let before = self.sink.announcedByFamily
         self.sink.add(update, body: body, context: context)
+        if self.census.limits != nil {
+            let after = self.sink.announcedByFamily
+            self.census.announced(after.ipv4 - before.ipv4, .ipv4)
+            self.census.announced(after.ipv6 - before.ipv6, .ipv6)
+        }
         if self.sink.isFull { self.submitBatch() }
     }
 
     /// Hands on what has been gathered.
     func flush() {
         self.hasNews = false
-        self.transfer?.update(at: self.elapsed)
         self.submitBatch()
+        self.handle(.news)
+        if self.census.wantsCount() { self.countPrefixes() }
     }
 
     private func submitBatch() {
@@ -157,36 +151,49 @@ final class FeedLink {
         self.core.submit(command, for: self.settings.feed)
     }
 
-    // MARK: The first transfer
-
-    private var elapsed: Duration {
-        .nanoseconds((self.core.loop.now - self.began).nanoseconds)
-    }
-
-    func endOfRIB(_ family: AddressFamily) {
-        if self.transfer?.endOfRIB(family) == true { self.completed() }
-    }
-
-    private func completed() {
-        self.transferTimer?.cancel()
-        self.transferTimer = nil
-        self.staleDeadline = nil
-        self.submitBatch()
-        self.submit(.feedComplete(self.settings.feed))
-        self.become(.live)
-    }
-
-    private func lookLater() {
-        guard let look = self.transfer?.nextLook else { return }
-        self.transferTimer = self.core.loop.assumeIsolated().scheduleTask(
-            deadline: self.began + look.timeAmount
-        ) { [weak self] in
+    private func countPrefixes() {
+        self.core.countPrefixes(of: self.settings.feed) { [weak self] counts in
             guard let self else { return }
-            if self.transfer?.look(at: self.elapsed) == true {
-                self.completed()
-            } else {
-                self.lookLater()
+            guard let counts, self.life.transfer != nil else {
+                self.census.abandonCount()
+                return
             }
+            for finding in self.census.counted(ipv4: counts.ipv4, ipv6: counts.ipv6) {
+                self.onCensus?(finding)
+            }
+        }
+    }
+}
+
+extension FeedLife.Terms {
+    /// What both said; `longest` is the most that an operator lets stale routes live beyond the
+    /// restart time.
+    init(_ negotiation: Negotiation, longest: Duration?) {
+        self.init(
+            families: negotiation.context.families,
+            sendsEndOfRIB: negotiation.exchangesEndOfRIB,
+            restartTime: negotiation.gracefulRestart.map { .seconds($0.restartSeconds) },
+            coversNotifications: negotiation.survivesNotifications)
+        for entry in negotiation.longLived {
+            self.longLived[entry.family] = min(.seconds(entry.staleSeconds), longest ?? .zero)
+        }
+    }
+}
+
+extension FeedLife.Loss {
+    /// What an end means for the routes: a Hard Reset (RFC 8538), a shutdown by our own operator
+    /// and the feed's end leave none.
+    init(_ end: SessionEnd) {
+        switch end {
+        case .received(let notification): self = notification.isHardReset ? .hard : .notified
+        case .stopped(let notification):
+            let cause = notification.cause
+            let isFinal = [
+                Notification.CeaseSubcode.administrativeShutdown, .peerDeconfigured,
+            ].contains { cause.code == .cease && cause.subcode == $0.rawValue }
+            self = isFinal || notification.isHardReset ? .hard : .notified
+        case .sent: self = .notified
+        case .connectionLost, .connectFailed, .replaced: self = .silent
         }
     }
 }

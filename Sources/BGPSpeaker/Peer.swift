@@ -14,38 +14,48 @@ import RouteTable
 final class Peer {
     private(set) var settings: PeerSettings
     unowned let core: SpeakerCore
-    private var machine: SessionMachine
+    /// The feed of the range that it is one of.
+    let range: FeedID?
+    private(set) var machine: SessionMachine
     private var connections: [ConnectionSlot: ConnectionHandler] = [:]
     /// An accepted connection, while the machine decides about it.
     private var candidate: ConnectionHandler?
     /// Counts dials, so that the outcome of one that was abandoned is known for what it is.
     private var dialNumber = 0
-    private lazy var timers = TimerTable(loop: self.core.loop) { [unowned self] in
+    private(set) lazy var timers = TimerTable(loop: self.core.loop) { [unowned self] in
         self.expired($0)
     }
     private(set) var feed: FeedLink
-    private(set) var journal: PeerJournal
-    private var limiter = ComplaintLimiter()
+    var journal: PeerJournal
+    var limiter = ComplaintLimiter()
+    /// Why it is kept from having a session.
+    private(set) var suspension: PeerSuspension?
     /// Events that came of an action: they wait until all actions of the one before are done.
     private var events: [SessionEvent] = []
     private var isHandling = false
     /// Of the established session, and how its UPDATEs are read.
-    private var establishedSlot: ConnectionSlot?
-    private var context: DecodeContext?
+    private(set) var establishedSlot: ConnectionSlot?
+    var context: DecodeContext?
     /// Reading waits for the table.
     private(set) var isPaused = false
 
     /// A peer in Idle; `feed` is what a predecessor left of the same neighbour's.
-    init(settings: PeerSettings, core: SpeakerCore, seed: UInt64, feed: FeedLink? = nil) {
+    init(
+        settings: PeerSettings, core: SpeakerCore, seed: UInt64, range: FeedID? = nil,
+        predecessor: Peer? = nil
+    ) {
         self.settings = settings
         self.core = core
+        self.range = range
         self.machine = SessionMachine(settings: settings.session, seed: seed)
-        self.feed = feed ?? FeedLink(settings: settings, core: core)
+        self.feed = predecessor?.feed ?? FeedLink(settings: settings, core: core)
+        self.journal = predecessor?.journal ?? PeerJournal(now: core.now())
+        self.suspension = predecessor?.suspension
         self.feed.settings = settings
-        self.journal = PeerJournal(now: core.now())
+        self.feed.onCensus = { [unowned self] in self.counted($0) }
     }
 
-    private var logger: Logger {
+    var logger: Logger {
         var logger = self.core.logger
         logger[metadataKey: "peer"] = "\(self.settings.name)"
         logger[metadataKey: "address"] = "\(self.settings.peerAddress)"
@@ -54,18 +64,19 @@ final class Peer {
 
     // MARK: Beginning and ending
 
-    func start() { self.handle(.start) }
+    /// Begins, unless an operator has shut it down or a limit keeps it from it.
+    func start() {
+        if self.suspension == nil { self.handle(.start) }
+    }
 
     /// Ends the session, if any, with a NOTIFICATION, and dials and accepts no more.
     func stop(_ notification: Notification) { self.handle(.stop(notification)) }
 
-    /// Ends it for good.
-    ///
-    /// - Returns: The feed's side, whose routes are still in the table.
-    func retire(_ notification: Notification) -> FeedLink {
+    /// Ends it for good. Its feed's routes are still in the table.
+    func retire(_ notification: Notification) {
         self.stop(notification)
         self.timers.stopAll()
-        return self.feed
+        self.feed.onCensus = nil
     }
 
     /// Takes settings that the session can go on under.
@@ -73,10 +84,51 @@ final class Peer {
         guard settings.canContinue(from: self.settings),
             let actions = self.machine.adjust(to: settings.session)
         else { return false }
+        let hasNewKey = settings.authentication != self.settings.authentication
         self.settings = settings
         self.feed.settings = settings
+        if hasNewKey { self.connections.values.forEach { self.changeKey(of: $0) } }
         for action in actions { self.perform(action) }
         return true
+    }
+
+    /// Segments are signed by another key from now on; the peer has the session's hold time to do
+    /// likewise.
+    private func changeKey(of handler: ConnectionHandler) {
+        guard let authentication = self.settings.authentication else { return }
+        do throws(SocketKeyError) {
+            try handler.options?.set(
+                authentication, for: IPPrefix(host: self.settings.peerAddress),
+                isConnection: true)
+        } catch {
+            self.logger.error("the key was not changed", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    // MARK: What an operator or a limit says
+
+    /// Keeps it down until ``resume()``.
+    func suspend(_ suspension: PeerSuspension, _ notification: Notification) {
+        self.suspension = suspension
+        switch suspension {
+        case .shutDown: self.handle(.stop(notification))
+        case .limit(_, let restartAfter):
+            self.handle(.suspend(notification, restartAfter: restartAfter))
+        }
+        // A session there wasn't: its routes are not to be had either.
+        if case .shutDown = suspension, self.feed.liveness != .lost { self.feed.flushRoutes() }
+    }
+
+    func resume() {
+        self.suspension = nil
+        if self.core.isRunning { self.handle(.start) }
+    }
+
+    /// Ends the session, and begins anew: also one that a limit keeps down.
+    func clear(_ notification: Notification) {
+        if case .shutDown? = self.suspension { return }
+        self.stop(notification)
+        self.resume()
     }
 
     // MARK: Events
@@ -112,6 +164,7 @@ final class Peer {
         let actions = self.machine.handle(event)
         for action in actions { self.perform(action) }
         let state = self.machine.state
+        if case .limit? = self.suspension, state > .idle { self.suspension = nil }
         guard state != before else { return }
         let reason = self.journal.note(state, actions: actions, now: self.core.now())
         let level: Logger.Level =
@@ -119,6 +172,10 @@ final class Peer {
         self.logger.log(
             level: level, "session is \(state.rawValue)",
             metadata: reason.map { ["reason": "\($0)"] } ?? [:])
+        for tap in self.taps {
+            tap.changed(from: before, to: state, reason: reason, of: self.tapped)
+        }
+        self.core.changed(self)
     }
 
     private func expired(_ timer: SessionTimer) {
@@ -140,15 +197,9 @@ final class Peer {
             guard let candidate = self.candidate else { return }
             self.connections[.incoming] = candidate
             self.candidate = nil
-        case .refuse(let notification):
-            guard let candidate = self.candidate else { return }
-            self.logger.debug(
-                "connection refused", metadata: ["notification": "\(notification)"])
-            candidate.send(.notification(notification))
-            candidate.end()
-            self.candidate = nil
+        case .refuse(let notification): self.refuse(notification)
         case .send(let slot, let message):
-            self.journal.counters.messagesOut += 1
+            self.journal.counters.sent[message.type] += 1
             self.connections[slot]?.send(message)
         case .close(let slot): self.connections.removeValue(forKey: slot)?.end()
         case .startTimer(let timer, let duration): self.timers.start(timer, duration)
@@ -163,13 +214,26 @@ final class Peer {
         case .refreshRequested(let refresh):
             // We have no routes to send again.
             self.logger.debug(
-                "route refresh", metadata: ["subtype": "\(refresh.subtype.rawValue)"])
-        case .refreshBegan(let family):
-            self.logger.debug("refresh begins", metadata: ["family": "\(family)"])
+                "the peer asks for our routes again",
+                metadata: ["subtype": "\(refresh.subtype.rawValue)"])
+        case .refreshBegan(let family): self.feed.refreshBegan(family)
         case .refreshEnded(let family, let isOverdue):
-            self.logger.debug(
-                "refresh is over", metadata: ["family": "\(family)", "overdue": "\(isOverdue)"])
+            if isOverdue {
+                self.logger.warning(
+                    "a route refresh has taken too long: what did not come again is gone",
+                    metadata: ["family": "\(family)"])
+            }
+            self.feed.refreshEnded(family)
         }
+    }
+
+    private func refuse(_ notification: Notification) {
+        guard let candidate = self.candidate else { return }
+        self.candidate = nil
+        self.journal.counters.refused += 1
+        self.logger.debug("connection refused", metadata: ["notification": "\(notification)"])
+        candidate.send(.notification(notification))
+        candidate.end()
     }
 
     private func dial() {
@@ -184,7 +248,8 @@ final class Peer {
             case .success(let handler):
                 self.connections[.outgoing] = handler
                 self.handle(.connected)
-            case .failure(let error): self.handle(.connectFailed(error.inWords))
+            case .failure(let error):
+                self.handle(.connectFailed(self.settings.words(dialling: error)))
             }
         }
     }
@@ -220,61 +285,7 @@ final class Peer {
         self.logger.warning("session down", metadata: ["reason": "\(end)"])
     }
 
-    // MARK: Messages
-
-    func extendedMessages(on slot: ConnectionSlot) -> Bool {
-        self.establishedSlot == slot && self.context?.extendedMessages == true
-    }
-
-    /// One message, its header taken off.
-    func received(
-        _ type: MessageType, _ body: RawSpan, on slot: ConnectionSlot
-    ) throws(Notification) {
-        self.journal.counters.messagesIn += 1
-        switch type {
-        case .update:
-            guard let context = self.context, self.establishedSlot == slot else {
-                self.handle(.received(slot, .update))
-                return
-            }
-            try self.received(update: body, context)
-        case .keepalive: self.handle(.received(slot, .keepalive))
-        case .open: self.handle(.received(slot, .open(try OpenMessage(body: body))))
-        case .notification:
-            // Its length was checked with the frame.
-            guard let notification = Notification(body: body) else { return }
-            self.handle(.received(slot, .notification(notification)))
-        case .routeRefresh:
-            self.handle(.received(slot, .routeRefresh(try RouteRefreshMessage(body: body))))
-        }
-    }
-
-    private func received(
-        update body: RawSpan, _ context: DecodeContext
-    ) throws(Notification) {
-        self.journal.counters.updatesIn += 1
-        let update = UpdateDecoding.decode(body, context: context)
-        if update.disposition != .accept || update.attributes.complaintCount > 0 {
-            self.complain(update)
-        }
-        if case .resetSession(let notification) = update.disposition { throw notification }
-        self.feed.add(update, body: body, context: context)
-        if let family = update.endOfRIB { self.endOfRIB(family) }
-    }
-
-    private func endOfRIB(_ family: AddressFamily) {
-        self.logger.info("End-of-RIB", metadata: ["family": "\(family)"])
-        self.feed.endOfRIB(family)
-    }
-
-    /// Once for all that came in one turn of the loop.
-    func readCompleted(on slot: ConnectionSlot) {
-        guard self.establishedSlot == slot else { return }
-        if self.feed.hasNews {
-            self.feed.flush()
-            self.handle(.received(slot, .update))
-        }
-    }
+    // MARK: Reading
 
     /// The table has enough to do: nothing is read until it has caught up.
     func pause() {
@@ -288,43 +299,22 @@ final class Peer {
         }
     }
 
-    private func complain(_ update: UpdateDecoding) {
-        switch update.disposition {
-        case .accept: break
-        case .discardAttribute: self.journal.counters.attributesDiscarded += 1
-        case .ineligible: self.journal.counters.leaked += 1
-        case .treatAsWithdraw: self.journal.counters.treatedAsWithdrawn += 1
-        case .resetSession: break
-        }
-        // Attributes that are merely not expected are counted; errors are told.
-        guard
-            let complaint = update.attributes.complaints.first(where: {
-                $0.problem != .notExpectedHere
-            }), let suppressed = self.limiter.admit(at: self.core.now())
-        else { return }
-        self.logger.warning(
-            "malformed attribute: \(complaint)",
-            metadata: [
-                "attribute": "\(complaint.type)", "bytes": "\(complaint.hexadecimal)",
-                "disposition": "\(update.disposition)",
-                "complaints": "\(update.attributes.complaintCount)",
-                "suppressed": "\(suppressed)",
-            ])
+    /// The connection that counts: of the established session, else any.
+    var connection: ConnectionHandler? {
+        self.establishedSlot.flatMap { self.connections[$0] } ?? self.connections.values.first
     }
 
-    // MARK: Report
-
-    var status: PeerStatus {
-        var counters = self.journal.counters
-        counters.announced = self.feed.announced
-        counters.withdrawn = self.feed.withdrawn
-        return PeerStatus(
-            name: self.settings.name, feed: self.settings.feed,
-            peerAddress: self.settings.peerAddress, peerAS: self.settings.peerAS,
-            localAS: self.settings.localAS, state: self.machine.state,
-            since: self.journal.since, liveness: self.feed.liveness, counters: counters,
-            lastError: self.journal.lastError, lastErrorTime: self.journal.lastErrorTime,
-            negotiation: self.machine.negotiation, endOfRIB: self.feed.endOfRIBFamilies,
-            isComplete: self.feed.isComplete, history: self.journal.history)
+    /// Nothing of it is under way, and nothing of it is left in the table.
+    var isGone: Bool {
+        self.connections.isEmpty && self.candidate == nil && self.suspension == nil
+            && self.machine.state == .active && self.feed.liveness == .lost
     }
+}
+
+/// Why a peer is kept from having a session.
+public enum PeerSuspension: Sendable, Hashable {
+    /// An operator's word, with what the peer was told.
+    case shutDown(message: String?)
+    /// Too many prefixes of a family: in words; until an operator clears it, or so long.
+    case limit(String, restartAfter: Duration?)
 }

@@ -8,6 +8,7 @@ struct PeerJournal {
     static let length = 10
 
     var counters = PeerCounters()
+    var rate = MessageRate()
     /// Of the present state, Unix seconds.
     private(set) var since: Int64
     private(set) var lastError: String?

@@ -16,29 +16,6 @@ public enum FeedLiveness: String, Sendable, Hashable {
     case lost
 }
 
-/// Counts of one peer, since the speaker knows it.
-public struct PeerCounters: Sendable, Hashable {
-    public var messagesIn = 0
-    public var messagesOut = 0
-    public var updatesIn = 0
-    public var announced = 0
-    public var withdrawn = 0
-    /// Sessions that came to be established.
-    public var established = 0
-    /// UPDATEs with at least one attribute left out (RFC 7606).
-    public var attributesDiscarded = 0
-    /// UPDATEs whose routes have leaked (RFC 9234).
-    public var leaked = 0
-    /// UPDATEs whose routes were taken for withdrawn (RFC 7606).
-    public var treatedAsWithdrawn = 0
-    /// Sessions that ended for an error of the peer's.
-    public var resets = 0
-    /// Times that reading waited for the table.
-    public var pauses = 0
-
-    public init() {}
-}
-
 /// What `show` tells of a peer.
 public struct PeerStatus: Sendable, Hashable {
     public struct Change: Sendable, Hashable {
@@ -48,25 +25,58 @@ public struct PeerStatus: Sendable, Hashable {
         public var reason: String?
     }
 
-    public var name: String
-    public var feed: FeedID
-    public var peerAddress: IPAddress
-    public var peerAS: ASNumber
-    public var localAS: ASNumber
+    /// A timer that runs, and the seconds that it has left.
+    public struct RunningTimer: Sendable, Hashable {
+        public var name: String
+        public var seconds: Double
+    }
+
+    public var settings: PeerSettings
+    /// The range that it is one of, by its feed's name.
+    public var range: String?
     public var state: SessionState
     /// Unix seconds.
     public var since: Int64
     public var liveness: FeedLiveness
+    /// Why it has no session and is not to have one.
+    public var suspension: PeerSuspension?
     public var counters: PeerCounters
+    /// Messages a second, of the last ten seconds.
+    public var messageRate: Double
     /// In words, of the last session or try that ended, and when.
     public var lastError: String?
     public var lastErrorTime: Int64?
     /// Of the established session.
     public var negotiation: Negotiation?
+    /// What we offer, or offered in this session.
+    public var offered: Capabilities
     /// Families whose End-of-RIB has come in this session.
     public var endOfRIB: FamilySet
+    /// Families that the peer is sending again.
+    public var refreshing: FamilySet
     /// The first transfer of this session is over.
     public var isComplete: Bool
+    /// Announcements of this session that a route reflector had passed on (RFC 4456).
+    public var reflected: Int
+    /// Seconds until stale routes go; nil where there are none.
+    public var secondsUntilFlush: Int?
+    public var timers: [RunningTimer]
+    /// The connection's ends, where there is one.
+    public var localEnd: String?
+    public var remoteEnd: String?
+    public var queues: TCPQueues?
+    /// Bytes of a message that has not come whole.
+    public var bufferedBytes: Int
+    /// Reading waits for the table.
+    public var isPaused: Bool
+    /// Why nobody can connect as this peer: its key can't be set where we listen.
+    public var keyProblem: String?
     /// The last ten changes of state, oldest first.
     public var history: [Change]
+
+    public var name: String { self.settings.name }
+    public var feed: FeedID { self.settings.feed }
+    public var peerAddress: IPAddress { self.settings.peerAddress }
+    public var peerAS: ASNumber { self.settings.peerAS }
+    public var localAS: ASNumber { self.settings.localAS }
 }

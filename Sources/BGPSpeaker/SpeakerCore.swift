@@ -4,52 +4,60 @@
 import Addressing
 import BGPSession
 import BGPWire
-import Glibc
 import Logging
 import NIOCore
 import NIOPosix
-import RouteTable
+public import RouteTable
 
-/// The speaker on its event loop: listeners, peers, and who a connection belongs to.
+/// The speaker on its event loop: its peers, what they hand to the table, and what an operator
+/// asks of them.
 ///
 /// Not `Sendable`: ``BGPSpeaker`` keeps it bound to the loop.
 final class SpeakerCore {
     let loop: any EventLoop
     let owner: TableOwner
+    let validator: OriginValidator
     let logger: Logger
     let now: @Sendable () -> Int64
-    let onFeedState: @Sendable (FeedID, FeedLiveness) -> Void
-    private(set) var settings: SpeakerSettings
-    private var peers: [Peer] = []
-    private var listeners: [ListenAddress: any Channel] = [:]
+    private let listener: any SpeakerListener
+    var settings: SpeakerSettings
+    let peers = PeerList()
+    private(set) lazy var listeners = ListenerSet(loop: self.loop) { [unowned self] in
+        ConnectionHandler(core: self, peer: nil, slot: .incoming)
+    }
+    let taps = TapBoard()
     /// Connections that are open, those of strangers too.
-    private var handlers: [ObjectIdentifier: ConnectionHandler] = [:]
+    var handlers: [ObjectIdentifier: ConnectionHandler] = [:]
     private var emptyPromise: EventLoopPromise<Void>?
     private(set) var isRunning = false
-    private(set) var strangers = 0
-    private var strangerLines = ComplaintLimiter()
-
-    /// How long the kernel tries to connect for us.
-    static let connectTimeout = TimeAmount.seconds(30)
-    /// Bytes taken from a socket at once. A few such reads are one turn of the loop.
-    static let readSize = 1 << 16
+    var strangers = 0
+    var strangerLines = ComplaintLimiter()
 
     init(
-        settings: SpeakerSettings, loop: any EventLoop, owner: TableOwner, logger: Logger,
-        now: @escaping @Sendable () -> Int64,
-        onFeedState: @escaping @Sendable (FeedID, FeedLiveness) -> Void
+        settings: SpeakerSettings, loop: any EventLoop, owner: TableOwner,
+        validator: OriginValidator, logger: Logger, now: @escaping @Sendable () -> Int64,
+        listener: any SpeakerListener
     ) {
         self.settings = settings
         self.loop = loop
         self.owner = owner
+        self.validator = validator
         self.logger = logger
         self.now = now
-        self.onFeedState = onFeedState
-        self.peers = settings.peers.map { self.makePeer($0) }
+        self.listener = listener
+        for settings in settings.peers { self.peers.add(self.makePeer(settings)) }
+        self.listeners.set(settings.keys)
     }
 
-    private func makePeer(_ settings: PeerSettings, feed: FeedLink? = nil) -> Peer {
-        Peer(settings: settings, core: self, seed: .random(in: 0 ... .max), feed: feed)
+    /// Whole seconds of a clock that never goes back.
+    var loopSeconds: Int64 { Int64(self.loop.now.uptimeNanoseconds / 1_000_000_000) }
+
+    func makePeer(
+        _ settings: PeerSettings, range: FeedID? = nil, predecessor: Peer? = nil
+    ) -> Peer {
+        Peer(
+            settings: settings, core: self, seed: .random(in: 0 ... .max), range: range,
+            predecessor: predecessor)
     }
 
     // MARK: Life
@@ -57,19 +65,15 @@ final class SpeakerCore {
     func start() {
         guard !self.isRunning else { return }
         self.isRunning = true
-        for peer in self.peers { peer.start() }
-        // Who called since the listeners were bound has waited in their backlog.
-        for listener in self.listeners.values {
-            listener.setOption(.autoRead, value: true).whenFailure { _ in }
-        }
+        for peer in self.peers.all { peer.start() }
+        self.listeners.open()
     }
 
     /// Ends all sessions and listeners; the future succeeds once all connections have gone.
     func stop(_ notification: Notification) -> EventLoopFuture<Void> {
         self.isRunning = false
-        for listener in self.listeners.values { listener.close(promise: nil) }
-        self.listeners.removeAll()
-        for peer in self.peers { peer.stop(notification) }
+        self.listeners.close()
+        for peer in self.peers.all { peer.stop(notification) }
         guard !self.handlers.isEmpty else { return self.loop.makeSucceededVoidFuture() }
         for handler in self.handlers.values { handler.end() }
         let promise = self.emptyPromise ?? self.loop.makePromise(of: Void.self)
@@ -77,100 +81,9 @@ final class SpeakerCore {
         return promise.futureResult
     }
 
-    func clear(_ feed: FeedID, _ notification: Notification) {
-        guard let peer = self.peers.first(where: { $0.settings.feed == feed }) else { return }
-        peer.stop(notification)
-        if self.isRunning { peer.start() }
-    }
-
-    /// Feeds whose routes are in the table since before the start, or no longer are.
-    func restored(_ feeds: Set<FeedID>, isGood: Bool) {
-        for peer in self.peers where feeds.contains(peer.settings.feed) {
-            if isGood { peer.feed.restored() } else { peer.feed.unrestored() }
-        }
-    }
-
-    /// Takes new peers, drops old ones, and changes the others, with as few resets as can be.
-    ///
-    /// - Returns: What was reset, in words.
-    func apply(_ peers: [PeerSettings]) -> [String] {
-        var report: [String] = []
-        var kept: [Peer] = []
-        var rest = self.peers
-        for settings in peers {
-            let index = rest.firstIndex { $0.settings.feed == settings.feed }
-            guard let index else {
-                let peer = self.makePeer(settings)
-                kept.append(peer)
-                if self.isRunning { peer.start() }
-                continue
-            }
-            let peer = rest.remove(at: index)
-            if peer.settings == settings || peer.adjust(to: settings) {
-                kept.append(peer)
-                continue
-            }
-            report.append("feed \(settings.name): session reset, its settings have changed")
-            let feed = peer.retire(.cease(.configurationChange))
-            let isSameNeighbour =
-                peer.settings.peerAddress == settings.peerAddress
-                && peer.settings.peerAS == settings.peerAS
-            if !isSameNeighbour { feed.remove() }
-            let successor = self.makePeer(settings, feed: isSameNeighbour ? feed : nil)
-            kept.append(successor)
-            if self.isRunning { successor.start() }
-        }
-        for peer in rest {
-            report.append("feed \(peer.settings.name): session ended, it is configured no more")
-            peer.retire(.cease(.peerDeconfigured)).remove()
-        }
-        self.peers = kept
-        self.settings.peers = peers
-        return report
-    }
-
-    var statuses: [PeerStatus] { self.peers.map(\.status) }
-
-    // MARK: The table
-
-    /// Hands a command to the table; the peer of `feed` waits where that has enough to do.
-    func submit(_ command: TableCommand, for feed: FeedID) {
-        guard !self.owner.submit(command) else { return }
-        self.peers.first { $0.settings.feed == feed }?.pause()
-    }
-
-    func whenTableDrained(_ body: @escaping () -> Void) {
-        let bound = NIOLoopBound(body, eventLoop: self.loop)
-        let loop = self.loop
-        self.owner.whenDrained { loop.execute { bound.value() } }
-    }
-
-    // MARK: Connections
-
-    /// Closes connections of strangers, gives the others to their peers.
-    func accepted(_ handler: ConnectionHandler) {
-        self.handlers[ObjectIdentifier(handler)] = handler
-        let remote = IPAddress(handler.channel?.remoteAddress)
-        let local = IPAddress(handler.channel?.localAddress)
-        let candidates = self.peers.filter { $0.settings.peerAddress == remote }
-        let peer =
-            candidates.first { $0.settings.localAddress == local }
-            ?? candidates.first { $0.settings.localAddress == nil }
-        guard self.isRunning, let peer else {
-            self.strangers += 1
-            if let suppressed = self.strangerLines.admit(at: self.now()) {
-                self.logger.info(
-                    "connection of a stranger closed",
-                    metadata: [
-                        "address": "\(remote.map(\.description) ?? "unknown")",
-                        "strangers": "\(self.strangers)", "suppressed": "\(suppressed)",
-                    ])
-            }
-            handler.channel?.close(promise: nil)
-            return
-        }
-        handler.adopt(by: peer)
-        peer.accepted(handler)
+    /// Hands all that has come on to the table.
+    func flush() {
+        for peer in self.peers.all { peer.feed.flush() }
     }
 
     func closed(_ handler: ConnectionHandler) {
@@ -180,109 +93,109 @@ final class SpeakerCore {
         promise.succeed()
     }
 
-    func dial(
-        _ settings: PeerSettings, for peer: Peer,
-        _ done: @escaping (Result<ConnectionHandler, any Error>) -> Void
-    ) {
-        let handler = ConnectionHandler(core: self, peer: peer, slot: .outgoing)
-        let bound = NIOLoopBound(handler, eventLoop: self.loop)
-        do {
-            var bootstrap = ClientBootstrap(group: self.loop)
-                .connectTimeout(Self.connectTimeout)
-                .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .channelOption(.allowRemoteHalfClosure, value: true)
-                .channelOption(.recvAllocator, value: Self.allocator)
-                .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(bound.value)
-                    }
-                }
-            if let local = settings.localAddress {
-                bootstrap = bootstrap.bind(to: try SocketAddress(local, port: 0))
+    /// Feeds whose routes are in the table since before the start, or no longer are.
+    func restored(_ feeds: Set<FeedID>, isGood: Bool) {
+        for peer in self.peers.all where feeds.contains(peer.settings.feed) {
+            if isGood { peer.feed.restored() } else { peer.feed.unrestored() }
+        }
+    }
+
+    // MARK: The table
+
+    /// Hands a command to the table; the peer of `feed` waits where that has enough to do.
+    func submit(_ command: TableCommand, for feed: FeedID) {
+        guard !self.owner.submit(command) else { return }
+        self.peers[feed]?.pause()
+    }
+
+    func whenTableDrained(_ body: @escaping () -> Void) {
+        let bound = NIOLoopBound(body, eventLoop: self.loop)
+        let loop = self.loop
+        self.owner.whenDrained { loop.execute { bound.value() } }
+    }
+
+    /// Has the prefixes of a feed's present session counted, behind all that was submitted.
+    func countPrefixes(of feed: FeedID, _ done: @escaping ((ipv4: Int, ipv6: Int)?) -> Void) {
+        let bound = NIOLoopBound(done, eventLoop: self.loop)
+        let (loop, owner) = (self.loop, self.owner)
+        Task {
+            let summary = try? await owner.query { rib in
+                rib.feedSummaries().first { $0.id == feed }
             }
-            bootstrap.connect(to: try SocketAddress(settings.peerAddress, port: settings.port))
-                .hop(to: self.loop).assumeIsolated().whenComplete { result in
-                    switch result {
-                    case .success:
-                        self.handlers[ObjectIdentifier(handler)] = handler
-                        done(.success(handler))
-                    case .failure(let error): done(.failure(error))
-                    }
-                }
-        } catch {
-            // Never from within the caller's own turn.
-            self.loop.assumeIsolated().execute { done(.failure(error)) }
+            loop.execute { bound.value(summary.map { ($0.ipv4Prefixes, $0.ipv6Prefixes) }) }
         }
     }
 
-    private static var allocator: AdaptiveRecvByteBufferAllocator {
-        AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: Self.readSize)
+    func feed(_ feed: FeedID, became liveness: FeedLiveness) {
+        self.listener.feed(feed, became: liveness)
+        if let peer = self.peers[feed] { self.changed(peer) }
     }
 
-    // MARK: Listeners
+    // MARK: Reports
 
-    /// Binds what is listed and not bound yet, and closes what is listed no more.
-    ///
-    /// - Returns: What can't be bound.
-    func listen(on addresses: [ListenAddress]) -> EventLoopFuture<[BGPSpeaker.BindError]> {
-        self.settings.listen = addresses
-        for (address, channel) in self.listeners where !addresses.contains(address) {
-            channel.close(promise: nil)
-            self.listeners[address] = nil
-        }
-        let core = NIOLoopBound(self, eventLoop: self.loop)
-        let futures = addresses.filter { self.listeners[$0] == nil }.map { address in
-            self.bind(address, beside: addresses).map { channel -> BGPSpeaker.BindError? in
-                core.value.listeners[address] = channel
-                // It may have begun to run meanwhile.
-                if core.value.isRunning {
-                    channel.setOption(.autoRead, value: true).whenFailure { _ in }
-                }
-                return nil
-            }.flatMapErrorThrowing { error in
-                BGPSpeaker.BindError(address: address, reason: error.inWords)
-            }
-        }
-        return EventLoopFuture.whenAllSucceed(futures, on: self.loop).map { errors in
-            errors.compactMap { $0 }
+    /// Logs which keys can't be set where we listen.
+    func tellOfKeys() {
+        for (prefix, problem) in self.listeners.problems {
+            self.logger.error(
+                "who would have to sign can't connect",
+                metadata: ["peer": "\(prefix)", "reason": "\(problem)"])
         }
     }
 
-    var listenerAddresses: [SocketAddress] {
-        self.settings.listen.compactMap { self.listeners[$0]?.localAddress }
+    var statuses: [PeerStatus] { self.peers.all.map(\.status) }
+
+    func rangeName(_ feed: FeedID?) -> String? {
+        feed.flatMap { feed in
+            self.settings.ranges.first { $0.template.feed == feed }?.template.name
+        }
     }
 
-    private func bind(
-        _ address: ListenAddress, beside others: [ListenAddress]
-    ) -> EventLoopFuture<any Channel> {
-        let core = NIOLoopBound(self, eventLoop: self.loop)
-        // One socket serves both families, unless IPv4 has one of its own on that port.
-        let isAlone = !others.contains {
-            $0.address.family == .ipv4 && $0.port == address.port && address.port != 0
+    /// Why nobody can connect as this peer.
+    func keyProblem(of peer: Peer) -> String? {
+        guard peer.settings.authentication != nil, peer.settings.connect.accepts else {
+            return nil
         }
-        var bootstrap = ServerBootstrap(group: self.loop, childGroup: self.loop)
-            .serverChannelOption(.backlog, value: 64)
-            .serverChannelOption(.autoRead, value: self.isRunning)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.recvAllocator, value: Self.allocator)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        ConnectionHandler(core: core.value, peer: nil, slot: .incoming))
-                }
-            }
-        if address.address.family == .ipv6 {
-            bootstrap = bootstrap.serverChannelOption(
-                ChannelOptions.Types.SocketOption(
-                    level: .ipv6, name: NIOBSDSocket.Option(rawValue: IPV6_V6ONLY)),
-                value: isAlone ? 0 : 1)
-        }
-        do {
-            return bootstrap.bind(to: try SocketAddress(address.address, port: address.port))
-        } catch {
-            return self.loop.makeFailedFuture(error)
+        let range = self.settings.ranges.first { $0.template.feed == peer.range }
+        let prefix = range?.prefix ?? IPPrefix(host: peer.settings.peerAddress)
+        return self.listeners.problems[prefix]
+    }
+
+    // MARK: Neighbours of a range
+
+    /// A neighbour of a range has come: the table hears of it before its first route.
+    func appeared(_ peer: Peer, _ definition: FeedDefinition) {
+        self.owner.submit(.addFeed(definition))
+        self.listener.appeared(definition, peer.settings)
+    }
+
+    /// Looks whether a neighbour of a range has gone, once all that is under way is done.
+    func changed(_ peer: Peer) {
+        guard peer.range != nil, peer.isGone else { return }
+        let bound = NIOLoopBound((self, peer), eventLoop: self.loop)
+        self.loop.execute {
+            let (core, peer) = bound.value
+            if peer.isGone, core.peers.contains(peer) { core.removeGuest(peer) }
         }
     }
+
+    /// Takes a range's neighbour out for good.
+    func removeGuest(_ peer: Peer) {
+        peer.retire(.cease(.peerDeconfigured))
+        peer.feed.remove()
+        self.peers.remove(peer)
+        self.owner.submit(.removeFeed(peer.settings.feed))
+        self.listener.disappeared(peer.settings.feed, name: peer.settings.name)
+    }
+}
+
+/// Who hears of what becomes of feeds: called on the event loop of the sessions.
+public protocol SpeakerListener: Sendable {
+    /// Routes of a feed begin or cease to be had.
+    func feed(_ feed: FeedID, became liveness: FeedLiveness)
+
+    /// A neighbour of a range has connected, and is a feed of its own from now.
+    func appeared(_ definition: FeedDefinition, _ settings: PeerSettings)
+
+    /// It is no more: its number will be another's.
+    func disappeared(_ feed: FeedID, name: String)
 }

@@ -2,82 +2,51 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Addressing
-public import BGPSession
-public import BGPWire
+import BGPSession
 public import RouteTable
 
-/// One neighbour that feeds routes, as the configuration says.
-public struct PeerSettings: Sendable, Hashable {
-    /// The feed's name.
-    public var name: String
-    public var feed: FeedID
-    public var localAS: ASNumber
-    public var peerAS: ASNumber
-    /// Our BGP identifier.
-    public var routerID: UInt32
-    public var peerAddress: IPAddress
-    /// Where we dial.
-    public var port: UInt16
-    /// What we dial from, and what the peer must dial to.
-    public var localAddress: IPAddress?
-    public var connect: ConnectMode
-    /// In seconds: 0, or at least 3.
-    public var holdTime: Int
-    /// How long routes outlive their session, unless graceful restart was agreed: until another
-    /// session has brought them whole again, whatever sessions come and go before.
-    public var staleTime: Duration
-    /// A first transfer is complete after so long without an UPDATE, from a peer that sends no
-    /// End-of-RIB.
-    public var quietTime: Duration
-    /// The first wait before another try to connect, and the longest.
-    public var connectRetry: Duration
-    public var maximumConnectRetry: Duration
-    public var families: FamilySet
-    /// What is kept of the routes' attributes.
-    public var kept: KeptAttributes
+/// Neighbours that come as they like, all within a prefix, each a feed of its own.
+public struct PeerRange: Sendable, Hashable {
+    public var prefix: IPPrefix
+    /// What each is like: the feed's name and number, and the address, are the range's.
+    public var template: PeerSettings
+    /// The table's feed of each, its number and name left out.
+    public var definition: FeedDefinition
+    /// The numbers that they get: as many as there may be at once.
+    public var slots: [FeedID]
 
     public init(
-        name: String, feed: FeedID, localAS: ASNumber, peerAS: ASNumber, routerID: UInt32,
-        peerAddress: IPAddress, port: UInt16 = 179, localAddress: IPAddress? = nil,
-        connect: ConnectMode = .both, holdTime: Int = 90, staleTime: Duration = .seconds(180),
-        quietTime: Duration = .seconds(10), connectRetry: Duration = .seconds(5),
-        maximumConnectRetry: Duration = .seconds(120), families: FamilySet = .both,
-        kept: KeptAttributes = .path
+        prefix: IPPrefix, template: PeerSettings, definition: FeedDefinition, slots: [FeedID]
     ) {
-        self.name = name
-        self.feed = feed
-        self.localAS = localAS
-        self.peerAS = peerAS
-        self.routerID = routerID
-        self.peerAddress = peerAddress
-        self.port = port
-        self.localAddress = localAddress
-        self.connect = connect
-        self.holdTime = holdTime
-        self.staleTime = staleTime
-        self.quietTime = quietTime
-        self.connectRetry = connectRetry
-        self.maximumConnectRetry = maximumConnectRetry
-        self.families = families
-        self.kept = kept
+        self.prefix = prefix
+        self.template = template
+        self.definition = definition
+        self.slots = slots
     }
 
-    var session: SessionSettings {
-        SessionSettings(
-            localAS: self.localAS, peerAS: self.peerAS, identifier: self.routerID,
-            holdTimeSeconds: self.holdTime, connect: self.connect, families: self.families,
-            retry: self.connectRetry, maximumRetry: self.maximumConnectRetry)
+    /// What a neighbour is called: `FEED@ADDRESS`.
+    public func name(of address: IPAddress) -> String { "\(self.template.name)@\(address)" }
+
+    /// The settings of one neighbour.
+    func settings(of address: IPAddress, feed: FeedID) -> PeerSettings {
+        var settings = self.template
+        settings.name = self.name(of: address)
+        settings.feed = feed
+        settings.peerAddress = address
+        settings.connect = .passive
+        return settings
     }
 
-    /// Whether a session with the old settings can go on under the new ones.
-    func canContinue(from old: PeerSettings) -> Bool {
-        var hot = old
-        hot.staleTime = self.staleTime
-        hot.quietTime = self.quietTime
-        hot.connect = self.connect
-        hot.connectRetry = self.connectRetry
-        hot.maximumConnectRetry = self.maximumConnectRetry
-        return hot == self
+    /// The table's feed of one neighbour. Among equal routes the lower address decides, not who
+    /// came first.
+    func definition(of address: IPAddress, feed: FeedID) -> FeedDefinition {
+        var definition = self.definition
+        definition.id = feed
+        definition.name = self.name(of: address)
+        definition.order += Int(
+            truncatingIfNeeded: (address.family == .ipv4 ? address.high >> 32 : address.low)
+                & 0xffff_ffff)
+        return definition
     }
 }
 
@@ -85,9 +54,13 @@ public struct PeerSettings: Sendable, Hashable {
 public struct SpeakerSettings: Sendable, Hashable {
     public var listen: [ListenAddress]
     public var peers: [PeerSettings]
+    public var ranges: [PeerRange]
 
-    public init(listen: [ListenAddress] = [], peers: [PeerSettings] = []) {
+    public init(
+        listen: [ListenAddress] = [], peers: [PeerSettings] = [], ranges: [PeerRange] = []
+    ) {
         self.listen = listen
         self.peers = peers
+        self.ranges = ranges
     }
 }

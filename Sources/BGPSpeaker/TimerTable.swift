@@ -45,6 +45,14 @@ final class TimerTable {
         self.entries.removeAll()
     }
 
+    /// The timers that run, and how many seconds each has left.
+    var remaining: [(timer: SessionTimer, seconds: Double)] {
+        let now = self.loop.now
+        return self.entries.map { timer, entry in
+            (timer, Double((entry.deadline - now).nanoseconds) / 1e9)
+        }
+    }
+
     private func schedule(_ timer: SessionTimer, _ deadline: NIODeadline) {
         let task = self.loop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in
             guard let self else { return }

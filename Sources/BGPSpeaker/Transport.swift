@@ -33,6 +33,14 @@ extension Error {
     }
 }
 
+extension Error {
+    /// No way leads there, or it is too long.
+    var isUnreachable: Bool {
+        [EHOSTUNREACH, ENETUNREACH, ETIMEDOUT].contains((self as? IOError)?.errnoCode)
+            || (self as? ChannelError)?.isTimeout == true
+    }
+}
+
 extension Duration {
     var timeAmount: TimeAmount {
         let (seconds, attoseconds) = self.components

@@ -15,8 +15,12 @@ struct UpdateSink {
     /// Of UPDATEs that are added from now on.
     var kept: KeptAttributes
     private(set) var batch: RouteBatch
-    private(set) var announced = 0
+    private(set) var announcedByFamily = (ipv4: 0, ipv6: 0)
     private(set) var withdrawn = 0
+    /// Announcements that a route reflector had passed on (RFC 4456).
+    var reflected = 0
+
+    var announced: Int { self.announcedByFamily.ipv4 + self.announcedByFamily.ipv6 }
 
     init(feed: FeedID, keeping kept: KeptAttributes) {
         self.feed = feed
@@ -41,7 +45,8 @@ struct UpdateSink {
     mutating func add(_ update: UpdateDecoding, body: RawSpan, context: DecodeContext) {
         if case .resetSession = update.disposition { return }
         var withdrawn = 0
-        var announced = 0
+        var reachable = 0
+        var classic = 0
         // The prefixes have been checked: what could throw here has been thrown there.
         try? update.forEachWithdrawn(in: body, context: context) { _, prefix in
             self.batch.withdraw(prefix)
@@ -66,15 +71,23 @@ struct UpdateSink {
             }
             try? update.forEachReachable(in: body, context: context) { _, prefix in
                 self.batch.announce(prefix, attributes: index.mp)
-                announced += 1
+                reachable += 1
             }
             try? update.forEachClassic(in: body, context: context) { _, prefix in
                 self.batch.announce(prefix, attributes: index.ipv4)
-                announced += 1
+                classic += 1
             }
         }
         self.withdrawn += withdrawn
-        self.announced += announced
+        if update.attributes.mpReach?.family == .ipv6 {
+            self.announcedByFamily.ipv6 += reachable
+        } else {
+            self.announcedByFamily.ipv4 += reachable
+        }
+        self.announcedByFamily.ipv4 += classic
+        if update.attributes.attributes.originatorID != nil {
+            self.reflected += reachable + classic
+        }
     }
 }
 

@@ -12,6 +12,9 @@ public import RouteTable
 public struct Assignment: Hashable, Sendable {
     public private(set) var sites: [String: SiteID] = [:]
     public private(set) var feeds: [String: FeedID] = [:]
+    /// The numbers kept for feeds that come and go under a configured one, such as the neighbours
+    /// of a range, by its name.
+    public private(set) var slots: [String: [FeedID]] = [:]
     /// Number 0 is for questions without a name: all sites, as configured; names don't share it.
     /// Policies that no name uses any more stay for one reload, as zones may still point to them.
     public private(set) var policies: [Policy] = []
@@ -26,10 +29,7 @@ public struct Assignment: Hashable, Sendable {
             configuration.sites.map(\.name), after: self.sites.mapValues { Int($0.rawValue) },
             limit: SiteID.limit
         ).mapValues { SiteID(rawValue: UInt8($0)) }
-        next.feeds = Self.assign(
-            configuration.feeds.map(\.name), after: self.feeds.mapValues { Int($0.rawValue) },
-            limit: FeedID.limit
-        ).mapValues { FeedID(rawValue: UInt16($0)) }
+        next.assignFeeds(configuration, after: self)
 
         let all = configuration.choice.policy(
             configuration.sites.compactMap { next.sites[$0.name] })
@@ -54,6 +54,32 @@ public struct Assignment: Hashable, Sendable {
             }
         }
         return next
+    }
+
+    /// Numbers for the feeds, and for those that come and go.
+    private mutating func assignFeeds(
+        _ configuration: Configuration, after previous: Assignment
+    ) {
+        // No name has a NUL in it: a slot is never taken for a feed.
+        func slot(_ feed: String, _ index: Int) -> String { "\(feed)\0\(index)" }
+        var before = previous.feeds.mapValues { Int($0.rawValue) }
+        for (name, slots) in previous.slots {
+            for (index, feed) in slots.enumerated() {
+                before[slot(name, index)] = Int(feed.rawValue)
+            }
+        }
+        let names = configuration.feeds.map(\.name)
+        let slots = configuration.feeds.flatMap { feed in
+            (0..<feed.slotCount).map { slot(feed.name, $0) }
+        }
+        let numbers = Self.assign(names + slots, after: before, limit: FeedID.limit)
+        func number(_ name: String) -> FeedID? {
+            numbers[name].map { FeedID(rawValue: UInt16($0)) }
+        }
+        for name in names { self.feeds[name] = number(name) }
+        for feed in configuration.feeds where feed.slotCount > 0 {
+            self.slots[feed.name] = (0..<feed.slotCount).compactMap { number(slot(feed.name, $0)) }
+        }
     }
 
     /// The numbers of the policies that names may have.

@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
-import BGPSession
-import BGPWire
+import BGPSpeaker
 import Choice
 import DNSWire
 import RouteTable
@@ -17,6 +16,10 @@ extension Configuration {
         words += self.listenDifferences(from: old)
         words += self.siteDifferences(from: old)
         words += self.feedDifferences(from: old)
+        if self.rpki != old.rpki {
+            func text(_ options: RPKIOptions?) -> String { options?.words ?? "none" }
+            words.append("rpki: \(text(old.rpki)) -> \(text(self.rpki)); routes are judged anew")
+        }
         if self.maps != old.maps {
             words.append("route maps: \(Self.list(old.maps)) -> \(Self.list(self.maps))")
         }
@@ -152,12 +155,14 @@ extension Configuration {
             if feed.site != was.site { parts.append("site \(was.site) -> \(feed.site)") }
             switch (was.source, feed.source) {
             case (.bgp(let a), .bgp(let b)) where a != b: parts.append(b.words(from: a))
-            case (.mrt, .mrt) where feed.source != was.source:
+            case (.mrt, .mrt) where feed.source != was.source,
+                (.text, .text) where feed.source != was.source,
+                (.mrt, .text), (.text, .mrt):
                 parts.append("\(was.source.words) -> \(feed.source.words); it is read again")
-            case (.bgp, .mrt), (.mrt, .bgp):
+            case (.bgp, .mrt), (.mrt, .bgp), (.bgp, .text), (.text, .bgp):
                 parts.append(
                     "\(was.source.words) -> \(feed.source.words); its routes leave at once")
-            case (.bgp, .bgp), (.mrt, .mrt): break
+            case (.bgp, .bgp), (.mrt, .mrt), (.text, .text): break
             }
             if feed.readsThroughSites != was.readsThroughSites {
                 parts.append(
@@ -173,9 +178,14 @@ extension Configuration {
                 var part = "keep \(was.kept.words) -> \(feed.kept.words)"
                 switch feed.source {
                 case .bgp: part += "; the session is reset"
-                case .mrt: part += "; it is read again"
+                case .mrt, .text: part += "; it is read again"
                 }
                 parts.append(part)
+            }
+            if feed.limits != was.limits {
+                parts.append(
+                    "limits \(PrefixLimits.words(was.limits)) -> "
+                        + PrefixLimits.words(feed.limits))
             }
             if case .bgp = was.source, case .bgp = feed.source,
                 feed.guardRules != was.guardRules
@@ -209,36 +219,5 @@ extension Configuration {
             if zone != was { words.append("zone \(zone.apex): changed") }
         }
         return words
-    }
-}
-
-extension Configuration.BGPSource {
-    /// What becomes of a session whose settings were others.
-    fileprivate func words(from old: Configuration.BGPSource) -> String {
-        var parts: [String] = []
-        func compare<T: Equatable>(_ what: String, _ before: T, _ after: T, _ text: (T) -> String) {
-            if before != after { parts.append("\(what) \(text(before)) -> \(text(after))") }
-        }
-        compare("peer", old.peer, self.peer) { $0.description }
-        compare("port", old.port, self.port) { $0.description }
-        compare("as", old.peerAS, self.peerAS) { $0.description }
-        compare("local-as", old.localAS, self.localAS) { $0?.description ?? "the router's" }
-        compare("local-address", old.localAddress, self.localAddress) {
-            $0?.description ?? "any"
-        }
-        compare("hold-time", old.holdTime, self.holdTime) { $0.description }
-        compare("families", old.families, self.families) { families in
-            ["ipv4", "ipv6"].enumerated().filter { families.rawValue & 1 << $0.offset != 0 }
-                .map(\.element).joined(separator: " ")
-        }
-        // These go on with the session as it is.
-        let resets = !parts.isEmpty
-        compare("connect", old.connect, self.connect) { $0.rawValue }
-        compare("quiet-time", old.quietTime, self.quietTime, Value.words)
-        compare("connect-retry", old.connectRetry, self.connectRetry, Value.words)
-        compare(
-            "maximum-connect-retry", old.maximumConnectRetry, self.maximumConnectRetry,
-            Value.words)
-        return parts.joined(separator: ", ") + (resets ? "; the session is reset" : "")
     }
 }

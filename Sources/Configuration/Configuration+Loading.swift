@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import BGPSpeaker
 import Glibc
 
 extension Configuration {
@@ -69,10 +70,42 @@ extension ConfigurationReader {
         if let group = self.socketGroup, let name = group.plainText, Group.number(name) == nil {
             group.complain("there is no group '\(name)'")
         }
+        if let value = self.tcpAO, !Authentication.hasTCPAO {
+            value.complain(
+                "this kernel has no TCP-AO: that takes Linux 6.7, built with CONFIG_TCP_AO; "
+                    + "password-file signs by TCP MD5")
+        }
+        self.readKeys(secrets)
         self.result.console.password =
             self.result.console.passwordFile.flatMap { secrets[$0] }
         self.result.console.enablePassword =
             self.result.console.enablePasswordFile.flatMap { secrets[$0] }
+    }
+
+    /// Gives BGP sessions the keys that their files hold.
+    private mutating func readKeys(_ secrets: [String: String]) {
+        func key(_ path: String) -> Secret? {
+            guard let text = secrets[path] else { return nil }
+            guard text.utf8.count <= Authentication.keyLimit else {
+                self.files.last { $0.path == path && $0.isSecret }?.value.complain(
+                    "\(path) has a key of \(text.utf8.count) bytes; the kernel takes "
+                        + "\(Authentication.keyLimit)")
+                return nil
+            }
+            return Secret(text)
+        }
+        for index in self.result.feeds.indices {
+            guard case .bgp(var bgp) = self.result.feeds[index].source else { continue }
+            if let key = bgp.passwordFile.flatMap(key) {
+                bgp.authentication = .md5(key)
+            } else if let tuple = bgp.tcpAO, let key = key(tuple.keyFile) {
+                bgp.authentication = .ao(
+                    Authentication.KeyTuple(
+                        key: key, algorithm: tuple.algorithm, sendID: tuple.sendID,
+                        receiveID: tuple.receiveID))
+            }
+            self.result.feeds[index].source = .bgp(bgp)
+        }
     }
 
     /// The first line of a file that only its owner and group can read.

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import BGPSpeaker
 import Choice
 import DNSWire
+import OriginValidation
 import RouteTable
 
 extension Configuration {
@@ -35,9 +37,11 @@ extension Configuration {
             lines.append(
                 "  \(feed.name)  of \(feed.site)  \(feed.source.words)"
                     + (feed.readsThroughSites ? "  through sites" : "")
+                    + (feed.limits == nil ? "" : "  \(PrefixLimits.words(feed.limits))")
                     + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)")
                     + self.guardWords(feed))
         }
+        if let rpki = self.rpki { lines.append("rpki \(rpki.words)") }
         if !self.maps.isEmpty {
             lines.append(Self.count(self.maps.count, "route map"))
             lines += self.maps.map { "  \($0)" }
@@ -139,6 +143,20 @@ extension Configuration {
     }
 }
 
+extension Configuration.RPKIOptions {
+    var words: String {
+        var words = ["caches \(self.caches.map(\.description).joined(separator: ", "))"]
+        words.append("invalid routes: \(self.invalid.rawValue)")
+        if let refresh { words.append("refresh \(Value.words(refresh))") }
+        if let retry { words.append("retry \(Value.words(retry))") }
+        if let expire { words.append("expire \(Value.words(expire))") }
+        if self.maximumPayloads != RTRSettings().maximumPayloads {
+            words.append("at most \(self.maximumPayloads) payloads")
+        }
+        return words.joined(separator: "; ")
+    }
+}
+
 extension Configuration.ConsoleListener {
     var words: String {
         self.face == .machine ? "\(self.endpoint) (machine)" : self.endpoint.description
@@ -173,11 +191,16 @@ extension Configuration.Location {
 extension Configuration.Source {
     var words: String {
         switch self {
-        case .bgp(let bgp): return "BGP with \(bgp.peer) AS \(bgp.peerAS)"
+        case .bgp(let bgp): return bgp.words
         case .mrt(let mrt):
             let peer = [mrt.peer?.description, mrt.peerAS.map { "AS \($0)" }]
                 .compactMap(\.self).joined(separator: " ")
             return "\(mrt.file), peer \(peer)"
+        case .text(let text):
+            let peer = [text.peer?.description, text.peerAS.map { "AS \($0)" }]
+                .compactMap(\.self).joined(separator: " ")
+            return "\(text.file), " + (peer.isEmpty ? "best paths" : "paths of \(peer)")
+                + (text.skipsBadLines ? ", bad lines left out" : "")
         }
     }
 }

@@ -3,8 +3,10 @@
 
 public import Addressing
 public import BGPSession
+public import BGPSpeaker
 public import BGPWire
 public import Choice
+public import OriginValidation
 public import RouteTable
 
 /// What the file says, checked, with all defaults filled in.
@@ -39,6 +41,9 @@ public struct Configuration: Hashable, Sendable {
     public var checkpoint: CheckpointOptions?
     /// When what feeds lose is not believed, where a feed doesn't say; nil: all is.
     public var guardRules: FeedGuardRules? = FeedGuardRules()
+    /// Where validated payloads come from, and what becomes of invalid routes; nil: routes are not
+    /// validated.
+    public var rpki: RPKIOptions?
     /// How long feeds may take before Martlet is ready without them.
     public var readyWait = Duration.seconds(60)
 
@@ -119,7 +124,12 @@ public struct Configuration: Hashable, Sendable {
     }
 
     public struct BGPSource: Hashable, Sendable {
+        /// The peer's address; of a range the first.
         public var peer: IPAddress
+        /// Any neighbour with an address in it is a feed of its own.
+        public var range: IPPrefix?
+        /// How many of them there may be at once.
+        public var maximumPeers = 1
         public var port: UInt16 = 179
         public var peerAS: ASNumber
         /// Martlet's own AS towards this peer, where it isn't the router's.
@@ -134,6 +144,21 @@ public struct Configuration: Hashable, Sendable {
         public var connectRetry = Duration.seconds(5)
         public var maximumConnectRetry = Duration.seconds(120)
         public var families = FamilySet.both
+        public var reach = Reach.usual
+        /// The file that the key of TCP MD5 is read from, when the configuration is loaded.
+        public var passwordFile: String?
+        public var tcpAO: TCPAOEntry?
+        /// How segments are signed, once the key is known.
+        public var authentication: Authentication?
+        public var options = SessionOptions()
+    }
+
+    /// A master key tuple of TCP-AO, whose key is in a file.
+    public struct TCPAOEntry: Hashable, Sendable {
+        public var keyFile: String
+        public var algorithm = Authentication.Algorithm.hmacSHA1
+        public var sendID: UInt8
+        public var receiveID: UInt8
     }
 
     public struct MRTSource: Hashable, Sendable {
@@ -142,9 +167,21 @@ public struct Configuration: Hashable, Sendable {
         public var peerAS: ASNumber?
     }
 
+    /// What a router prints for `show ip bgp`.
+    public struct TextSource: Hashable, Sendable {
+        public var file: String
+        /// Whose paths are read: by their next hop, or their first AS. Of neither: those that the
+        /// router uses.
+        public var peer: IPAddress?
+        public var peerAS: ASNumber?
+        /// Lines that can't be read are left out; else they make the file a bad one.
+        public var skipsBadLines = false
+    }
+
     public enum Source: Hashable, Sendable {
         case bgp(BGPSource)
         case mrt(MRTSource)
+        case text(TextSource)
     }
 
     public struct FeedEntry: Hashable, Sendable {
@@ -159,6 +196,13 @@ public struct Configuration: Hashable, Sendable {
         public var kept = KeptAttributes.path
         /// When what it loses is not believed; nil: all is. A dump loses nothing.
         public var guardRules: FeedGuardRules?
+        /// How many prefixes a session may bring; nil: as many as the table takes.
+        public var limits: PrefixLimits?
+
+        /// How many feeds of the table it may be at once.
+        public var slotCount: Int {
+            if case .bgp(let bgp) = self.source, bgp.range != nil { bgp.maximumPeers } else { 0 }
+        }
     }
 
     /// How sites are chosen; see ``Policy``.
@@ -197,6 +241,32 @@ public struct Configuration: Hashable, Sendable {
         public var file: String
         /// How often it is written while Martlet runs; zero: at the end and on demand alone.
         public var every = Duration.seconds(900)
+    }
+
+    /// What becomes of routes that origin validation finds invalid.
+    public enum InvalidRoutes: String, Hashable, Sendable, CaseIterable {
+        /// They are held and shown, but give no distance.
+        case ignore
+        /// They count as others do, unless a rule says otherwise.
+        case accept
+    }
+
+    /// Origin validation (RFC 6811).
+    public struct RPKIOptions: Hashable, Sendable {
+        /// The usual port (RFC 8210 §14).
+        public static let port: UInt16 = 323
+
+        /// In order of preference.
+        public var caches: [RTRCache] = []
+        public var invalid = InvalidRoutes.ignore
+        /// In place of what the caches say.
+        public var refresh: Duration?
+        public var retry: Duration?
+        public var expire: Duration?
+        /// Payloads that a cache may have.
+        public var maximumPayloads = RTRSettings().maximumPayloads
+
+        init() {}
     }
 
     public enum LogLevel: String, Hashable, Sendable, CaseIterable {

@@ -2,30 +2,35 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
-import BGPSession
 import BGPWire
 import RouteTable
 
 extension ConfigurationReader {
     mutating func readFeeds(_ value: Value, in top: Mapping) {
         guard let feeds = value.mapping() else { return }
-        var peers: [(feed: Configuration.FeedEntry, line: Int)] = []
-        for (index, entry) in feeds.entries.enumerated() {
+        var before: [(feed: Configuration.FeedEntry, line: Int)] = []
+        var count = 0
+        for entry in feeds.entries {
             self.checkName(entry, "feed")
-            guard index < FeedID.limit else {
+            let feed = self.readFeed(entry)
+            let slots = feed?.slotCount ?? 0
+            count += 1 + slots
+            guard count <= FeedID.limit else {
                 self.document.complain(
                     at: entry.position,
-                    "feed '\(entry.key)' is one too many: there can be \(FeedID.limit) feeds")
+                    "feed '\(entry.key)' is one too many: there can be \(FeedID.limit) feeds"
+                        + (count > before.count + 1
+                            ? ", and each of a range's maximum-peers is one" : ""))
                 break
             }
-            guard let feed = self.readFeed(entry) else { continue }
-            if let first = peers.first(where: { Self.share($0.feed.source, feed.source) }) {
+            guard let feed else { continue }
+            for other in before {
+                guard let problem = Self.conflict(feed, other.feed) else { continue }
                 self.document.complain(
-                    at: entry.position,
-                    "feed '\(feed.name)' has the same peer as feed '\(first.feed.name)' on line "
-                        + "\(first.line)")
+                    at: entry.position, "\(problem) on line \(other.line)")
+                break
             }
-            peers.append((feed, entry.position.line))
+            before.append((feed, entry.position.line))
             if case .bgp = feed.source, top["router"] == nil {
                 self.document.complain(
                     at: entry.position,
@@ -35,32 +40,47 @@ extension ConfigurationReader {
         }
     }
 
-    /// Whether two feeds can't be told apart. Peers at one address can, if Martlet dials
-    /// different ports.
-    private static func share(_ a: Configuration.Source, _ b: Configuration.Source) -> Bool {
-        switch (a, b) {
-        case (.bgp(let a), .bgp(let b)):
-            let bothDialled = a.connect == .active && b.connect == .active
-            return a.peer == b.peer && !(bothDialled && a.port != b.port)
-        case (.mrt(let a), .mrt(let b)): return a == b
-        case (.bgp, .mrt), (.mrt, .bgp): return false
+    /// Why two feeds can't be told apart, or are in each other's way.
+    private static func conflict(
+        _ feed: Configuration.FeedEntry, _ other: Configuration.FeedEntry
+    ) -> String? {
+        let isSame: Bool
+        switch (feed.source, other.source) {
+        case (.bgp(let a), .bgp(let b)): return a.conflict(feed.name, with: b, other.name)
+        case (.mrt(let a), .mrt(let b)): isSame = a == b
+        case (.text(let a), .text(let b)):
+            isSame = a.file == b.file && a.peer == b.peer && a.peerAS == b.peerAS
+        case (.bgp, _), (.mrt, _), (.text, _): isSame = false
         }
+        return isSame ? "feed '\(feed.name)' has the same peer as feed '\(other.name)'" : nil
     }
 
     private mutating func readFeed(_ entry: Mapping.Entry) -> Configuration.FeedEntry? {
         let name = "feed '\(entry.key)'"
-        let keys = ["site", "bgp", "mrt", "read", "stale-time", "guard", "keep", "rules"]
+        let keys = [
+            "site", "bgp", "mrt", "text", "read", "stale-time", "guard", "keep", "rules",
+            "limits",
+        ]
         guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
         let site = mapping.require("site").flatMap(self.siteName)
         if let rules = mapping["rules"] {
             rules.complain("rules are not supported by this version")
         }
         var source: Configuration.Source?
-        switch (mapping["bgp"], mapping["mrt"]) {
-        case (let bgp?, nil): source = self.readBGP(bgp).map { .bgp($0) }
-        case (nil, let mrt?): source = self.readMRT(mrt).map { .mrt($0) }
-        case (.some, let mrt?): mrt.complain("\(name) is either bgp or mrt, not both")
-        case (nil, nil): mapping.complain("\(name) needs bgp or mrt")
+        let sources = ["bgp", "mrt", "text"].compactMap { key in
+            mapping[key].map { (key: key, value: $0) }
+        }
+        if sources.count > 1 {
+            sources[1].value.complain(
+                "\(name) is either \(sources[0].key) or \(sources[1].key), not both")
+        } else if let (key, value) = sources.first {
+            switch key {
+            case "bgp": source = self.readBGP(value).map { .bgp($0) }
+            case "mrt": source = self.readMRT(value).map { .mrt($0) }
+            default: source = self.readText(value).map { .text($0) }
+            }
+        } else {
+            mapping.complain("\(name) needs bgp, mrt or text")
         }
         enum Reading: String, CaseIterable {
             case plain
@@ -73,18 +93,26 @@ extension ConfigurationReader {
             (mapping["keep"] ?? mapping["read"])?.complain(
                 "\(name) reads the paths through sites, and so has to keep them")
         }
+        if self.result.rpki != nil, kept == .length {
+            (mapping["keep"] ?? mapping["site"])?.complain(
+                "\(name) has to keep the paths: rpki goes by the AS that a route is from")
+        }
+        let limits = mapping["limits"].flatMap { self.prefixLimits($0) }
         guard let site, let source else { return nil }
         var feed = Configuration.FeedEntry(name: entry.key, site: site, source: source)
         feed.readsThroughSites = reading == .throughSites
         feed.staleTime = staleTime ?? feed.staleTime
         feed.kept = kept
         if case .bgp = feed.source { feed.guardRules = self.result.guardRules }
-        if let value = mapping["guard"] {
-            if case .mrt = feed.source {
-                value.complain("guard is for feeds by BGP: a dump loses nothing")
-            } else {
+        feed.limits = limits
+        switch feed.source {
+        case .bgp:
+            if let value = mapping["guard"] {
                 feed.guardRules = self.guardRules(value, default: feed.guardRules)
             }
+        case .mrt, .text:
+            mapping["guard"]?.complain("guard is for feeds by BGP: a dump loses nothing")
+            mapping["limits"]?.complain("limits are for feeds by BGP: a dump has what it has")
         }
         return feed
     }
@@ -108,64 +136,6 @@ extension ConfigurationReader {
         }
     }
 
-    private func readBGP(_ value: Value) -> Configuration.BGPSource? {
-        let keys = [
-            "peer", "as", "port", "local-as", "local-address", "connect", "hold-time",
-            "quiet-time", "connect-retry", "maximum-connect-retry", "families", "password-file",
-        ]
-        guard let bgp = value.mapping(allowed: keys) else { return nil }
-        if let file = bgp["password-file"] {
-            // A password that is read and not used would be a lock that doesn't lock.
-            file.complain("password-file (TCP MD5) is not supported by this version")
-        }
-        let peer = bgp.require("peer")?.address()
-        let number = bgp.require("as")?.asNumber()
-        var source = Configuration.BGPSource(
-            peer: peer ?? IPAddress(ipv4: 0), peerAS: number ?? ASNumber(0))
-        source.port = bgp["port"]?.integer(1...65535).flatMap(UInt16.init) ?? source.port
-        source.localAS = bgp["local-as"]?.asNumber()
-        source.localAddress = bgp["local-address"]?.address(peer?.family)
-        source.connect =
-            bgp["connect"]?.choice(of: ConnectMode.self) ?? source.connect
-        if let hold = bgp["hold-time"] {
-            // RFC 4271 §4.2: 0, or at least three seconds.
-            if let duration = hold.duration() {
-                let seconds = duration.components.seconds
-                if duration != .seconds(seconds) || seconds == 1 || seconds == 2 {
-                    hold.mustBe("0 or at least 3 seconds")
-                } else if seconds > 65535 {
-                    hold.mustBe("at most 65535 seconds")
-                } else {
-                    source.holdTime = Int(seconds)
-                }
-            }
-        }
-        source.quietTime =
-            bgp["quiet-time"]?.duration(.milliseconds(100) ... .seconds(3600))
-            ?? source.quietTime
-        source.connectRetry =
-            bgp["connect-retry"]?.duration(.milliseconds(100) ... .seconds(3600))
-            ?? source.connectRetry
-        source.maximumConnectRetry =
-            bgp["maximum-connect-retry"]?.duration(source.connectRetry ... .seconds(86400))
-            ?? max(source.maximumConnectRetry, source.connectRetry)
-        if let families = bgp["families"] { source.families = Self.families(families) }
-        return peer == nil || number == nil ? nil : source
-    }
-
-    private static func families(_ value: Value) -> FamilySet {
-        enum Word: String, CaseIterable { case ipv4, ipv6 }
-        var families: FamilySet = []
-        for element in value.elements("each of families") {
-            switch element.choice(of: Word.self) {
-            case .ipv4: families.insert(.ipv4)
-            case .ipv6: families.insert(.ipv6)
-            case nil: break
-            }
-        }
-        return families
-    }
-
     private mutating func readMRT(_ value: Value) -> Configuration.MRTSource? {
         guard let mrt = value.mapping(allowed: ["file", "peer", "peer-as"]) else { return nil }
         let file = mrt.require("file").flatMap { self.file($0) }
@@ -177,5 +147,18 @@ extension ConfigurationReader {
         }
         guard let file else { return nil }
         return Configuration.MRTSource(file: file, peer: peer, peerAS: number)
+    }
+
+    private mutating func readText(_ value: Value) -> Configuration.TextSource? {
+        enum BadLines: String, CaseIterable { case refuse, skip }
+        let keys = ["file", "peer", "peer-as", "bad-lines"]
+        guard let text = value.mapping(allowed: keys) else { return nil }
+        let file = text.require("file").flatMap { self.file($0) }
+        let peer = text["peer"]?.address()
+        let number = text["peer-as"]?.asNumber()
+        let badLines = text["bad-lines"]?.choice(of: BadLines.self)
+        guard let file else { return nil }
+        return Configuration.TextSource(
+            file: file, peer: peer, peerAS: number, skipsBadLines: badLines == .skip)
     }
 }

@@ -19,6 +19,8 @@ struct ConfigurationReader {
     var socketGroup: Value?
     /// The file that is to be written.
     var checkpointFile: Value?
+    /// The first that wants TCP-AO.
+    var tcpAO: Value?
 
     /// What is told apart by name or number, and where it was said first.
     var siteLines: [String: Int] = [:]
@@ -31,7 +33,7 @@ struct ConfigurationReader {
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
         "zones", "choice", "dns", "guard", "log", "ready", "checkpoint", "limits",
-        "keep",
+        "keep", "rpki",
     ]
 
     mutating func read(_ root: Value) {
@@ -45,6 +47,7 @@ struct ConfigurationReader {
         }
         if let value = top.require("sites") { self.readSites(value) }
         if let kept = top["keep"].flatMap(Self.kept) { self.result.kept = kept }
+        if let value = top["rpki"] { self.readRPKI(value) }
         if let value = top["feeds"] { self.readFeeds(value, in: top) }
         if let value = top["maps"] {
             self.result.maps = value.elements("each of maps").compactMap { self.file($0) }

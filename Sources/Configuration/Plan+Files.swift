@@ -9,13 +9,23 @@ public import RouteTable
 
 extension Plan.Dump {
     /// Reads the file for its feeds.
-    public var loader: DumpLoader {
-        var loader = DumpLoader(
-            path: self.file,
-            feeds: self.feeds.map { ($0.feed, PeerSelector(address: $0.peer, asNumber: $0.peerAS)) }
-        )
-        for feed in self.feeds { loader.kept[feed.feed] = feed.kept }
-        return loader
+    public var loader: any FileLoader {
+        let feeds = self.feeds.map {
+            ($0.feed, PeerSelector(address: $0.peer, asNumber: $0.peerAS))
+        }
+        let kept = Dictionary(
+            self.feeds.map { ($0.feed, $0.kept) }, uniquingKeysWith: { first, _ in first })
+        switch self.format {
+        case .mrt:
+            var loader = DumpLoader(path: self.file, feeds: feeds)
+            loader.kept = kept
+            return loader
+        case .text(let skipsBadLines):
+            var loader = TextDumpLoader(
+                path: self.file, feeds: feeds, skipsBadLines: skipsBadLines)
+            loader.kept = kept
+            return loader
+        }
     }
 }
 

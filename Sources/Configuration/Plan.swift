@@ -9,6 +9,7 @@ public import DNSFront
 import DNSWire
 import Glibc
 import NIOCore
+import OriginValidation
 import RouteFiles
 public import RouteTable
 
@@ -17,7 +18,15 @@ public struct Plan: Sendable {
     /// A file with the routes of several peers, and which peer each feed is.
     public struct Dump: Hashable, Sendable {
         public var file: String
+        public var format = Format.mrt
         public var feeds: [Selection]
+    }
+
+    /// What a file of routes is.
+    public enum Format: Hashable, Sendable {
+        case mrt
+        /// What a router prints for `show ip bgp`.
+        case text(skipsBadLines: Bool)
     }
 
     /// Which of a dump's peers a feed is.
@@ -39,6 +48,10 @@ public struct Plan: Sendable {
     /// How long a feed's routes outlive its session.
     public var staleTimes: [FeedID: Duration]
     public var speaker: SpeakerSettings
+    /// The RPKI caches; none: routes are not validated.
+    public var origins: RTRClientSettings
+    /// Invalid routes are held, but give no distance.
+    public var ignoresInvalid: Bool
     public var dumps: [Dump]
     /// Route maps in order, and what the AS numbers in them mean.
     public var maps: [String]
@@ -90,15 +103,20 @@ extension Configuration {
                 return index
             }
         }
+        let definitions = self.feedDefinitions(assignment)
         return Plan(
             assignment: assignment, sites: sites, policies: assignment.policies,
             policyNames: policyNames, zones: zones,
-            feeds: self.feedDefinitions(assignment),
+            feeds: definitions.filter { definition in
+                // A range is no feed of the table: its neighbours are.
+                self.feeds.first { $0.name == definition.name }?.slotCount == 0
+            },
             staleTimes: Dictionary(
                 self.feeds.compactMap { feed in
                     assignment.feeds[feed.name].map { ($0, feed.staleTime) }
                 }, uniquingKeysWith: { first, _ in first }),
-            speaker: self.speakerSettings(assignment), dumps: self.dumps(assignment),
+            speaker: self.speakerSettings(assignment, definitions), origins: self.originSettings,
+            ignoresInvalid: self.rpki?.invalid != .accept, dumps: self.dumps(assignment),
             maps: self.maps,
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
@@ -124,46 +142,79 @@ extension Configuration {
             guard let id = assignment.feeds[feed.name], let site = assignment.sites[feed.site]
             else { return nil }
             return FeedDefinition(
-                id: id, name: feed.name, site: site, order: index,
+                id: id, name: feed.name, site: site, order: index * Self.orderStep,
                 throughSites: feed.readsThroughSites ? numbers.filter { $0.key != site } : [:],
                 guardRules: feed.guardRules)
         }
     }
 
-    private func speakerSettings(_ assignment: Assignment) -> SpeakerSettings {
-        var peers: [PeerSettings] = []
+    /// Room between two feeds for those that come and go under the first, by their addresses.
+    static let orderStep = 1 << 32
+
+    private func speakerSettings(
+        _ assignment: Assignment, _ definitions: [FeedDefinition]
+    ) -> SpeakerSettings {
+        var settings = SpeakerSettings(
+            listen: self.listen.bgp.map { ListenAddress(address: $0.address, port: $0.port) })
         for feed in self.feeds {
             guard case .bgp(let bgp) = feed.source, let id = assignment.feeds[feed.name],
                 let router = self.router
             else { continue }
-            peers.append(
-                PeerSettings(
-                    name: feed.name, feed: id, localAS: bgp.localAS ?? router.asNumber,
-                    peerAS: bgp.peerAS, routerID: router.identifier.ipv4Value,
-                    peerAddress: bgp.peer, port: bgp.port, localAddress: bgp.localAddress,
-                    connect: bgp.connect, holdTime: bgp.holdTime, staleTime: feed.staleTime,
-                    quietTime: bgp.quietTime, connectRetry: bgp.connectRetry,
-                    maximumConnectRetry: bgp.maximumConnectRetry, families: bgp.families,
-                    kept: feed.kept))
+            var peer = PeerSettings(
+                name: feed.name, feed: id, localAS: bgp.localAS ?? router.asNumber,
+                peerAS: bgp.peerAS, routerID: router.identifier.ipv4Value,
+                peerAddress: bgp.peer, port: bgp.port, localAddress: bgp.localAddress,
+                connect: bgp.connect, holdTime: bgp.holdTime, staleTime: feed.staleTime,
+                quietTime: bgp.quietTime, connectRetry: bgp.connectRetry,
+                maximumConnectRetry: bgp.maximumConnectRetry, families: bgp.families,
+                kept: feed.kept, reach: bgp.reach, authentication: bgp.authentication,
+                limits: feed.limits)
+            peer.options = bgp.options
+            guard let prefix = bgp.range else {
+                settings.peers.append(peer)
+                continue
+            }
+            guard let definition = definitions.first(where: { $0.id == id }) else { continue }
+            settings.ranges.append(
+                PeerRange(
+                    prefix: prefix, template: peer, definition: definition,
+                    slots: assignment.slots[feed.name] ?? []))
         }
-        return SpeakerSettings(
-            listen: self.listen.bgp.map { ListenAddress(address: $0.address, port: $0.port) },
-            peers: peers)
+        return settings
+    }
+
+    private var originSettings: RTRClientSettings {
+        guard let rpki = self.rpki else { return RTRClientSettings() }
+        return RTRClientSettings(
+            caches: rpki.caches,
+            session: RTRSettings(
+                refresh: rpki.refresh, retry: rpki.retry, expire: rpki.expire,
+                maximumPayloads: rpki.maximumPayloads))
     }
 
     /// Feeds that read the same file are fed by one pass over it.
     private func dumps(_ assignment: Assignment) -> [Plan.Dump] {
         var dumps: [Plan.Dump] = []
         for feed in self.feeds {
-            guard case .mrt(let mrt) = feed.source, let id = assignment.feeds[feed.name] else {
-                continue
+            guard let id = assignment.feeds[feed.name] else { continue }
+            let file: String
+            let format: Plan.Format
+            let selection: Plan.Selection
+            switch feed.source {
+            case .bgp: continue
+            case .mrt(let mrt):
+                (file, format) = (mrt.file, .mrt)
+                selection = Plan.Selection(
+                    feed: id, peer: mrt.peer, peerAS: mrt.peerAS, kept: feed.kept)
+            case .text(let text):
+                (file, format) = (text.file, .text(skipsBadLines: text.skipsBadLines))
+                selection = Plan.Selection(
+                    feed: id, peer: text.peer, peerAS: text.peerAS, kept: feed.kept)
             }
-            let selection = Plan.Selection(
-                feed: id, peer: mrt.peer, peerAS: mrt.peerAS, kept: feed.kept)
-            if let index = dumps.firstIndex(where: { $0.file == mrt.file }) {
+            if let index = dumps.firstIndex(where: { $0.file == file && $0.format == format }) {
                 dumps[index].feeds.append(selection)
             } else {
-                dumps.append(Plan.Dump(file: mrt.file, feeds: [selection]))
+                dumps.append(Plan.Dump(file: file, format: format, feeds: [selection]))
             }
         }
         return dumps

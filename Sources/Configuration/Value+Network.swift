@@ -25,6 +25,20 @@ extension Value {
         }
     }
 
+    /// A prefix without a bit set beyond its length.
+    func prefix() -> IPPrefix? {
+        guard let text = self.plainText else {
+            self.mustBe("a prefix, as 192.0.2.0/24")
+            return nil
+        }
+        do throws(AddressSyntaxError) {
+            return try IPPrefix(parsing: text)
+        } catch {
+            self.mustBe("a prefix, as 192.0.2.0/24", hint: ": \(error)")
+            return nil
+        }
+    }
+
     /// An AS number, asplain or asdot; 0 is none (RFC 7607).
     func asNumber() -> ASNumber? {
         let what = "an AS number from 1 to 4294967295"

@@ -28,6 +28,18 @@ public protocol ConsoleBackend: Sendable {
     /// How the feeds are. The console adds what the table knows of them.
     func feedReports() async -> [FeedReport]
 
+    /// All that is known of a feed's sessions; nil where it has none.
+    func feedDetail(_ feed: FeedID) async -> FeedDetail?
+
+    /// Carries out an order on a feed's sessions, and says what was done.
+    func carryOut(_ order: FeedOrder, on feed: FeedID) async -> Result<String, CommandFailure>
+
+    /// Shows what passes on a feed's sessions; nil where it has none.
+    func watchFeed(_ feed: FeedID) async -> FeedWatch?
+
+    /// Connections of addresses that no peer has, closed at once.
+    func strangers() async -> Int
+
     /// Whether answers can be relied on; else what is waited for, in words.
     func readiness() -> Readiness
 
@@ -42,6 +54,12 @@ public protocol ConsoleBackend: Sendable {
 
     /// Writes the table to its file, and returns how that went.
     func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure>
+
+    /// How the RPKI caches are; nil where none is configured.
+    func originReport() async -> OriginReport?
+
+    /// The payloads that cover a prefix, the longest first.
+    func originPayloads(covering prefix: IPPrefix) -> [OriginReport.Payload]
 }
 
 /// The name that this instance goes by in BGP.
@@ -74,7 +92,7 @@ public enum Readiness: Hashable, Sendable {
 /// A feed, and the router behind it where there is one.
 public struct FeedIdentity: Hashable, Sendable {
     public enum Kind: String, Hashable, Sendable, CaseIterable {
-        case bgp, mrt, bmp
+        case bgp, mrt, text, bmp
     }
 
     public var id: FeedID
@@ -116,10 +134,13 @@ public struct FeedReport: Hashable, Sendable {
     public var messagesSent: Int
     /// What last went wrong, in words.
     public var lastError: String?
+    /// Of a feed by BGP whose session is up.
+    public var session: SessionReport?
 
     public init(
         identity: FeedIdentity, state: String, isUp: Bool, since: Int64? = nil,
-        messagesReceived: Int = 0, messagesSent: Int = 0, lastError: String? = nil
+        messagesReceived: Int = 0, messagesSent: Int = 0, lastError: String? = nil,
+        session: SessionReport? = nil
     ) {
         self.identity = identity
         self.state = state
@@ -128,5 +149,53 @@ public struct FeedReport: Hashable, Sendable {
         self.messagesReceived = messagesReceived
         self.messagesSent = messagesSent
         self.lastError = lastError
+        self.session = session
     }
+}
+
+/// An established session, as far as it can be compared with others.
+public struct SessionReport: Hashable, Sendable {
+    public var wanted: Set<AddressFamily>
+    public var negotiated: Set<AddressFamily>
+    /// The first transfer is over.
+    public var isComplete: Bool
+    /// Announcements that came by way of a route reflector.
+    public var reflected: Int
+
+    public init(
+        wanted: Set<AddressFamily>, negotiated: Set<AddressFamily>, isComplete: Bool,
+        reflected: Int
+    ) {
+        self.wanted = wanted
+        self.negotiated = negotiated
+        self.isComplete = isComplete
+        self.reflected = reflected
+    }
+}
+
+/// What can be done to a feed's sessions.
+public enum FeedOrder: Hashable, Sendable {
+    /// Begin anew.
+    case clear
+    /// Ask for the routes again, and keep the session.
+    case refresh
+    /// End, and stay down; with a sentence for the peer's log.
+    case shutDown(message: String?)
+    /// Begin again.
+    case resume
+}
+
+/// For a table without sessions.
+extension ConsoleBackend {
+    public func feedDetail(_: FeedID) async -> FeedDetail? { nil }
+
+    public func carryOut(
+        _: FeedOrder, on _: FeedID
+    ) async -> Result<String, CommandFailure> {
+        .failure(CommandFailure(.noSuchThing, "there are no sessions"))
+    }
+
+    public func watchFeed(_: FeedID) async -> FeedWatch? { nil }
+
+    public func strangers() async -> Int { 0 }
 }

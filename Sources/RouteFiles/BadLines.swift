@@ -24,6 +24,18 @@ public struct BadLine: Hashable, Sendable {
         case notACountryCode
         /// The range shares addresses with that of another line.
         case overlaps(line: Int)
+        /// In a router's table: neither a path nor what ends the table.
+        case notARoute
+        /// Another path for the network before, of which there is none.
+        case noPrefixBefore
+        case noNextHop
+        /// Metric, local preference and weight don't stand where the heading says.
+        case notInColumns
+        /// A path that doesn't end as paths do.
+        case noOriginCode
+        case lineTooLong(Int)
+        /// A file without a router's table.
+        case noTable
     }
 
     /// Counted from 1.
@@ -84,6 +96,11 @@ public struct BadLines: Error, Hashable, Sendable {
             found: field.isEmpty ? nil : Self.quoted(field))
     }
 
+    /// Notes a bad line, and what of it is to be shown.
+    mutating func add(line: Int, column: Int, _ reason: BadLine.Reason, found: String) {
+        self.add(BadLine(line: line, column: column, reason: reason), found: found)
+    }
+
     private mutating func add(_ line: BadLine, found: String?) {
         self.count += 1
         guard self.lines.count < Self.maximum else { return }
@@ -91,10 +108,10 @@ public struct BadLines: Error, Hashable, Sendable {
         self.found.append(found)
     }
 
-    /// Up to 64 bytes, those that are no printable ASCII as `\x1b`.
-    private static func quoted(_ field: Span<UInt8>) -> String {
+    /// Up to `limit` bytes, those that are no printable ASCII as `\x1b`.
+    static func quoted(_ field: Span<UInt8>, limit: Int = 64) -> String {
         var text = "'"
-        for index in 0..<min(64, field.count) {
+        for index in 0..<min(limit, field.count) {
             let byte = field[index]
             if (0x20..<0x7f).contains(byte) {
                 text.unicodeScalars.append(UnicodeScalar(byte))
@@ -102,7 +119,7 @@ public struct BadLines: Error, Hashable, Sendable {
                 text += "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
             }
         }
-        return text + (field.count > 64 ? "...'" : "'")
+        return text + (field.count > limit ? "...'" : "'")
     }
 }
 
@@ -147,6 +164,14 @@ extension BadLine.Reason: CustomStringConvertible {
         case .endBeforeStart: "the range ends before it begins"
         case .notACountryCode: "a country is two letters, or ??"
         case .overlaps(let line): "the range overlaps that of line \(line)"
+        case .notARoute: "neither a path nor the end of the table"
+        case .noPrefixBefore: "another path, but no network before it"
+        case .noNextHop: "no next hop where the heading has it"
+        case .notInColumns: "no weight, or numbers that don't stand where the heading says"
+        case .noOriginCode: "the path does not end in i, e or ?"
+        case .lineTooLong(let count): "a line of more than \(count) bytes"
+        case .noTable:
+            "no table: a heading 'Network  Next Hop  Metric  LocPrf  Weight  Path' is missing"
         }
     }
 }

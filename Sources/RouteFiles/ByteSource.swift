@@ -26,6 +26,15 @@ public struct ByteSource: ~Copyable {
     private var isFirstMember = true
 
     private static let bufferSize = 65_536
+    /// Bytes that the file has, and how many of them have been read, as they are stored.
+    private let storedCount: Int
+    private var storedOffset: Int
+
+    /// How much of the file has been read, from 0 to 1; nil where its size can't be told, as of a pipe.
+    public var progress: Double? {
+        guard self.storedCount > 0 else { return nil }
+        return min(1, Double(self.storedOffset - self.pending.count) / Double(self.storedCount))
+    }
 
     /// Opens a file and looks at its first bytes.
     public init(path: String) throws(InputFileError) {
@@ -87,6 +96,13 @@ public struct ByteSource: ~Copyable {
         self.input = input
         self.pending = 0..<filled
         self.isAtEnd = isAtEnd
+        self.storedOffset = filled
+        var status = stat()
+        if let descriptor, fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG {
+            self.storedCount = Int(status.st_size)
+        } else {
+            self.storedCount = descriptor == nil ? filled : 0
+        }
     }
 
     deinit {
@@ -117,7 +133,9 @@ public struct ByteSource: ~Copyable {
         while true {
             if self.compression == .plain, self.pending.isEmpty, let descriptor = self.descriptor {
                 // Straight to its place.
-                return try Self.read(descriptor, into: output)
+                let count = try Self.read(descriptor, into: output)
+                self.storedOffset += count
+                return count
             }
             if self.pending.isEmpty, !self.isAtEnd { try self.refill() }
             guard self.compression != .plain else {
@@ -175,6 +193,7 @@ public struct ByteSource: ~Copyable {
         }
         let count = try Self.read(descriptor, into: self.input)
         self.pending = 0..<count
+        self.storedOffset += count
         self.isAtEnd = count == 0
     }
 

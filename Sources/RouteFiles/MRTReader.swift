@@ -16,6 +16,8 @@ public struct MRTReader: ~Copyable {
     public private(set) var offset = 0
     public var path: String { self.source.path }
     public var compression: Compression { self.source.compression }
+    /// How much of the file has been read, from 0 to 1; nil where that can't be told.
+    public var progress: Double? { self.source.progress }
 
     private var source: ByteSource
     private var buffer: UnsafeMutableRawBufferPointer

@@ -185,13 +185,13 @@ struct ColumnRefresh {
     private mutating func paint(
         _ first: UInt128, _ last: UInt128, _ slice: inout WorkSlice
     ) -> UInt128? {
-        var stop = self.live?.paint(first, last, &slice)
+        var stop = self.live?.paintFound(first, last, &slice)
         // It is full: what the shadow lacks follows, since the column is held from now on.
         if stop == first { return stop }
         if self.shadow != nil, first <= self.shadowLast {
             let end = min(stop.map { $0 - 1 } ?? last, self.shadowLast)
             guard first <= end else { return stop }
-            if let shadowStop = self.shadow?.paint(first, end, &slice) { stop = shadowStop }
+            if let shadowStop = self.shadow?.paintFound(first, end, &slice) { stop = shadowStop }
         }
         return stop
     }

@@ -38,6 +38,8 @@ final class Feed {
     var loss = FeedGuard()
     /// What it withdrew while it was watched.
     var withdrawals = WithdrawalLog()
+    /// What has looked at the feed's routes but not at its withdrawals, which may come back.
+    var laterRevision: TableRevision?
     /// The withdrawals come back as stale routes.
     var restoresWithdrawals = false
     /// When the guard began to hold; Unix seconds.

@@ -148,7 +148,7 @@ final class ShadowBuild {
         // Nothing known: that is what fresh memory says.
         guard id != 0 else { return nil }
         painter.change = .whole(id)
-        let stop = painter.paint(first, last, &slice)
+        let stop = painter.paintFound(first, last, &slice)
         if painter.isFull { self.isFull = true }
         return stop
     }

@@ -19,7 +19,7 @@ public enum StepKind: String, CaseIterable, Hashable, Sendable {
     case reclaim
 }
 
-/// The longest step of each kind since the table was made.
+/// The longest step of each kind since the table was made, and how many there were.
 public struct StepTimes: Hashable, Sendable {
     public struct Step: Hashable, Sendable {
         /// Microseconds from its beginning to its end, other threads' turns included.
@@ -27,6 +27,8 @@ public struct StepTimes: Hashable, Sendable {
         /// Microseconds that the writer's thread had of a processor: the longest of these, which
         /// may be another step.
         public var processor: UInt64 = 0
+        /// Steps of the kind that there were.
+        public var count: UInt64 = 0
     }
 
     private var steps = [Step](repeating: Step(), count: StepKind.allCases.count)
@@ -49,5 +51,6 @@ public struct StepTimes: Hashable, Sendable {
         let index = Self.index(kind)
         self.steps[index].elapsed = max(self.steps[index].elapsed, elapsed)
         self.steps[index].processor = max(self.steps[index].processor, processor)
+        self.steps[index].count += 1
     }
 }

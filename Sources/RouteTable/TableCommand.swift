@@ -24,6 +24,8 @@ public enum TableCommand: Sendable {
     case feedFlush(FeedID)
     /// An operator believes a feed whose losses its guard holds: what it withdrew leaves.
     case releaseGuard(FeedID)
+    /// Routes that are held are looked at again.
+    case revise(TableRevision)
     /// All pins at once, in place of those before; the last of equal prefixes wins.
     case setPins([(IPPrefix, [SiteID])])
     /// All locations at once, in place of those before.
@@ -90,7 +92,7 @@ extension TableCommand {
             for trip in trips { try check(trip.site) }
         case .restoreRoundTrips(let reports): for report in reports { try check(report.site) }
         case .setRoundTripRules, .expireRoundTrips, .removeFeed, .routes, .feedUp, .feedComplete,
-            .feedDown, .feedFlush, .releaseGuard:
+            .feedDown, .feedFlush, .releaseGuard, .revise:
             break
         }
     }

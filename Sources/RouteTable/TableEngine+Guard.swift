@@ -90,6 +90,7 @@ extension TableEngine {
     /// None of what the feed withdrew comes back.
     func forgetWithdrawals(_ feed: Feed) {
         feed.restoresWithdrawals = false
+        feed.laterRevision = nil
         guard !feed.withdrawals.isEmpty else { return }
         self.forgottenWithdrawals.append(feed.withdrawals)
         feed.withdrawals = WithdrawalLog()
@@ -215,7 +216,9 @@ extension TableEngine {
                 self.attributes.release(entry.attributes)
             }
         }
-        if feed.withdrawals.isEmpty { feed.restoresWithdrawals = false }
+        guard feed.withdrawals.isEmpty else { return }
+        feed.restoresWithdrawals = false
+        self.reviseRestored(feed)
     }
 
     /// - Returns: Whether the route stands now, with the entry's share in the attributes.

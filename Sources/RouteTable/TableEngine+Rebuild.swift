@@ -221,7 +221,8 @@ extension TableEngine {
     /// Nothing is held any more, unless another image has to show something.
     func releaseHeld() {
         guard self.jobs.isEmpty, self.rebuildDue == nil, self.shadow == nil, !self.isBulk,
-            !self.isRestoring
+            !self.isRestoring,
+            !self.revisions.contains(where: { $0.isBegun && $0.revision.showsAtOnce })
         else { return }
         self.heldSites = 0
     }

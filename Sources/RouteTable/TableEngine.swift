@@ -51,6 +51,9 @@ final class TableEngine {
     /// Feeds whose routes are walked.
     var jobs: [Feed] = []
 
+    /// Looks at routes again, the first of them under way.
+    var revisions: [RevisionJob] = []
+
     /// The next image, while it is built.
     var shadow: ShadowBuild?
     /// Its classes when the paint under way began.
@@ -153,6 +156,7 @@ final class TableEngine {
         case .feedComplete(let id): self.withFeed(id) { self.feedComplete($0) }
         case .feedDown(let id): self.withFeed(id) { self.feedDown($0) }
         case .feedFlush(let id): self.withFeed(id) { self.feedFlush($0) }
+        case .revise(let revision): self.revise(revision)
         case .releaseGuard(let id): self.withFeed(id) { self.releaseGuard($0) }
         case .observe(let trips): self.takeRoundTrips(.observe(trips))
         case .setRoundTrips(let trips): self.takeRoundTrips(.file(trips))
@@ -280,7 +284,7 @@ final class TableEngine {
     /// There is something to do that nothing has to come for.
     var hasWork: Bool {
         self.hasJobs || !self.paints.isEmpty || self.isRebuildPending || self.isBulk
-            || !self.discarded.isEmpty || self.hasGuardWork
+            || !self.discarded.isEmpty || self.hasGuardWork || self.hasRevisionWork
     }
 
     /// A slice of what is long, after each batch and while nothing else is to do.
@@ -311,6 +315,12 @@ final class TableEngine {
                 self.stepJobs(&slice)
             }
         }
+        if self.hasRevisionWork {
+            self.measured(.walk) {
+                var slice = self.steps.slice(among: kinds)
+                self.stepRevisions(&slice)
+            }
+        }
         self.noteClasses()
         if self.rebuildDue != nil || self.shadow != nil || self.wantsReclaim {
             self.measured(.build) {
@@ -331,7 +341,7 @@ final class TableEngine {
     private var kindsOfWork: Int {
         (self.hasGuardWork ? 1 : 0) + (self.paints.isEmpty ? 0 : 1) + (self.jobs.isEmpty ? 0 : 1)
             + (self.rebuildDue == nil && self.shadow == nil ? 0 : 1)
-            + (self.discarded.isEmpty ? 0 : 1)
+            + (self.discarded.isEmpty ? 0 : 1) + (self.hasRevisionWork ? 1 : 0)
     }
 
     /// Notes how long a step held up what waits.

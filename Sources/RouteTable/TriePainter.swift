@@ -64,6 +64,23 @@ struct TriePainter {
         }
     }
 
+    /// Does what ``paint(_:_:_:)`` does, and goes on for a little where the slice ends before: of an
+    /// area that took the whole slice to find more than one leaf is painted.
+    ///
+    /// - Returns: The first address that is not painted; nil when all are.
+    mutating func paintFound(
+        _ first: UInt128, _ last: UInt128, _ slice: inout WorkSlice
+    ) -> UInt128? {
+        var position = first
+        if !slice.isSpent {
+            guard let stop = self.paint(first, last, &slice) else { return nil }
+            if self.isFull { return stop }
+            position = stop
+        }
+        var rest = slice.rest
+        return self.paint(position, last, &rest)
+    }
+
     /// Changes all leaves between two addresses, both included, left-aligned in 128 bits, or some
     /// from the first on where the slice ends before: at least one, unless ``isFull``.
     ///

@@ -9,6 +9,7 @@ struct WorkSlice {
     private(set) var isSpent = false
     private var left: Int
     private let deadline: UInt64
+    private let unitsOfRest: Int
 
     /// Units between two looks at the clock: some ten microseconds.
     private static let quantum = 4096
@@ -16,11 +17,13 @@ struct WorkSlice {
     init(units: Int) {
         self.left = units
         self.deadline = 0
+        self.unitsOfRest = max(1, units / 4)
     }
 
     init(microseconds: Int) {
         self.left = Self.quantum
         self.deadline = monotonicMicroseconds() + UInt64(microseconds)
+        self.unitsOfRest = 4 * Self.quantum
     }
 
     /// Counts work that was done.
@@ -38,6 +41,10 @@ struct WorkSlice {
             self.left = Self.quantum
         }
     }
+
+    /// A little more, to use what was found out when the slice ended: else it would have to be found
+    /// out again.
+    var rest: WorkSlice { WorkSlice(units: self.unitsOfRest) }
 
     /// Units left of a slice that counts them.
     var unitsLeft: Int { max(0, self.left) }

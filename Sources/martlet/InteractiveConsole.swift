@@ -6,6 +6,12 @@ struct InteractiveConsole {
     let link: ServerLink
     let printer: Printer
 
+    /// Whether a line asks for what has no end of its own: `debug feed`, however it is cut short.
+    private static func isLive(_ line: String) -> Bool {
+        let first = line.split(separator: " ").first.map { $0.lowercased() } ?? ""
+        return first.hasPrefix("de") && "debug".hasPrefix(first)
+    }
+
     /// Reads and carries out lines until the end of input or `quit`.
     ///
     /// - Returns: True: what was refused has been seen.
@@ -24,7 +30,8 @@ struct InteractiveConsole {
         while let line = editor.readLine(self.printer.prompt(self.link.prompt)) {
             guard line.contains(where: { $0 != " " && $0 != "\t" }) else { continue }
             editor.remember(line)
-            var outcome = try self.link.ask(line, self.printer.show)
+            var outcome = try self.link.ask(
+                line, isLive: Self.isLive(line), self.printer.show)
             while case .password = outcome {
                 outcome = try self.link.ask(
                     try Secrets.ask("Password: "), self.printer.show)

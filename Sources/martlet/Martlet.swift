@@ -9,5 +9,7 @@ struct Martlet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet",
         abstract: "Asks a Martlet, or a table on disk, which site is nearest.",
-        subcommands: [ConsoleCommand.self, LookupCommand.self, CheckCommand.self])
+        subcommands: [
+            ConsoleCommand.self, LookupCommand.self, CheckCommand.self, ImportCommand.self,
+        ])
 }

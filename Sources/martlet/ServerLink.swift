@@ -23,6 +23,8 @@ final class ServerLink {
     private let descriptor: CInt
     private var buffer: [UInt8] = []
     private var position = 0
+    /// An interrupt ends the reply, not the program.
+    private var isLive = false
 
     init(to target: ConsoleTarget) throws(LinkError) {
         self.target = target
@@ -37,9 +39,18 @@ final class ServerLink {
 
     // MARK: Talking
 
-    /// Sends a line and gives the lines of the reply to `show` as they come.
-    func ask(_ line: String, _ show: (String) -> Void) throws(LinkError) -> Outcome {
+    /// Sends a line and gives the lines of the reply to `show` as they come. A reply that `isLive`
+    /// has no end of its own: Ctrl-C has it ended.
+    func ask(
+        _ line: String, isLive: Bool = false, _ show: (String) -> Void
+    ) throws(LinkError) -> Outcome {
         try self.send(line)
+        self.isLive = isLive
+        if isLive { Interrupt.begin() }
+        defer {
+            if isLive { Interrupt.end() }
+            self.isLive = false
+        }
         while let line = try self.readLine() {
             guard line.first == "." else {
                 show(line)
@@ -174,7 +185,10 @@ final class ServerLink {
             let count = self.buffer.withUnsafeMutableBytes {
                 recv(self.descriptor, $0.baseAddress.map { $0 + start }, 65_536, 0)
             }
-            if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EINTR {
+                if self.isLive, Interrupt.take() { try self.send("") }
+                continue
+            }
             self.buffer.removeLast(65_536 - max(0, count))
             guard count >= 0 || errno == ECONNRESET else {
                 throw .system(self.target, operation: "read", errno: errno)

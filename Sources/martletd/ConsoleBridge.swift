@@ -4,22 +4,24 @@
 import Addressing
 import BGPSession
 import BGPSpeaker
+import BGPWire
 import Choice
 import Configuration
 import Console
 import DNSFront
+import OriginValidation
 import RouteFiles
 import RouteTable
 import Synchronization
 
 /// What the console asks of the daemon.
 struct ConsoleBridge: ConsoleBackend {
-    private let daemon: Daemon
+    let daemon: Daemon
 
     init(_ daemon: Daemon) { self.daemon = daemon }
 
     private var configured: Configuration { self.daemon.running.withLock { $0.configuration } }
-    private var plan: Plan { self.daemon.running.withLock { $0.plan } }
+    var plan: Plan { self.daemon.running.withLock { $0.plan } }
 
     var oracle: Oracle { self.daemon.oracle }
     var owner: TableOwner { self.daemon.owner }
@@ -42,6 +44,14 @@ struct ConsoleBridge: ConsoleBackend {
     func feedIdentities() -> [FeedIdentity] {
         let (configuration, plan) = self.daemon.running.withLock { ($0.configuration, $0.plan) }
         let entries = self.daemon.board.entries
+        let guests = entries.compactMap { id, entry in
+            entry.guest.map { settings in
+                FeedIdentity(
+                    id: id, name: entry.name, site: entry.site, kind: .bgp,
+                    peerAS: settings.peerAS, peerAddress: settings.peerAddress,
+                    isInternal: settings.isInternal)
+            }
+        }
         return configuration.feeds.compactMap { feed in
             guard let id = plan.assignment.feeds[feed.name],
                 let site = plan.assignment.sites[feed.site]
@@ -50,7 +60,7 @@ struct ConsoleBridge: ConsoleBackend {
             case .bgp(let bgp):
                 return FeedIdentity(
                     id: id, name: feed.name, site: site, kind: .bgp, peerAS: bgp.peerAS,
-                    peerAddress: bgp.peer,
+                    peerAddress: bgp.range == nil ? bgp.peer : nil,
                     isInternal: bgp.peerAS == bgp.localAS ?? configuration.router?.asNumber)
             case .mrt(let mrt):
                 let entry = entries[id]
@@ -59,17 +69,32 @@ struct ConsoleBridge: ConsoleBackend {
                     peerAS: mrt.peerAS ?? entry?.peer?.asNumber,
                     peerAddress: mrt.peer ?? entry?.peer?.address,
                     peerIdentifier: entry?.identifier.map { IPAddress(ipv4: $0) })
+            case .text(let text):
+                return FeedIdentity(
+                    id: id, name: feed.name, site: site, kind: .text, peerAS: text.peerAS,
+                    peerAddress: text.peer)
             }
-        }
+        } + guests.sorted { $0.name < $1.name }
     }
 
     func feedReports() async -> [FeedReport] {
+        let all = await self.daemon.speaker.status()
         let peers = Dictionary(
-            await self.daemon.speaker.status().map { ($0.feed, $0) },
+            all.map { ($0.feed, $0) }, uniquingKeysWith: { first, _ in first })
+        let ranges = Dictionary(
+            self.plan.speaker.ranges.map { ($0.template.feed, $0) },
             uniquingKeysWith: { first, _ in first })
         let entries = self.daemon.board.entries
         return self.feedIdentities().map { identity in
             let entry = entries[identity.id]
+            if let range = ranges[identity.id] {
+                let members = all.filter { $0.range == range.template.name }
+                return FeedReport(
+                    identity: identity, state: "\(members.count) of \(range.slots.count)",
+                    isUp: members.contains { $0.state == .established },
+                    messagesReceived: members.reduce(0) { $0 + $1.counters.messagesIn },
+                    messagesSent: members.reduce(0) { $0 + $1.counters.messagesOut })
+            }
             guard let peer = peers[identity.id] else {
                 let state =
                     switch entry?.liveness {
@@ -83,10 +108,18 @@ struct ConsoleBridge: ConsoleBackend {
             }
             var identity = identity
             identity.peerIdentifier = peer.negotiation.map { IPAddress(ipv4: $0.peerIdentifier) }
+            let session = peer.negotiation.map { negotiation in
+                SessionReport(
+                    wanted: Set(peer.settings.families.families),
+                    negotiated: Set(negotiation.context.families.families),
+                    isComplete: peer.isComplete, reflected: peer.reflected)
+            }
             return FeedReport(
-                identity: identity, state: "\(peer.state)", isUp: peer.state == .established,
-                since: peer.since, messagesReceived: peer.counters.messagesIn,
-                messagesSent: peer.counters.messagesOut, lastError: peer.lastError)
+                identity: identity, state: peer.suspension?.state ?? "\(peer.state)",
+                isUp: peer.state == .established, since: peer.since,
+                messagesReceived: peer.counters.messagesIn,
+                messagesSent: peer.counters.messagesOut,
+                lastError: peer.keyProblem ?? peer.lastError, session: session)
         }
     }
 
@@ -104,6 +137,29 @@ struct ConsoleBridge: ConsoleBackend {
 
     func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure> {
         await self.daemon.checkpoints.save()
+    }
+
+    func originReport() async -> OriginReport? {
+        let plan = self.plan
+        guard !plan.origins.caches.isEmpty else { return nil }
+        let caches = await self.daemon.origins.status().caches
+        return OriginReport(
+            caches: caches.map { cache in
+                OriginReport.Cache(
+                    name: "\(cache.cache)", state: cache.state.rawValue,
+                    version: Int(cache.version), session: cache.session.map(Int.init),
+                    serial: cache.serial.map(Int.init), ipv4Payloads: cache.ipv4Payloads,
+                    ipv6Payloads: cache.ipv6Payloads, isInForce: cache.isInForce,
+                    answered: cache.answered, next: cache.refreshes, expires: cache.expires,
+                    lastError: cache.lastError)
+            }, ignoresInvalid: plan.ignoresInvalid)
+    }
+
+    func originPayloads(covering prefix: IPPrefix) -> [OriginReport.Payload] {
+        (self.daemon.origins.validator.snapshot.table?.covering(prefix) ?? []).map {
+            OriginReport.Payload(
+                prefix: $0.prefix, maximumLength: Int($0.maximumLength), asNumber: $0.asNumber)
+        }
     }
 
     func reload() async -> Result<[String], CommandFailure> { await self.daemon.reload() }

@@ -134,6 +134,7 @@ extension Daemon {
         self.checkpoints.apply(plan.checkpoint)
         StandardErrorLog.setLevel(plan.logLevel.level)
         changes += await self.speaker.apply(plan.speaker)
+        await self.origins.apply(plan)
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
         if plan.dns != old.plan.dns {

@@ -28,6 +28,7 @@ final class Daemon: Sendable {
     let speaker: BGPSpeaker
     let dns: DNSServer
     let checkpoints: CheckpointKeeper
+    let origins: OriginService
     let started: Int64
     /// Who the daemon runs as once its ports are open; nil where that doesn't change.
     private let socketOwner: (user: uid_t, group: gid_t)?
@@ -70,18 +71,19 @@ final class Daemon: Sendable {
         self.socketOwner = socketOwner
         let board = FeedBoard(oracle: self.oracle, now: now)
         self.board = board
+        let validator = OriginValidator()
         self.speaker = BGPSpeaker(
-            settings: plan.speaker, group: self.bgpGroup, owner: self.owner,
+            settings: plan.speaker, group: self.bgpGroup, owner: self.owner, validator: validator,
             logger: Logger(label: "bgp"),
-            onFeedState: { feed, liveness in
-                board.set(feed, liveness: liveness.siteFeeds)
-                if liveness == .live { board.complete(feed) }
-            }, now: now)
+            listener: FeedListener(board: board), now: now)
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
             logger: Logger(label: "dns"))
         self.checkpoints = CheckpointKeeper(
             plan.checkpoint, owner: self.owner, logger: Logger(label: "checkpoint"), now: now)
+        self.origins = OriginService(
+            plan: plan, validator: validator, owner: self.owner, speaker: self.speaker,
+            logger: Logger(label: "rpki"), now: now)
         self.running = Mutex(
             Running(
                 configuration: configuration, plan: plan,
@@ -195,7 +197,7 @@ final class Daemon: Sendable {
         var services: [any Service] = [
             FileFeedService(daemon: self), ReadinessService(daemon: self),
             ReloadService(daemon: self), RoundTripService(daemon: self),
-            LocationService(daemon: self), LimitService(daemon: self),
+            LocationService(daemon: self), LimitService(daemon: self), self.origins,
             AlarmService(owner: self.owner, logger: Logger(label: "feeds")),
             ClosureTask("bgp") { try await self.speaker.run() },
             ClosureTask("dns") { try await self.dns.run() },
@@ -255,6 +257,22 @@ struct ClosureTask: Service, CustomStringConvertible {
     func run() async throws {
         try await cancelWhenGracefulShutdown { try await self.body() }
     }
+}
+
+/// Brings what becomes of feeds to the board.
+struct FeedListener: SpeakerListener {
+    let board: FeedBoard
+
+    func feed(_ feed: FeedID, became liveness: FeedLiveness) {
+        self.board.set(feed, liveness: liveness.siteFeeds)
+        if liveness == .live { self.board.complete(feed) }
+    }
+
+    func appeared(_ definition: FeedDefinition, _ settings: PeerSettings) {
+        self.board.appear(definition, settings)
+    }
+
+    func disappeared(_ feed: FeedID, name: String) { self.board.disappear(feed, name: name) }
 }
 
 extension FeedLiveness {

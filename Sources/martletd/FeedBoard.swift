@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import BGPSpeaker
 import Choice
 import RouteFiles
 import RouteTable
@@ -16,6 +17,10 @@ final class FeedBoard: Sendable {
         var throughSites: Set<SiteID> = []
         /// Comes from a file, which is read to its end however long that takes.
         var isFile: Bool
+        /// Stands for neighbours that come as they like, or is one of them: nobody waits for it.
+        var isOptional = false
+        /// One of a range's neighbours, which no configuration names.
+        var guest: PeerSettings?
         var liveness: SiteStatus.Feeds
         /// Whether its routes have been seen whole since the start.
         var isComplete: Bool
@@ -40,7 +45,7 @@ final class FeedBoard: Sendable {
         var isReady: Bool {
             self.hasCheckpoint
                 || self.entries.values.allSatisfy {
-                    $0.isComplete || self.deadlinePassed && !$0.isFile
+                    $0.isComplete || $0.isOptional || self.deadlinePassed && !$0.isFile
                 }
         }
     }
@@ -59,11 +64,15 @@ final class FeedBoard: Sendable {
     subscript(feed: FeedID) -> Entry? { self.state.withLock { $0.entries[feed] } }
 
     /// The feeds there are from now on: those that stay keep their state, new ones start lost.
-    func define(_ feeds: [FeedDefinition], files: Set<FeedID>) {
+    /// Some come from files; `ranges` only stand for their neighbours.
+    func define(
+        _ feeds: [FeedDefinition], files: Set<FeedID>, ranges: [FeedDefinition] = []
+    ) {
         let now = self.now()
+        let optional = Set(ranges.map(\.id))
         self.state.withLock { state in
-            var entries: [FeedID: Entry] = [:]
-            for feed in feeds {
+            var entries = state.entries.filter { $0.value.guest != nil }
+            for feed in feeds + ranges {
                 var entry =
                     state.entries[feed.id].flatMap { $0.name == feed.name ? $0 : nil }
                     ?? Entry(
@@ -72,12 +81,35 @@ final class FeedBoard: Sendable {
                 entry.site = feed.site
                 entry.throughSites = Set(feed.throughSites.keys)
                 entry.isFile = files.contains(feed.id)
+                entry.isOptional = optional.contains(feed.id)
                 entries[feed.id] = entry
             }
             state.entries = entries
         }
         self.publish()
         self.resume()
+    }
+
+    /// A neighbour of a range is a feed of its own from now.
+    func appear(_ feed: FeedDefinition, _ settings: PeerSettings) {
+        let now = self.now()
+        self.state.withLock { state in
+            let before = state.entries[feed.id].flatMap { $0.name == feed.name ? $0 : nil }
+            state.entries[feed.id] = Entry(
+                name: feed.name, site: feed.site, throughSites: Set(feed.throughSites.keys),
+                isFile: false, isOptional: true, guest: settings,
+                liveness: before?.liveness ?? .lost, isComplete: before?.isComplete ?? false,
+                since: before?.since ?? now)
+        }
+        self.publish()
+    }
+
+    /// It is no more.
+    func disappear(_ feed: FeedID, name: String) {
+        self.state.withLock { state in
+            if state.entries[feed]?.name == name { state.entries[feed] = nil }
+        }
+        self.publish()
     }
 
     func set(_ feed: FeedID, liveness: SiteStatus.Feeds) {
@@ -121,7 +153,7 @@ final class FeedBoard: Sendable {
     /// The feeds that have not been whole yet, by name.
     var missing: [String] {
         self.state.withLock { state in
-            state.entries.values.filter { !$0.isComplete }.map(\.name).sorted()
+            state.entries.values.filter { !$0.isComplete && !$0.isOptional }.map(\.name).sorted()
         }
     }
 

@@ -7,6 +7,7 @@ import Configuration
 import DNSFront
 import Logging
 import NIOPosix
+import RouteFiles
 import RouteTable
 import ServiceLifecycle
 import Synchronization
@@ -113,10 +114,17 @@ extension Daemon {
             self.running.withLock { $0.stamps[dump.file] = stamp }
             for feed in report.feeds {
                 self.board.fail(
-                    feed.id, feed.malformed == 0 ? nil : "\(feed.malformed) malformed routes")
+                    feed.id,
+                    feed.malformed > 0
+                        ? "\(feed.malformed) malformed routes"
+                        : report.badLines.map { "\($0.count) bad lines were left out" })
                 self.board.set(feed.id, peer: feed.peer, identifier: feed.identifier)
                 self.board.set(feed.id, liveness: .live)
                 self.board.complete(feed.id)
+            }
+            if let bad = report.badLines {
+                self.logger.warning(
+                    "bad lines were left out", metadata: ["lines": "\(bad)"])
             }
             self.logger.info(
                 "loaded a table dump",
@@ -144,7 +152,9 @@ extension Daemon {
         for site in plan.sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
         for feed in plan.feeds { self.owner.submit(.addFeed(feed)) }
         self.owner.submit(.setRoundTripRules(plan.roundTripRules))
-        self.board.define(plan.feeds, files: Set(plan.dumps.flatMap(\.feeds).map(\.feed)))
+        self.board.define(
+            plan.feeds, files: Set(plan.dumps.flatMap(\.feeds).map(\.feed)),
+            ranges: plan.speaker.ranges.map(\.definition))
     }
 
     /// Takes away what is configured no longer: once no session feeds it any more.

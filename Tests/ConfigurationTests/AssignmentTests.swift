@@ -71,7 +71,7 @@ struct AssignmentTests {
         #expect(second.sites.map(\.id.rawValue) == [1, 2])
         #expect(second.feeds.map(\.id.rawValue) == [1, 2])
         #expect(second.feeds.map(\.site.rawValue) == [1, 2])
-        #expect(second.feeds.map(\.order) == [0, 1])
+        #expect(second.feeds.map(\.order) == [0, 1 << 32])
         #expect(second.dumps.flatMap(\.feeds).map(\.feed.rawValue) == [1, 2])
         #expect(second.policies[0].sites.map(\.rawValue) == [1, 2])
     }

@@ -220,7 +220,7 @@ extension BadInputTests {
 
                 """,
             [
-                "3:3: feed 'f' needs bgp or mrt"
+                "3:3: feed 'f' needs bgp, mrt or text"
             ]),
         BadInput(
             "a feed with two sources",
@@ -372,6 +372,41 @@ extension BadInputTests {
                 """,
             [
                 "3:26: mrt has no file"
+            ]),
+        BadInput(
+            "a router's table without a file",
+            Reading.sites + """
+                feeds:
+                  f: { site: tokyo, text: { bad-lines: skip } }
+
+                """,
+            [
+                "3:27: text has no file"
+            ]),
+        BadInput(
+            "a router's table with a key and a word that are none",
+            Reading.sites + """
+                feeds:
+                  f: { site: tokyo, text: { fiel: x, bad-lines: keep } }
+
+                """,
+            [
+                "3:27: text has no file",
+                "3:29: unknown key 'fiel' in text; did you mean 'file'?",
+                "3:49: bad-lines must be refuse or skip, not 'keep'",
+            ]),
+        BadInput(
+            "a router's table twice",
+            Reading.sites + """
+                feeds:
+                  f: { site: tokyo, text: { file: x, peer-as: 7 } }
+                  g: { site: sydney, text: { file: x, peer-as: 7, bad-lines: skip } }
+                  h: { site: sydney, text: { file: x, peer-as: 8 }, guard: off }
+
+                """,
+            [
+                "4:3: feed 'g' has the same peer as feed 'f' on line 3",
+                "5:60: guard is for feeds by BGP: a dump loses nothing",
             ]),
         BadInput(
             "a reading that is none",

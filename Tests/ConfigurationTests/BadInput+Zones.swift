@@ -221,16 +221,6 @@ extension BadInputTests {
                 "3:58: rules are not supported by this version"
             ]),
         BadInput(
-            "TCP MD5",
-            Reading.sites + Reading.router + """
-                feeds:
-                  f: { site: tokyo, bgp: { peer: 192.0.2.7, as: 7, password-file: x } }
-
-                """,
-            [
-                "4:67: password-file (TCP MD5) is not supported by this version"
-            ]),
-        BadInput(
             "zone files",
             Reading.sites + "zones:\n"
                 + "  example.net: { file: zones/example.net.zone, records: { www: { "

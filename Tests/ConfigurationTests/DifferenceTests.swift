@@ -105,6 +105,14 @@ struct DifferenceTests {
                 "feed 'dump': rib.gz, peer AS 8 -> BGP with 192.0.2.8 AS 8; its routes leave at "
                     + "once"),
             Change(
+                "mrt: { file: rib.gz, peer-as: 8 }", "text: { file: bgp.txt }",
+                "feed 'dump': rib.gz, peer AS 8 -> bgp.txt, best paths; it is read again"),
+            Change(
+                "bgp: { peer: 192.0.2.7, as: 7 }",
+                "text: { file: bgp.txt, peer: 192.0.2.9, bad-lines: skip }",
+                "feed 'live': BGP with 192.0.2.7 AS 7 -> bgp.txt, paths of 192.0.2.9, bad lines "
+                    + "left out; its routes leave at once"),
+            Change(
                 "[one.routes]", "[one.routes, two.routes]",
                 "route maps: one.routes -> one.routes, two.routes"),
             Change(

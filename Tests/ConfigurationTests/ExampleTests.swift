@@ -21,7 +21,6 @@ struct ExampleTests {
     func later() {
         #expect(
             Reading.complaints(Example.designed) == [
-                "19:57: password-file (TCP MD5) is not supported by this version",
                 "23:12: rules are not supported by this version",
                 "40:11: zone files are not supported by this version: use records",
             ])
@@ -86,7 +85,7 @@ struct ExampleTests {
         #expect(plan.policy(named: "www.example.net.") == 2)
         #expect(plan.policy(named: "ns1.example.com") == nil)
         #expect(plan.feeds.map(\.id.rawValue) == [0, 1, 2, 3])
-        #expect(plan.feeds.map(\.order) == [0, 1, 2, 3])
+        #expect(plan.feeds.map(\.order) == [0, 1, 2, 3].map { $0 << 32 })
         #expect(plan.feeds.map(\.site) == Self.sites(0, 0, 1, 2))
         #expect(plan.feeds.allSatisfy { $0.throughSites.isEmpty })
         #expect(plan.staleTimes[FeedID(rawValue: 3)] == .seconds(180))
@@ -180,6 +179,28 @@ struct ExampleTests {
         #expect(try kept("keep: [path, communities]\n", "") == [.communities])
         #expect(try kept("keep: [length]\n", ", keep: path") == [.path])
         #expect(try kept("", ", keep: [length]") == [.length])
+    }
+
+    @Test("routers' tables: one file is read once for all feeds that read it alike")
+    func texts() throws {
+        let plan = try Reading.parse(
+            Reading.sites + """
+                feeds:
+                  f: { site: tokyo, text: { file: x } }
+                  g: { site: sydney, text: { file: x, peer: 192.0.2.1, peer-as: 7 }, keep: [length] }
+                  h: { site: sydney, text: { file: x, peer-as: 9, bad-lines: skip } }
+                  i: { site: tokyo, mrt: { file: x, peer-as: 7 } }
+                """
+        ).plan()
+        #expect(plan.dumps.map(\.file) == ["x", "x", "x"])
+        #expect(
+            plan.dumps.map(\.format) == [
+                .text(skipsBadLines: false), .text(skipsBadLines: true), .mrt,
+            ])
+        #expect(plan.dumps.map(\.feeds.count) == [2, 1, 1])
+        #expect(plan.dumps[0].feeds[1].peer == IPAddress(ipv4: 0xc000_0201))
+        #expect(plan.dumps[0].feeds[1].peerAS == 7)
+        #expect(plan.dumps[0].feeds[1].kept == .length)
     }
 
     @Test("guards: the usual one, one for all, one for a feed, none; never for dumps")

@@ -66,7 +66,7 @@ struct CommandTests {
             ("reload", "* 1\nnothing has changed\n.\n"),
             (
                 "show bogus",
-                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, routes, round-trips, memory, checkpoint, version, configuration\n"
+                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, feed, routes, round-trips, memory, checkpoint, version, configuration\n"
             ),
             (
                 "show version",
@@ -205,11 +205,14 @@ struct CommandTests {
                 2 BGP AS-PATH entries
                 0 BGP community entries
 
-                Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd
-                203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2
-                202.0.0.1       4       2500       0       0        0    0    0 never    Failed
+                Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd     IPv4     IPv6    Stale Feed
+                203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2         2        0        0 sydney-core
+                202.0.0.1       4       2500       0       0        0    0    0 never    Failed             1        0        0 tokyo-edge
 
                 Total number of neighbors 2
+
+                Last errors
+                  tokyo-edge: record 7 ends early
 
                 """
             ),

@@ -72,6 +72,16 @@ struct ReferenceTable {
         case .restoreRoundTrips: preconditionFailure("restored in tests of its own")
         case .setRoundTripRules(let rules): self.roundTrips.rules = rules
         case .expireRoundTrips: self.roundTrips.expire(at: self.now)
+        case .revise(let revision):
+            for (id, feed) in self.feeds where revision.feeds?.contains(id) ?? true {
+                for (prefix, route) in feed.routes
+                where revision.within?.contains(where: { $0.contains(prefix) }) ?? true {
+                    let revised = revision.body(id, prefix, route.attributes)
+                    self.feeds[id]?.routes[prefix] = revised.map {
+                        Route(attributes: $0, since: route.since, isFresh: route.isFresh)
+                    }
+                }
+            }
         }
     }
 

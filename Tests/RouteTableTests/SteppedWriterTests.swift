@@ -154,7 +154,7 @@ struct SteppedWriterTests {
         }
     }
 
-    @Test("shows what is due while a feed is walked again and again", .timeLimit(.minutes(2)))
+    @Test("shows what is due while a feed is walked again and again")
     func endlessWalks() throws {
         var steps = TableUnderTest.crumbs(1)
         steps.overdue = 50_000
@@ -209,6 +209,49 @@ struct SteppedWriterTests {
                     )
                 })
             guard try table.check("feed \(id), and longer ones") else { return }
+        }
+    }
+
+    /// A slice finds some thousand neighbours that are alike: were only the first of them painted,
+    /// both would take a million slices.
+    @Test("gets on in long runs of one class")
+    func longRuns() throws {
+        let owner = try TableOwner(steps: TableUnderTest.crumbs(1 << 16))
+        defer { owner.shutdown() }
+        var reader = try owner.lookup.makeReader()
+        func distances(_ address: UInt32) -> [Int?] {
+            owner.flushAndWait()
+            return reader.withSnapshot { snapshot in
+                let values = snapshot.values(
+                    ofClass: snapshot.classID(of: IPAddress(ipv4: address)))
+                return [values.distance(of: SiteID(0)), values.distance(of: SiteID(1))]
+            }
+        }
+        func announce(_ prefixes: some Sequence<IPPrefix>, _ hops: Int, on feed: FeedID) {
+            var batch = RouteBatch(feed: feed)
+            let index = batch.intern(Self.path(hops))
+            for prefix in prefixes { batch.announce(prefix, attributes: index) }
+            owner.submit(.routes(batch))
+        }
+        for id in 0..<2 { owner.submit(.addFeed(Self.feed(id, site: id))) }
+        announce(
+            (0..<60_000 as Range<UInt32>).map {
+                IPPrefix(masking: IPAddress(ipv4: $0 << 16), length: 16)
+            }, 3, on: FeedID(0))
+        owner.submit(.feedComplete(FeedID(0)))
+        #expect(distances(59_999 << 16) == [3, nil] && distances(60_000 << 16) == [nil, nil])
+        announce([.all(.ipv4)], 5, on: FeedID(1))
+        owner.submit(.feedComplete(FeedID(1)))
+        #expect(distances(1 << 16) == [3, 5])
+        // Now it is painted, under none of whose prefixes the site has another value.
+        for hops in 6..<9 {
+            announce([.all(.ipv4)], hops, on: FeedID(1))
+            #expect(distances(30_000 << 16) == [3, hops])
+            #expect(distances(.max) == [nil, hops])
+            let steps = try owner.querySync { $0.counts() }.longestSteps
+            for kind in [StepKind.build, .paint] {
+                #expect(steps[kind].count < 20_000, "slices of \(kind)")
+            }
         }
     }
 }

@@ -139,6 +139,21 @@ def seeds():
     yield "routemap", [
         routes_file("pins.routes"), b"198.51.100.0/24 64600 64601\r\n2001:db8::/32 64600",
         b"# nothing\n\n\n", b"0.0.0.0/0\t64600\n0.0.0.0/0 64601 # again\n"]
+    heading = b"   Network          Next Hop            Metric LocPrf Weight Path\n"
+    wide = b"     Network          Next Hop            Metric LocPrf Weight Path\n"
+    yield "textdump", [
+        b"r1#show ip bgp\nBGP table version is 6\n\n" + heading
+        + b"*  3.0.0.0          192.0.2.1              165    200      0 65000 {1,2} (3 4) ?\n"
+        + b"*>                  192.0.2.2                              0 65001 1.10 e\n"
+        + b"*> 192.168.100.128/25\n"
+        + b"                    0.0.0.0                  0         32768 i\n"
+        + b"\nDisplayed  2 routes and 3 total paths\nr1#exit\n",
+        heading + b"*>i2001:db8:a000:b000::/64\n"
+        + b"                    2001:db8:1:1::ca28:a193\n"
+        + b"                                         0    100      0 64502 64503 i\n"
+        + b"*                   fe80::1                                0 64504 [5,6] i\n",
+        wide + b"V*>i  10.11.0.0/16     192.0.2.9                0    100      0 64500 i\r\n"
+        + b" --More-- " + b"\x08" * 10 + b" *b a 10.1.2.0/24      192.0.2.9      4294967295 100 0 1 i"]
     four = records("route-views2.rib.20140523.0600.first-9072.gz", 4)
     six = records("route-views6.rib.20151101.0600.first-6870.gz", 3)
     session = struct.pack(">IIHH4s4s", 64999, 65000, 0, 1, bytes((203, 0, 113, 1)),

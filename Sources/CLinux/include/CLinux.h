@@ -8,6 +8,7 @@
 
 #include "memory.h"
 #include "process.h"
+#include "tcp.h"
 #include "udp.h"
 
 #endif

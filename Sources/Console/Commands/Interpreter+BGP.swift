@@ -100,7 +100,8 @@ extension Interpreter {
         let world = self.backend.oracle.world
         let counts = try await self.backend.owner.query { $0.counts() }
         let now = self.now()
-        let neighbors = await self.backend.feedReports().compactMap { report in
+        let reports = await self.backend.feedReports()
+        let neighbors = reports.compactMap { report in
             report.identity.peerAddress.map { peer in
                 let summary = summaries[report.identity.id]
                 return ZebraSummary.Neighbor(
@@ -111,11 +112,16 @@ extension Interpreter {
                         ? (summary?.ipv4Prefixes ?? 0) + (summary?.ipv6Prefixes ?? 0) : nil,
                     state: report.state,
                     site: world.site(report.identity.site)?.name ?? "-",
-                    feed: report.identity.name)
+                    feed: report.identity.name, ipv4: summary?.ipv4Prefixes,
+                    ipv6: summary?.ipv6Prefixes, stale: summary?.stalePrefixes,
+                    lastError: report.lastError)
             }
         }
-        return ZebraSummary(
+        var result = ZebraSummary(
             router: self.backend.router, paths: counts.attributeSets, neighbors: neighbors)
+        result.strangers = await self.backend.strangers()
+        result.hints = FeedHints(self.hintSubjects(summaries, reports)).all
+        return result
     }
 
     func summaries() async throws -> [FeedID: FeedSummary] {

@@ -45,7 +45,8 @@ extension Interpreter {
                 Table.Column("sent", right: true), Table.Column("transfer"),
                 Table.Column("error"), Table.Column("guard"),
             ])
-        table.rows = await self.backend.feedReports().map { report in
+        let reports = await self.backend.feedReports()
+        table.rows = reports.map { report in
             let summary = summaries[report.identity.id]
             let transfer =
                 summary.map { $0.isFirstTransfer ? "first" : $0.isComplete ? "complete" : "open" }
@@ -62,6 +63,7 @@ extension Interpreter {
             ]
         }
         table.notes = self.alarms(summaries.values)
+        table.notes += FeedHints(self.hintSubjects(summaries, reports)).all
         if table.rows.isEmpty { table.notes = ["There are no feeds."] }
         return table
     }

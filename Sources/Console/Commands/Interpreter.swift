@@ -45,10 +45,16 @@ public struct Interpreter: Sendable {
         case .stream(let stream):
             let isGood = try? await presentation.stream(stream, prompt: "") { text += $0 }
             return (text, isGood ?? false)
+        case .live(let watch):
+            // Nobody is there to say that it is enough.
+            watch.end()
+            let failure = CommandFailure(.notUnderstood, "that belongs to a connection")
+            presentation.write(.failure(failure), prompt: "", to: &text)
+            return (text, false)
         case .failure:
             presentation.write(reply, prompt: "", to: &text)
             return (text, false)
-        case .silence, .line, .spoken, .lines, .table, .json:
+        case .silence, .line, .spoken, .lines, .page, .table, .json:
             presentation.write(reply, prompt: "", to: &text)
             return (text, true)
         }
@@ -96,11 +102,16 @@ public struct Interpreter: Sendable {
             return wantsJSON ? .json(summary.table.json) : .lines(summary.lines)
         case .showSites: return reply(self.sites())
         case .showFeeds: return reply(try await self.feeds())
+        case .showFeed(let name): return try await self.showFeed(name, wantsJSON: wantsJSON)
+        case .order(let order, let name): return try await self.carryOut(order, on: name)
+        case .debugFeed(let name): return try await self.watch(name)
         case .showRoutes(let filter):
             return .stream(try self.routes(filter, wantsJSON: wantsJSON))
         case .showRoundTrips(let within, let limit):
             return .stream(self.roundTrips(within: within, limit: limit, wantsJSON: wantsJSON))
         case .observe(let observation): return try await self.observe(observation)
+        case .showRPKI(nil): return reply(try await self.origins())
+        case .showRPKI(let target?): return reply(try await self.origins(covering: target))
         case .showMemory: return reply(try await self.memory())
         case .showCheckpoint: return reply(self.checkpoint(try self.checkpointReport()))
         case .checkpoint:

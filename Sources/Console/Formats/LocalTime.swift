@@ -15,6 +15,11 @@ package enum LocalTime {
         Self.text(seconds, "%Y-%m-%d %H:%M:%S %z")
     }
 
+    /// `15:47:28`.
+    @Sendable package static func clock(_ seconds: Int64) -> String {
+        Self.text(seconds, "%H:%M:%S")
+    }
+
     private static func text(_ seconds: Int64, _ format: String) -> String {
         var time = time_t(seconds)
         var fields = tm()

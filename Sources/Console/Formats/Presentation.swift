@@ -24,10 +24,15 @@ package struct Presentation: Sendable {
             self.open(count: lines.count, &text)
             for line in lines { self.line(line, &text) }
             self.close(&text)
+        case .page(let forPeople, let forPrograms):
+            let lines = self.face == .machine ? forPrograms : forPeople
+            self.open(count: lines.count, &text)
+            for line in lines { self.line(line, &text) }
+            self.close(&text)
         case .table(let table): self.write(table, &text)
         case .json(let json): self.single(json, &text)
         case .failure(let failure): self.write(failure, &text)
-        case .silence, .stream: break
+        case .silence, .stream, .live: break
         }
         if case .failure(let failure) = reply {
             self.end(status: "\(failure.code.rawValue)", prompt: prompt, &text)
@@ -72,6 +77,25 @@ package struct Presentation: Sendable {
             status: failure.map { "\($0.code.rawValue)" } ?? "ok", prompt: prompt, &text)
         try await send(text)
         return failure == nil
+    }
+
+    /// Writes lines as they come, until they end; `send` returns once there is room for more.
+    package func live(
+        _ watch: FeedWatch, prompt: String, to send: (String) async throws -> Void
+    ) async throws {
+        defer { watch.end() }
+        var text = ""
+        self.open(count: nil, &text)
+        if !text.isEmpty { try await send(text) }
+        for await line in watch.lines {
+            text = ""
+            self.line(line, &text)
+            try await send(text)
+        }
+        text = ""
+        self.close(&text)
+        self.end(status: "ok", prompt: prompt, &text)
+        try await send(text)
     }
 
     /// Text is sent in pieces of about this size.

@@ -13,11 +13,15 @@ package enum Reply: Sendable {
     case spoken(forPeople: String, forPrograms: String)
     /// Lines that are the same for people and programs.
     case lines([String])
+    /// Lines, others for programs.
+    case page(forPeople: [String], forPrograms: [String])
     case table(Table)
     /// One JSON object, without a line end.
     case json(String)
     case failure(CommandFailure)
     case stream(RowStream)
+    /// Lines that come until somebody has enough.
+    case live(FeedWatch)
 
     package static func failure(_ code: CommandFailure.Code, _ sentence: String) -> Reply {
         .failure(CommandFailure(code, sentence))

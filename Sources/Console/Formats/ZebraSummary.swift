@@ -17,11 +17,18 @@ package struct ZebraSummary: Sendable {
         package var state: String
         package var site: String
         package var feed: String
+        package var ipv4: Int?
+        package var ipv6: Int?
+        package var stale: Int?
+        package var lastError: String?
     }
 
     package var router: RouterReport
     package var paths: Int
     package var neighbors: [Neighbor]
+    /// Connections of addresses that no peer has.
+    package var strangers = 0
+    package var hints: [String] = []
 
     package var lines: [String] {
         var lines = [
@@ -33,7 +40,8 @@ package struct ZebraSummary: Sendable {
         ]
         guard !self.neighbors.isEmpty else { return lines + ["No BGP neighbor is configured"] }
         lines.append(
-            "Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd")
+            "Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd"
+                + "     IPv4     IPv6    Stale Feed")
         for neighbor in self.neighbors {
             var line = neighbor.address
             if line.count > 15 {
@@ -50,9 +58,21 @@ package struct ZebraSummary: Sendable {
             line +=
                 neighbor.prefixes.map { " " + Self.right("\($0)", 10) }
                 ?? " " + neighbor.state.prefix(1).uppercased() + neighbor.state.dropFirst()
-            lines.append(line)
+            line = Self.left(line, 86)
+            for count in [neighbor.ipv4, neighbor.ipv6, neighbor.stale] {
+                line += " " + Self.right(count.map { "\($0)" } ?? "-", 8)
+            }
+            lines.append(line + " " + neighbor.feed)
         }
-        return lines + ["", "Total number of neighbors \(self.neighbors.count)"]
+        lines += ["", "Total number of neighbors \(self.neighbors.count)"]
+        if self.strangers > 0 {
+            lines.append("Connections of strangers closed \(self.strangers)")
+        }
+        let errors = self.neighbors.compactMap { neighbor in
+            neighbor.lastError.map { "  \(neighbor.feed): \($0)" }
+        }
+        if !errors.isEmpty { lines += ["", "Last errors"] + errors }
+        return lines + self.hints.map { "hint: \($0)" }
     }
 
     package var table: Table {
@@ -62,6 +82,8 @@ package struct ZebraSummary: Sendable {
                 .alone("address"), Table.Column("as"), Table.Column("received"),
                 Table.Column("sent"), Table.Column("since"), Table.Column("prefixes"),
                 Table.Column("state"), Table.Column("site"), Table.Column("feed"),
+                Table.Column("ipv4"), Table.Column("ipv6"), Table.Column("stale"),
+                Table.Column("error"),
             ])
         table.fields = [
             ("router_id", .text(self.router.identifier.description)),
@@ -73,9 +95,13 @@ package struct ZebraSummary: Sendable {
                 .integer(neighbor.asNumber.map { Int($0.rawValue) }),
                 .integer(neighbor.received), .integer(neighbor.sent), .age(neighbor.age),
                 .integer(neighbor.prefixes), .text(neighbor.state), .text(neighbor.site),
-                .text(neighbor.feed),
+                .text(neighbor.feed), .integer(neighbor.ipv4), .integer(neighbor.ipv6),
+                .integer(neighbor.stale), .text(neighbor.lastError),
             ]
         }
+        table.trailingFields = [
+            ("strangers", .integer(self.strangers)), ("hints", .list(self.hints)),
+        ]
         return table
     }
 

@@ -29,7 +29,7 @@ package enum ArgumentKind: String, Hashable, Sendable {
         case .milliseconds: "Milliseconds, 0 to 60000"
         case .count: "A number"
         case .secret: "The password"
-        case .line: "A command"
+        case .line: "The rest of the line"
         }
     }
 

@@ -44,14 +44,21 @@ package enum Command: Hashable, Sendable {
         }
     }
 
+    /// What is done to a feed's sessions.
+    package typealias FeedOrder = Console.FeedOrder
+
     case ask(Question, IPAddress, name: String?)
     case showBGP(Target)
     case showBGPSummary
     case showSites
     case showFeeds
+    case showFeed(String)
+    case order(FeedOrder, feed: String)
+    case debugFeed(String)
     case showRoutes(RouteFilter)
     case showRoundTrips(within: IPPrefix?, limit: Int?)
     case observe(Observation)
+    case showRPKI(Target?)
     case showMemory
     case showCheckpoint
     case showVersion
@@ -84,12 +91,22 @@ extension Invocation {
         case .showBGPSummary: .showBGPSummary
         case .showSites: .showSites
         case .showFeeds: .showFeeds
+        case .showFeed: .showFeed(self.text(.feed) ?? "")
+        case .clearFeed:
+            .order(
+                self.flags.contains("soft") ? .refresh : .clear, feed: self.text(.feed) ?? "")
+        case .shutDownFeed:
+            .order(.shutDown(message: self.text(.line)), feed: self.text(.feed) ?? "")
+        case .resumeFeed: .order(.resume, feed: self.text(.feed) ?? "")
+        case .debugFeed: .debugFeed(self.text(.feed) ?? "")
         case .showRoutes:
             .showRoutes(
                 Command.RouteFilter(
                     feed: self.text(.feed), within: self.prefix, limit: self.count))
         case .showRoundTrips: .showRoundTrips(within: self.prefix, limit: self.count)
         case .observe: .observe(try self.observation)
+        case .showRPKI:
+            .showRPKI(self.values[.addressOrPrefix] == nil ? nil : try self.target(nil))
         case .showMemory: .showMemory
         case .showCheckpoint: .showCheckpoint
         case .showVersion: .showVersion

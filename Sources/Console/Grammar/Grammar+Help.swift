@@ -29,7 +29,8 @@ extension Grammar {
             }
         }
         for parse in parses {
-            for case .keyword(let keyword) in parse.expected where keyword.hasPrefix(part) {
+            for case .keyword(let keyword) in parse.expected
+            where Self.may(part, mean: keyword) {
                 let isLast = parse.rule.words.dropFirst(parse.position + 1).allSatisfy {
                     if case .argument = $0 { true } else { false }
                 }
@@ -64,7 +65,7 @@ extension Grammar {
                     case .argument(let kind): values(kind)
                     }
                 for word in candidates
-                where word.lowercased().hasPrefix(part) && !words.contains(word) {
+                where Self.may(part, mean: word.lowercased()) && !words.contains(word) {
                     words.append(word)
                 }
             }

@@ -87,12 +87,24 @@ struct Parse: Sendable {
 }
 
 extension Grammar {
-    /// Splits a line into words. What follows the keyword `complete` stays one word, blanks and all.
+    /// Splits a line into words. What follows the keyword `complete` stays one word, blanks and all;
+    /// so does the sentence of a shutdown.
     static func tokens(of line: some StringProtocol) -> [Substring] {
         let words = line.split { $0 == " " || $0 == "\t" }.map { Substring($0) }
-        guard words.first?.lowercased() == "complete", words.count > 1 else { return words }
-        let start = line.drop { $0 == " " || $0 == "\t" }.dropFirst("complete ".count)
-        return [words[0], Substring(start)]
+        guard let first = words.first?.lowercased() else { return [] }
+        if first == "complete", words.count > 1 {
+            let start = line.drop { $0 == " " || $0 == "\t" }.dropFirst("complete ".count)
+            return [words[0], Substring(start)]
+        }
+        // `shutdown feed FEED` and a sentence.
+        guard first.hasPrefix("shu"), "shutdown".hasPrefix(first), words.count > 4 else {
+            return words
+        }
+        var rest = Substring(line)
+        for word in words.prefix(3) {
+            rest = rest.drop { $0 == " " || $0 == "\t" }.dropFirst(word.count)
+        }
+        return words.prefix(3) + [rest.drop { $0 == " " || $0 == "\t" }]
     }
 
     /// Understands a line.
@@ -130,7 +142,9 @@ extension Grammar {
                 case .keyword(let keyword) where keyword == word:
                     exact.append(parse.advanced(by: expected))
                 case .keyword(let keyword):
-                    if keyword.hasPrefix(word) { others.append(parse.advanced(by: expected)) }
+                    if Self.may(word, mean: keyword) {
+                        others.append(parse.advanced(by: expected))
+                    }
                 case .argument(let kind):
                     if case .success(let value) = kind.parse(token) {
                         others.append(parse.advanced(by: expected, value: value))
@@ -139,6 +153,12 @@ extension Grammar {
             }
         }
         return exact.isEmpty ? others : exact
+    }
+
+    /// Whether a word is a keyword cut short. `sh` has always been `show`: what ends a session
+    /// takes a letter more.
+    static func may(_ word: String, mean keyword: String) -> Bool {
+        keyword.hasPrefix(word) && (keyword != "shutdown" || word.count > 2 || word.isEmpty)
     }
 
     private static func refusal(of token: Substring, after parses: [Parse]) -> GrammarError {

@@ -26,6 +26,10 @@ package struct Grammar: Sendable {
         Rule("show sites", .showSites, "The sites and their state", json: true),
         Rule("show feeds", .showFeeds, "Where routes come from, and how that goes", json: true),
         Rule(
+            "show feed FEED", .showFeed,
+            "One of them: both ends' capabilities, timers, counters, changes of state",
+            json: true),
+        Rule(
             "show routes [feed FEED] [longer-than PREFIX] [limit COUNT]", .showRoutes,
             "Routes in tree order, one a line", json: true),
         Rule(
@@ -34,6 +38,12 @@ package struct Grammar: Sendable {
         Rule(
             "show round-trips PREFIX [limit COUNT]", .showRoundTrips,
             "Those of a prefix and what it holds", json: true),
+        Rule(
+            "show rpki", .showRPKI, "The RPKI caches, and how far they have been read",
+            json: true),
+        Rule(
+            "show rpki ADDRESS|PREFIX", .showRPKI, "The validated payloads that cover it",
+            json: true),
         Rule("show memory", .showMemory, "Bytes by what holds them, and counts", json: true),
         Rule(
             "show checkpoint", .showCheckpoint, "The table's file: how it was read and written",
@@ -53,6 +63,19 @@ package struct Grammar: Sendable {
             "guard release FEED", .releaseGuard,
             "Believe a feed that lost much at once: what its guard holds leaves",
             access: .enabled),
+        Rule(
+            "clear feed FEED [soft]", .clearFeed,
+            "Begin its session anew; soft: only ask for its routes again", access: .enabled),
+        Rule(
+            "shutdown feed FEED", .shutDownFeed,
+            "End its session, let its routes go, and keep it down", access: .enabled),
+        Rule(
+            "shutdown feed FEED LINE", .shutDownFeed,
+            "The same, with a sentence for the peer's log", access: .enabled),
+        Rule("no shutdown feed FEED", .resumeFeed, "Let it begin again", access: .enabled),
+        Rule(
+            "debug feed FEED", .debugFeed,
+            "Its messages as they pass, until a line is sent or Ctrl-C", access: .enabled),
         Rule("enable", .enable, "Allow commands that change something"),
         Rule("enable SECRET", .enable, "The same in one line", isHidden: true),
         Rule("disable", .disable, "Give that up again"),
@@ -76,12 +99,18 @@ package struct Grammar: Sendable {
         "bgp": "BGP information",
         "ipv4": "IPv4 routes",
         "ipv6": "IPv6 routes",
+        "rpki": "Origin validation",
         "guard": "The guard of feeds",
         "release": "Let go what it holds",
         "terminal": "Settings of the terminal",
         "length": "Lines on a page",
         "for": "As for this name of a zone",
-        "feed": "Only routes of this feed",
+        "feed": "A feed",
+        "clear": "Begin something anew",
+        "soft": "Ask for the routes again, and keep the session",
+        "shutdown": "End something and keep it down",
+        "no": "Take back",
+        "debug": "Watch something",
         "longer-than": "Only routes within this prefix",
         "limit": "At most so many",
         "--json": "One JSON object on one line",

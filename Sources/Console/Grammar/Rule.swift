@@ -78,7 +78,8 @@ package struct Rule: Sendable {
 package enum Verb: Hashable, Sendable, CaseIterable {
     case nearest, rank, explain
     case showBGP, showBGPIPv4, showBGPIPv6, showBGPSummary
-    case showSites, showFeeds, showRoutes, showRoundTrips, showMemory, showCheckpoint
+    case showFeed, clearFeed, shutDownFeed, resumeFeed, debugFeed
+    case showSites, showFeeds, showRoutes, showRoundTrips, showRPKI, showMemory, showCheckpoint
     case showVersion, showConfiguration
     case observe, ready, reload, checkpoint, releaseGuard
     case enable, disable, password

@@ -32,6 +32,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var output = ByteBuffer()
     /// A task, or a delay, after which the input goes on.
     private var busy: Task<Void, Never>?
+    /// What is watched until a line comes.
+    private var live: LiveView?
     private var isDelayed = false
     private var inputHasEnded = false
     private var isClosing = false
@@ -86,6 +88,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         } else {
             self.input.writeBuffer(&buffer)
         }
+        if self.live?.isEnded(by: &self.input) == true { self.live = nil }
         self.process(context)
     }
 
@@ -95,10 +98,24 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if self.canGoOn(context), self.input.readableBytes == 0 {
+        if self.live != nil || self.canGoOn(context) && self.input.readableBytes == 0 {
             context.read()
         } else {
             self.readIsWanted = true
+        }
+    }
+
+    /// Somebody watches: what comes from now on may be the end of it.
+    private func begin(_ watch: FeedWatch, _ context: ChannelHandlerContext) {
+        let live = LiveView(watch)
+        guard !self.isClosing, !live.isEnded(by: &self.input) else {
+            watch.end()
+            return
+        }
+        self.live = live
+        if self.readIsWanted {
+            self.readIsWanted = false
+            context.read()
         }
     }
 
@@ -124,6 +141,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         self.isClosing = true
+        self.live?.end()
         self.busy?.cancel()
         self.idleCheck?.cancel()
         context.fireChannelInactive()
@@ -283,6 +301,15 @@ final class ConnectionHandler: ChannelDuplexHandler {
                         // Returns when the kernel has taken it: no more than a piece is held.
                         try await channel.writeAndFlush(ByteBuffer(string: text)).get()
                     }
+                } else if case .live(let watch) = reply {
+                    try await channel.eventLoop.submit {
+                        let (handler, context) = bound.value
+                        handler.begin(watch, context)
+                    }.get()
+                    try await presentation.live(watch, prompt: prompt) { text in
+                        try Task.checkCancellation()
+                        try await channel.writeAndFlush(ByteBuffer(string: text)).get()
+                    }
                 } else {
                     var text = ""
                     presentation.write(reply, prompt: prompt, to: &text)
@@ -294,6 +321,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             channel.eventLoop.execute {
                 let (handler, context) = bound.value
                 handler.busy = nil
+                handler.live = nil
                 handler.lastMove = .now()
                 if !handler.isClosing { handler.goOn(context) }
             }

@@ -27,7 +27,7 @@ package struct LineDecoder: Sendable {
     package enum Telnet {
         package static let echo: UInt8 = 1
         static let subnegotiationEnd: UInt8 = 240
-        static let interruptProcess: UInt8 = 244
+        package static let interruptProcess: UInt8 = 244
         static let areYouThere: UInt8 = 246
         static let eraseCharacter: UInt8 = 247
         static let eraseLine: UInt8 = 248

@@ -23,6 +23,7 @@ private let fuzzers: [String: Fuzzer] = [
     "roundtrips": fuzzRoundTrips,
     "routemap": fuzzRouteMaps,
     "rtr": fuzzRTR,
+    "textdump": fuzzTextDumps,
 ]
 
 /// The one that this process runs. libFuzzer calls a C function without a context, so it is global.

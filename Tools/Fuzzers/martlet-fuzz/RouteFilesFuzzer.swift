@@ -67,6 +67,28 @@ func fuzzLocationDatabases(_ bytes: UnsafeRawBufferPointer) {
     }
 }
 
+/// Routers' tables: whatever is read has an origin's line and a prefix that is canonical.
+func fuzzTextDumps(_ bytes: UnsafeRawBufferPointer) {
+    // Compressed ones can stand for gigabytes, and ByteSource has the MRT fuzzer.
+    guard !bytes.starts(with: [0x1f, 0x8b]), !bytes.starts(with: Array("BZh".utf8)),
+        let source = try? ByteSource(bytes: [UInt8](bytes))
+    else { return }
+    var reader = TextDumpReader(source)
+    var last = 0
+    while let route = try? reader.next() {
+        require(route.line > last, "line \(route.line) comes after \(last)")
+        last = route.line
+        let prefix = route.prefix
+        require(
+            IPPrefix(exactly: prefix.address, length: prefix.length) != nil,
+            "\(prefix) is canonical")
+        _ = route.asPath.length
+    }
+    let bad = reader.bad
+    require(last > 0 || bad.count > 0 || !bytes.isEmpty, "nothing is no table")
+    _ = String(describing: bad)
+}
+
 /// MRT files of every kind, plain and compressed, down to the attributes of every entry.
 func fuzzMRT(_ bytes: UnsafeRawBufferPointer) {
     // A few bytes of gzip can hold gigabytes: what a record may have is bounded, and so is this.

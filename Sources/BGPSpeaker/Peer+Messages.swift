@@ -1,0 +1,131 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import BGPSession
+import BGPWire
+import Logging
+
+/// What a peer sends.
+extension Peer {
+    func extendedMessages(on slot: ConnectionSlot) -> Bool {
+        self.establishedSlot == slot && self.context?.extendedMessages == true
+    }
+
+    /// One message, its header taken off.
+    func received(
+        _ type: MessageType, _ body: RawSpan, on slot: ConnectionSlot
+    ) throws(Notification) {
+        self.journal.counters.received[type] += 1
+        switch type {
+        case .update:
+            guard let context = self.context, self.establishedSlot == slot else {
+                self.handle(.received(slot, .update))
+                return
+            }
+            try self.received(update: body, context)
+        case .keepalive: self.handle(.received(slot, .keepalive))
+        case .open: self.handle(.received(slot, .open(try OpenMessage(body: body))))
+        case .notification:
+            // Its length was checked with the frame.
+            guard let notification = Notification(body: body) else { return }
+            self.handle(.received(slot, .notification(notification)))
+        case .routeRefresh:
+            self.handle(.received(slot, .routeRefresh(try RouteRefreshMessage(body: body))))
+        }
+    }
+
+    private func received(
+        update body: RawSpan, _ context: DecodeContext
+    ) throws(Notification) {
+        let update = UpdateDecoding.decode(body, context: context)
+        if update.disposition != .accept || update.attributes.complaintCount > 0 {
+            self.complain(update)
+        }
+        if case .resetSession(let notification) = update.disposition { throw notification }
+        self.feed.add(update, body: body, context: context)
+        if let family = update.endOfRIB { self.endOfRIB(family) }
+    }
+
+    private func endOfRIB(_ family: AddressFamily) {
+        self.logger.info("End-of-RIB", metadata: ["family": "\(family)"])
+        self.feed.endOfRIB(family)
+    }
+
+    /// Once for all that came in one turn of the loop: so many messages.
+    func readCompleted(on slot: ConnectionSlot, messages: Int) {
+        self.journal.rate.count(messages, at: self.core.loopSeconds)
+        guard self.establishedSlot == slot else { return }
+        if self.feed.hasNews {
+            self.feed.flush()
+            self.handle(.received(slot, .update))
+        }
+    }
+
+    private func complain(_ update: UpdateDecoding) {
+        self.journal.counters.dispositions.count(update.disposition)
+        // Attributes that are merely not expected are counted; errors are told.
+        guard
+            let complaint = update.attributes.complaints.first(where: {
+                $0.problem != .notExpectedHere
+            }), let suppressed = self.limiter.admit(at: self.core.now())
+        else { return }
+        self.logger.warning(
+            "malformed attribute: \(complaint)",
+            metadata: [
+                "attribute": "\(complaint.type)", "bytes": "\(complaint.hexadecimal)",
+                "disposition": "\(update.disposition)",
+                "complaints": "\(update.attributes.complaintCount)",
+                "suppressed": "\(suppressed)",
+            ])
+    }
+
+    /// What the table has counted of the session's prefixes.
+    func counted(_ finding: PrefixCensus.Finding) {
+        switch finding {
+        case .fine: break
+        case .warn(let family, let count, let limit):
+            self.logger.warning(
+                "many prefixes",
+                metadata: [
+                    "family": "\(family)", "prefixes": "\(count)", "limit": "\(limit)",
+                ])
+        case .exceeded(let family, let count, let limit):
+            guard self.establishedSlot != nil else { return }
+            let words = "\(count) \(family) prefixes, \(limit) are allowed"
+            self.suspend(
+                .limit(words, restartAfter: self.settings.limits?.restartAfter),
+                .maximumPrefixes(family, bound: limit))
+        }
+    }
+
+    // MARK: Taps
+
+    var taps: [any SessionTap] {
+        self.core.taps.taps(of: self.settings.feed, range: self.range)
+    }
+
+    var tapped: TappedSession {
+        TappedSession(
+            feed: self.settings.feed, name: self.settings.name,
+            peerAddress: self.settings.peerAddress, localAddress: self.connection?.localAddress,
+            peerAS: self.settings.peerAS, localAS: self.settings.localAS, context: self.context)
+    }
+
+    /// Shows a whole message to those who look.
+    func show(_ message: RawSpan, _ direction: MessageDirection) {
+        let taps = self.taps
+        guard !taps.isEmpty else { return }
+        let session = self.tapped
+        for tap in taps { tap.message(message, direction, of: session) }
+    }
+}
+
+extension PeerSettings {
+    /// Why dialling came to nothing.
+    func words(dialling error: any Error) -> String {
+        let words = error.inWords
+        guard error.isUnreachable, self.reach == .usual, !self.isInternal else { return words }
+        return "\(words) (a neighbour that isn't on the same wire needs multihop)"
+    }
+}
