@@ -25,6 +25,7 @@ extension Daemon {
         defer { self.running.withLock { $0.isReloading = false } }
         do {
             let changes = try await self.change()
+            await self.giveMemoryBack()
             self.logger.notice(
                 "reloaded", metadata: ["changes": "\(changes.joined(separator: "; "))"])
             return .success(changes)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BGPSpeaker
+import CLinux
 import Choice
 import Configuration
 import Console
@@ -221,6 +222,11 @@ final class Daemon: Sendable {
         try? await self.bgpGroup.shutdownGracefully()
         self.logger.notice("ended")
     }
+
+    /// Gives back to the system what reading files and whole tables needed for a while: tens of
+    /// megabytes, which the C library would keep for the next time. Nobody waits for the thread
+    /// that does it.
+    func giveMemoryBack() async { try? await self.files.runIfActive { martlet_trim_memory() } }
 
     /// A reload reads all files as the user that the daemon runs as now.
     func warnOfUnreadableFiles() {

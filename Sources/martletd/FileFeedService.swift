@@ -75,6 +75,7 @@ struct ReadinessService: Service {
                     metadata: ["missing": "\(missing.joined(separator: ","))"])
             }
             ServiceManager.notify("READY=1")
+            await self.daemon.giveMemoryBack()
         }
         try await gracefulShutdown()
     }
@@ -111,6 +112,7 @@ extension Daemon {
                 try loader.load(into: owner, replacing: replacing)
             }
             await owner.flush()
+            await self.giveMemoryBack()
             self.running.withLock { $0.stamps[dump.file] = stamp }
             for feed in report.feeds {
                 self.board.fail(
