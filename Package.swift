@@ -57,13 +57,14 @@ let package = Package(
         // Floor 3
         .target(name: "BGPSession", dependencies: ["BGPWire", "Addressing"]),
         .target(name: "Choice", dependencies: ["RouteTable", "Addressing"]),
+        .target(name: "FeedRules", dependencies: ["BGPWire", "Addressing"]),
 
         // Floor 4
         .target(
             name: "BGPSpeaker",
             dependencies: [
-                "BGPSession", "OriginValidation", "RouteFiles", "RouteTable", "BGPWire",
-                "Addressing", "CLinux", nio, posix, logging,
+                "BGPSession", "FeedRules", "OriginValidation", "RouteFiles", "RouteTable",
+                "BGPWire", "Addressing", "CLinux", nio, posix, logging,
             ]),
         .target(
             name: "DNSFront",
@@ -81,7 +82,9 @@ let package = Package(
             name: "Configuration",
             dependencies: [
                 "Addressing", "RouteTable", "BGPWire", "RouteFiles", "DNSWire", "BGPSession",
-                "Choice", "OriginValidation", "BGPSpeaker", "DNSFront", "Console", yams, nio,
+                "Choice", "FeedRules", "OriginValidation", "BGPSpeaker", "DNSFront", "Console",
+                yams,
+                nio,
             ]),
 
         // Floor 6
@@ -89,8 +92,9 @@ let package = Package(
             name: "martletd",
             dependencies: [
                 "Addressing", "RouteTable", "BGPWire", "RouteFiles", "BGPSession", "Choice",
-                "BGPSpeaker", "OriginValidation", "DNSFront", "Console", "Configuration", "CLinux",
-                "CBSD", nio, posix, logging, lifecycle, arguments,
+                "BGPSpeaker", "FeedRules", "OriginValidation", "DNSFront", "Console",
+                "Configuration",
+                "CLinux", "CBSD", nio, posix, logging, lifecycle, arguments,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
         .executableTarget(
@@ -112,6 +116,8 @@ let package = Package(
         .testTarget(
             name: "BGPSessionTests", dependencies: ["BGPSession", "BGPWire", "Addressing"]),
         .testTarget(
+            name: "FeedRulesTests", dependencies: ["FeedRules", "BGPWire", "Addressing"]),
+        .testTarget(
             name: "ChoiceTests",
             dependencies: [
                 "Choice", "RouteTable", "RouteFiles", "BGPSpeaker", "BGPWire", "Addressing",
@@ -119,8 +125,8 @@ let package = Package(
         .testTarget(
             name: "BGPSpeakerTests",
             dependencies: [
-                "BGPSpeaker", "BGPSession", "BGPWire", "OriginValidation", "RouteFiles",
-                "RouteTable", "Addressing", nio, posix, embedded, logging,
+                "BGPSpeaker", "BGPSession", "FeedRules", "BGPWire", "OriginValidation",
+                "RouteFiles", "RouteTable", "Addressing", nio, posix, embedded, logging,
             ]),
         .testTarget(
             name: "DNSFrontTests",
@@ -144,7 +150,7 @@ let package = Package(
             name: "ConfigurationTests",
             dependencies: [
                 "Configuration", "Choice", "RouteTable", "DNSWire", "DNSFront", "BGPSpeaker",
-                "BGPSession", "OriginValidation", "Console", "Addressing", nio,
+                "BGPSession", "FeedRules", "OriginValidation", "Console", "Addressing", nio,
             ]),
     ]
 )

@@ -3,6 +3,7 @@
 
 import Addressing
 import BGPWire
+public import FeedRules
 public import RouteFiles
 public import RouteTable
 
@@ -56,6 +57,8 @@ public struct DumpLoader: Sendable {
     public var damage = Damage.refuse
     /// What is kept of each feed's attributes; ``KeptAttributes/path`` of those not named.
     public var kept: [FeedID: KeptAttributes] = [:]
+    /// Who judges each feed's routes; those of feeds not named count as they are.
+    public var judges: [FeedID: RouteJudge] = [:]
     /// Called now and then with how much of the file has been read, from 0 to 1.
     public var progress: (@Sendable (Double) -> Void)?
 
@@ -139,7 +142,8 @@ private struct DumpPass {
             owner.map { owner in
                 loader.feeds.map {
                     LoadingFeed(
-                        id: $0.id, owner: owner, keeping: loader.kept[$0.id] ?? .path)
+                        id: $0.id, owner: owner, keeping: loader.kept[$0.id] ?? .path,
+                        judge: loader.judges[$0.id])
                 }
             } ?? []
     }
@@ -158,7 +162,7 @@ private struct DumpPass {
         self.report.records = reader.recordNumber
         try self.peers.checkAll()
         for feed in self.feeds.indices {
-            self.feeds[feed].flush()
+            self.feeds[feed].finish()
             let loaded = self.feeds[feed]
             let peer = self.peers.peer(of: feed)
             self.report.feeds.append(
@@ -240,7 +244,7 @@ private struct DumpPass {
             for feed in index[Int(entry.peerIndex)] {
                 if form.hasPathIdentifiers {
                     prefix = entry.prefix
-                    self.consider(attributes, feed)
+                    self.consider(attributes, entry.prefix, feed)
                 } else {
                     self.feeds[feed].announce(
                         entry.prefix, attributes: attributes, context: self.tableDumpV2)
@@ -254,15 +258,15 @@ private struct DumpPass {
     }
 
     /// One of a feed's paths to the prefix of an ADD-PATH record.
-    private mutating func consider(_ bytes: RawSpan, _ feed: Int) {
+    private mutating func consider(_ bytes: RawSpan, _ prefix: IPPrefix, _ feed: Int) {
         let decoding = AttributeDecoding.decode(bytes, context: self.tableDumpV2)
         guard decoding.disposition < .treatAsWithdraw else {
             self.feeds[feed].leaveOut()
             return
         }
-        let attributes = RouteAttributes(
-            decoding.attributes, nextHop: decoding.attributes.nextHop,
-            keeping: self.feeds[feed].kept)
+        guard
+            let attributes = self.feeds[feed].judged(decoding.attributes, prefix, bytes: bytes)
+        else { return }
         guard let known = self.best.firstIndex(where: { $0.feed == feed }) else {
             self.best.append((feed, attributes))
             return

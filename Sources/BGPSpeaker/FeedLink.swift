@@ -17,6 +17,10 @@ final class FeedLink {
             self.life.staleTime = self.settings.staleTime
             self.life.quietTime = self.settings.quietTime
             self.census.limits = self.settings.limits
+            guard self.settings.judge != oldValue.judge else { return }
+            // What has come is judged by the rules that held then.
+            self.submitBatch()
+            self.sink.judge = self.settings.judge
         }
     }
     private unowned let core: SpeakerCore
@@ -38,7 +42,8 @@ final class FeedLink {
     init(settings: PeerSettings, core: SpeakerCore) {
         self.settings = settings
         self.core = core
-        self.sink = UpdateSink(feed: settings.feed, keeping: settings.kept)
+        self.sink = UpdateSink(
+            feed: settings.feed, keeping: settings.kept, judge: settings.judge)
         self.life = FeedLife(staleTime: settings.staleTime, quietTime: settings.quietTime)
         self.census = PrefixCensus(limits: settings.limits)
     }
@@ -102,8 +107,11 @@ final class FeedLink {
         case .feedComplete: self.submit(.feedComplete(feed))
         case .feedDown: self.submit(.feedDown(feed))
         case .feedFlush: self.submit(.feedFlush(feed))
-        // The table sweeps all families at once.
-        case .familyComplete, .refreshBegan, .refreshEnded, .longLivedStale, .staleExpired: break
+        case .familyComplete(let family): self.submit(.familyComplete(feed, family))
+        case .refreshBegan(let family): self.submit(.refreshBegan(feed, family))
+        case .refreshEnded(let family): self.submit(.refreshEnded(feed, family))
+        case .longLivedStale(let family): self.submit(.longLivedStale(feed, family))
+        case .staleExpired(let family): self.submit(.staleExpired(feed, family))
         case .startTimer(let timer, let time): self.start(timer, at: time)
         case .stopTimer(let timer): self.timers.removeValue(forKey: timer)?.cancel()
         case .become(let liveness): self.core.feed(feed, became: liveness)

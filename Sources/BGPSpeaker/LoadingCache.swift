@@ -1,7 +1,9 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import BGPWire
+import FeedRules
 import Glibc
 import RouteTable
 
@@ -10,7 +12,8 @@ import RouteTable
 /// In a table dump most routes have the same attributes as one shortly before: such bytes are
 /// decoded once, and stand once in a batch. A table of fixed size, each place for the last that
 /// fell on it: the bytes, then the packed form. Attributes that are too long for a place are
-/// decoded each time.
+/// decoded each time. A feed with rules keeps its judge's opinion of the attributes in place of the
+/// packed form.
 ///
 /// It owns its memory, and is used by one thread at a time.
 final class LoadingCache {
@@ -30,9 +33,26 @@ final class LoadingCache {
     private let places: UnsafeMutablePointer<Place>
     private let cells: UnsafeMutableRawPointer
     private let kept: KeptAttributes
+    private let judge: RouteJudge?
+    /// By place; empty without a judge.
+    private var judged: [JudgedAttributes?] = []
+    var counts: RuleCounts
 
-    init(keeping kept: KeptAttributes) {
+    /// What becomes of a route.
+    enum Outcome {
+        /// It has the attributes of this index in the batch.
+        case index(Int)
+        /// RFC 7606 doesn't let its attributes pass.
+        case malformed
+        /// The feed's rules don't.
+        case rejected
+    }
+
+    init(keeping kept: KeptAttributes, judge: RouteJudge?) {
         self.kept = kept
+        self.judge = judge
+        self.counts = RuleCounts(rules: judge?.rules.rules.count ?? 0)
+        if judge != nil { self.judged = Array(repeating: nil, count: Self.size) }
         self.places = .allocate(capacity: Self.size)
         self.places.initialize(repeating: Place(), count: Self.size)
         self.cells = .allocate(byteCount: Self.size * Self.bytesPerPlace, alignment: 64)
@@ -43,22 +63,80 @@ final class LoadingCache {
         self.cells.deallocate()
     }
 
-    /// The index in a batch of attributes given by their bytes.
+    /// What becomes of a route whose attributes are given by their bytes.
     ///
     /// Batches are told apart by `number`, 0 or more.
+    func outcome(
+        of prefix: IPPrefix, _ bytes: RawSpan, context: DecodeContext,
+        in batch: inout RouteBatch, number: Int32
+    ) -> Outcome {
+        guard let judge = self.judge else {
+            return self.index(of: bytes, context: context, in: &batch, number: number)
+                .map { .index($0) } ?? .malformed
+        }
+        let hash = Self.hash(bytes)
+        let slot = Int(truncatingIfNeeded: hash &>> 40) & (Self.size - 1)
+        let place = self.places + slot
+        if !self.isKnown(bytes, hash, slot) {
+            let decoding = AttributeDecoding.decode(bytes, context: context)
+            var judged: JudgedAttributes?
+            if decoding.disposition < .treatAsWithdraw {
+                let (decoded, nextHop) = (decoding.attributes, decoding.attributes.nextHop)
+                judged = JudgedAttributes(
+                    judge, RouteAttributes(decoded, nextHop: nextHop, keeping: self.kept),
+                    decoded, nextHop: nextHop, family: prefix.family, bytes: bytes)
+            }
+            guard bytes.byteCount > 0, bytes.byteCount <= Self.bytesPerPlace else {
+                guard var judged else { return .malformed }
+                let index = judged.index(of: prefix, in: &batch, counts: &self.counts)
+                judged.finish(&self.counts)
+                return index.map { .index($0) } ?? .rejected
+            }
+            self.judged[slot]?.finish(&self.counts)
+            self.judged[slot] = judged
+            self.keep(bytes, in: slot)
+            place.pointee = Place(
+                hash: hash, batch: number, index: judged == nil ? -1 : 0,
+                byteCount: UInt16(bytes.byteCount))
+        }
+        guard place.pointee.index >= 0 else { return .malformed }
+        if place.pointee.batch != number {
+            place.pointee.batch = number
+            self.judged[slot]?.forgetIndices(counts: &self.counts)
+        }
+        let index = self.judged[slot]?.index(of: prefix, in: &batch, counts: &self.counts)
+        return index.flatMap(\.self).map { .index($0) } ?? .rejected
+    }
+
+    /// All that has been decided is in the counts.
+    func finish() {
+        for slot in self.judged.indices { self.judged[slot]?.finish(&self.counts) }
+    }
+
+    private func isKnown(_ bytes: RawSpan, _ hash: UInt64, _ slot: Int) -> Bool {
+        let place = self.places + slot
+        return place.pointee.hash == hash && Int(place.pointee.byteCount) == bytes.byteCount
+            && Self.equal(self.cells + slot &* Self.bytesPerPlace, bytes)
+    }
+
+    private func keep(_ bytes: RawSpan, in slot: Int) {
+        let cell = self.cells + slot &* Self.bytesPerPlace
+        bytes.withUnsafeBytes {
+            UnsafeMutableRawBufferPointer(start: cell, count: $0.count).copyMemory(from: $0)
+        }
+    }
+
+    /// The index in a batch of attributes given by their bytes.
     ///
     /// - Returns: Nil where RFC 7606 doesn't let the attributes pass.
-    func index(
+    private func index(
         of bytes: RawSpan, context: DecodeContext, in batch: inout RouteBatch, number: Int32
     ) -> Int? {
         let hash = bytes.withUnsafeBytes { KeyedHash.hash($0) }
         let slot = Int(truncatingIfNeeded: hash) & (Self.size - 1)
         let place = self.places + slot
         let cell = self.cells + slot &* Self.bytesPerPlace
-        let isKnown =
-            place.pointee.hash == hash && Int(place.pointee.byteCount) == bytes.byteCount
-            && Self.equal(cell, bytes)
-        if isKnown {
+        if self.isKnown(bytes, hash, slot) {
             if place.pointee.batch == number || place.pointee.index < 0 {
                 return place.pointee.index < 0 ? nil : Int(place.pointee.index)
             }
@@ -75,9 +153,7 @@ final class LoadingCache {
         guard bytes.byteCount > 0, bytes.byteCount + packedCount <= Self.bytesPerPlace else {
             return index
         }
-        bytes.withUnsafeBytes {
-            UnsafeMutableRawBufferPointer(start: cell, count: $0.count).copyMemory(from: $0)
-        }
+        self.keep(bytes, in: slot)
         if index != nil {
             batch.withLastAttributes {
                 UnsafeMutableRawBufferPointer(

@@ -3,6 +3,7 @@
 
 import Addressing
 import BGPWire
+import FeedRules
 import RouteTable
 
 /// Gathers one feed's routes into batches, and hands them to the table.
@@ -21,33 +22,63 @@ struct LoadingFeed {
     private var batch: RouteBatch
     private var batchNumber: Int32 = 0
     let kept: KeptAttributes
+    /// Nil where all routes count as they are, but perhaps for default routes.
+    private let judge: RouteJudge?
+    private let ignoresDefaultRoute: Bool
+    private let tally: RuleTally?
     private let cache: LoadingCache
     private var paths = LoadingPaths()
 
-    init(id: FeedID, owner: TableOwner, keeping kept: KeptAttributes) {
+    init(id: FeedID, owner: TableOwner, keeping kept: KeptAttributes, judge: RouteJudge? = nil) {
         self.id = id
         self.owner = owner
         self.kept = kept
-        self.cache = LoadingCache(keeping: kept)
+        self.judge = judge?.isPlain == false ? judge : nil
+        self.ignoresDefaultRoute = judge?.ignoresDefaultRoute ?? false
+        self.tally = judge?.tally
+        self.cache = LoadingCache(keeping: kept, judge: self.judge)
         self.batch = RouteBatch(feed: id)
         self.batch.reserveCapacity(Self.batchSize)
     }
 
     /// A route from a table dump.
     mutating func announce(_ prefix: IPPrefix, attributes: RawSpan, context: DecodeContext) {
-        guard
-            let index = self.cache.index(
-                of: attributes, context: context, in: &self.batch, number: self.batchNumber)
-        else {
-            self.malformed += 1
-            return
+        if self.ignores(prefix) { return }
+        let outcome = self.cache.outcome(
+            of: prefix, attributes, context: context, in: &self.batch, number: self.batchNumber)
+        switch outcome {
+        case .index(let index):
+            self.batch.announce(prefix, attributes: index)
+            self.announced += 1
+            self.flushIfFull()
+        case .malformed: self.malformed += 1
+        case .rejected: break
         }
-        self.batch.announce(prefix, attributes: index)
-        self.announced += 1
-        self.flushIfFull()
     }
 
-    /// A route decoded already.
+    /// A route decoded whole, and not judged yet.
+    mutating func announce(judging attributes: RouteAttributes, _ prefix: IPPrefix) {
+        if self.ignores(prefix) { return }
+        guard let judge = self.judge else {
+            self.announce(prefix, attributes.keeping(self.kept))
+            return
+        }
+        let revised = judge.revised(attributes, prefix, counts: &self.cache.counts)
+        if let revised { self.announce(prefix, revised.keeping(self.kept)) }
+    }
+
+    /// What the feed makes of one of several paths to a prefix; nil where it isn't used.
+    func judged(_ decoded: PathAttributes, _ prefix: IPPrefix, bytes: RawSpan) -> RouteAttributes? {
+        if self.ignores(prefix) { return nil }
+        let nextHop = decoded.nextHop
+        let attributes = RouteAttributes(decoded, nextHop: nextHop, keeping: self.kept)
+        guard let judge = self.judge else { return attributes }
+        return JudgedAttributes(
+            judge, attributes, decoded, nextHop: nextHop, family: prefix.family, bytes: bytes
+        ).attributes(of: prefix, counts: &self.cache.counts)
+    }
+
+    /// A route decoded and judged already.
     mutating func announce(_ prefix: IPPrefix, _ attributes: RouteAttributes) {
         self.batch.announce(prefix, attributes: self.batch.intern(attributes))
         self.announced += 1
@@ -56,6 +87,13 @@ struct LoadingFeed {
 
     /// A route that can't be used.
     mutating func leaveOut() { self.malformed += 1 }
+
+    /// Whether it is a default route, and the feed has no use for it.
+    private func ignores(_ prefix: IPPrefix) -> Bool {
+        guard prefix.length == 0, self.ignoresDefaultRoute else { return false }
+        self.cache.counts.defaultRoutes += 1
+        return true
+    }
 
     /// All that an UPDATE says.
     mutating func apply(_ update: UpdateDecoding, in body: RawSpan, context: DecodeContext) {
@@ -72,11 +110,20 @@ struct LoadingFeed {
             return
         }
         guard update.announcesPrefixes else { return }
+        if let judge = self.judge {
+            self.announce(update, in: body, context: context, by: judge)
+            return
+        }
         let decoded = update.attributes.attributes
         let ownNextHop = decoded.nextHop
         var attributes = RouteAttributes(decoded, nextHop: ownNextHop, keeping: self.kept)
         var indices: [IPAddress?: Int] = [:]
         try? update.forEachAnnounced(in: body, context: context) { pathID, prefix in
+            if self.ignores(prefix) {
+                self.leave(
+                    prefix, pathID, isAmongPaths: context.addPath.contains(prefix.family))
+                return
+            }
             // Prefixes of MP_REACH_NLRI have a next hop of their own.
             attributes.nextHop =
                 prefix.family == update.attributes.mpReach?.family
@@ -95,14 +142,71 @@ struct LoadingFeed {
         }
     }
 
+    /// All that an UPDATE announces, as the feed's judge sees it.
+    private mutating func announce(
+        _ update: UpdateDecoding, in body: RawSpan, context: DecodeContext, by judge: RouteJudge
+    ) {
+        let decoded = update.attributes.attributes
+        let bytes = body.extracting(update.attributeBytes)
+        func judged(_ nextHop: IPAddress?, _ family: AddressFamily) -> JudgedAttributes {
+            JudgedAttributes(
+                judge, RouteAttributes(decoded, nextHop: nextHop, keeping: self.kept), decoded,
+                nextHop: nextHop, family: family, bytes: bytes)
+        }
+        func add(_ prefix: IPPrefix, _ pathID: UInt32, _ attributes: inout JudgedAttributes) {
+            let isAmongPaths = context.addPath.contains(prefix.family)
+            if isAmongPaths {
+                if let one = attributes.attributes(of: prefix, counts: &self.cache.counts) {
+                    self.announce(prefix, self.paths.add(prefix, pathID, one))
+                } else {
+                    self.leave(prefix, pathID, isAmongPaths: true)
+                }
+                return
+            }
+            let index = attributes.index(
+                of: prefix, in: &self.batch, counts: &self.cache.counts)
+            guard let index else {
+                self.leave(prefix, pathID, isAmongPaths: false)
+                if self.batch.isEmpty { attributes.forgetIndices(counts: &self.cache.counts) }
+                return
+            }
+            self.batch.announce(prefix, attributes: index)
+            self.announced += 1
+            self.flushIfFull()
+            if self.batch.isEmpty { attributes.forgetIndices(counts: &self.cache.counts) }
+        }
+        if let field = update.attributes.mpReach, let family = field.family {
+            var attributes = judged(field.nextHop, family)
+            try? update.forEachReachable(in: body, context: context) { add($1, $0, &attributes) }
+            attributes.finish(&self.cache.counts)
+        }
+        if !update.announced.isEmpty {
+            var attributes = judged(decoded.nextHop, .ipv4)
+            try? update.forEachClassic(in: body, context: context) { add($1, $0, &attributes) }
+            attributes.finish(&self.cache.counts)
+        }
+    }
+
     private mutating func withdraw(_ prefix: IPPrefix, _ pathID: UInt32, isAmongPaths: Bool) {
         self.withdrawn += 1
+        self.leave(prefix, pathID, isAmongPaths: isAmongPaths)
+    }
+
+    /// A route isn't there any more.
+    private mutating func leave(_ prefix: IPPrefix, _ pathID: UInt32, isAmongPaths: Bool) {
         if isAmongPaths, let next = self.paths.remove(prefix, pathID) {
             self.batch.announce(prefix, attributes: self.batch.intern(next))
         } else {
             self.batch.withdraw(prefix)
         }
         self.flushIfFull()
+    }
+
+    /// The end: what has been decided is counted.
+    mutating func finish() {
+        self.flush()
+        self.cache.finish()
+        self.tally?.take(&self.cache.counts)
     }
 
     /// The session ended: its routes are gone.

@@ -4,6 +4,7 @@
 public import Addressing
 public import BGPSession
 public import BGPWire
+public import FeedRules
 public import RouteTable
 
 /// One neighbour that feeds routes, as the configuration says.
@@ -35,6 +36,8 @@ public struct PeerSettings: Sendable, Hashable {
     public var families: FamilySet
     /// What is kept of the routes' attributes.
     public var kept: KeptAttributes
+    /// Who judges its routes; nil: all count as they are. Two judges are equal if their rules are.
+    public var judge: RouteJudge?
     /// How far the neighbour may be.
     public var reach: Reach
     /// How the session's segments are signed; nil: they are not.
@@ -103,6 +106,7 @@ public struct PeerSettings: Sendable, Hashable {
         hot.connectRetry = self.connectRetry
         hot.maximumConnectRetry = self.maximumConnectRetry
         hot.limits = self.limits
+        hot.judge = self.judge
         // What OPEN says is the state machine's to compare.
         hot.options = self.options
         if case .md5 = self.authentication, case .md5 = old.authentication {

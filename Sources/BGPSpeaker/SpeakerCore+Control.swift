@@ -65,7 +65,11 @@ extension SpeakerCore {
     private func change(
         _ peer: Peer, to settings: PeerSettings, _ report: inout [String]
     ) -> Peer {
-        if peer.settings == settings || peer.adjust(to: settings) { return peer }
+        let judge = peer.settings.judge
+        if peer.settings == settings || peer.adjust(to: settings) {
+            if settings.judge != judge { report.append(peer.judgeAgain()) }
+            return peer
+        }
         report.append("feed \(settings.name): session reset, its settings have changed")
         peer.retire(.cease(.configurationChange))
         let isSameNeighbour =

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+public import FeedRules
 import RouteFiles
 public import RouteTable
 
@@ -21,6 +22,8 @@ public struct TextDumpLoader: FileLoader {
     public var skipsBadLines = false
     /// What is kept of each feed's attributes; ``KeptAttributes/path`` of those not named.
     public var kept: [FeedID: KeptAttributes] = [:]
+    /// Who judges each feed's routes; those of feeds not named count as they are.
+    public var judges: [FeedID: RouteJudge] = [:]
     /// Called now and then with how much of the file has been read, from 0 to 1.
     public var progress: (@Sendable (Double) -> Void)?
 
@@ -105,7 +108,9 @@ private struct TextDumpPass {
         self.feeds =
             owner.map { owner in
                 loader.feeds.map {
-                    LoadingFeed(id: $0.id, owner: owner, keeping: loader.kept[$0.id] ?? .path)
+                    LoadingFeed(
+                        id: $0.id, owner: owner, keeping: loader.kept[$0.id] ?? .path,
+                        judge: loader.judges[$0.id])
                 }
             } ?? []
         self.best = loader.feeds.map { _ in nil }
@@ -136,7 +141,7 @@ private struct TextDumpPass {
             throw TextSelectionError.noPaths(path: self.path, selector)
         }
         for feed in self.feeds.indices {
-            self.feeds[feed].flush()
+            self.feeds[feed].finish()
             self.report.feeds.append(
                 .init(
                     id: self.feeds[feed].id, peer: nil, identifier: nil,
@@ -166,8 +171,7 @@ private struct TextDumpPass {
             self.best[feed] = nil
             self.counts[feed] += 1
             if !self.feeds.isEmpty {
-                self.feeds[feed].announce(
-                    route.prefix, RouteAttributes(route).keeping(self.feeds[feed].kept))
+                self.feeds[feed].announce(judging: RouteAttributes(route), route.prefix)
             }
         }
     }

@@ -3,6 +3,7 @@
 
 import Addressing
 import BGPWire
+import FeedRules
 import RouteTable
 
 /// Turns UPDATEs into batches for the table.
@@ -14,6 +15,12 @@ struct UpdateSink {
     let feed: FeedID
     /// Of UPDATEs that are added from now on.
     var kept: KeptAttributes
+    /// Of those too.
+    var judge: RouteJudge? {
+        willSet { self.count() }
+        didSet { self.counts = RuleCounts(rules: self.judge?.rules.rules.count ?? 0) }
+    }
+    private var counts: RuleCounts
     private(set) var batch: RouteBatch
     private(set) var announcedByFamily = (ipv4: 0, ipv6: 0)
     private(set) var withdrawn = 0
@@ -22,9 +29,11 @@ struct UpdateSink {
 
     var announced: Int { self.announcedByFamily.ipv4 + self.announcedByFamily.ipv6 }
 
-    init(feed: FeedID, keeping kept: KeptAttributes) {
+    init(feed: FeedID, keeping kept: KeptAttributes, judge: RouteJudge? = nil) {
         self.feed = feed
         self.kept = kept
+        self.judge = judge
+        self.counts = RuleCounts(rules: judge?.rules.rules.count ?? 0)
         self.batch = RouteBatch(feed: feed)
     }
 
@@ -35,8 +44,12 @@ struct UpdateSink {
     mutating func take() -> RouteBatch {
         let full = self.batch
         self.batch = RouteBatch(feed: self.feed)
+        self.count()
         return full
     }
+
+    /// Adds what has been decided to the judge's counts.
+    private mutating func count() { self.judge?.tally.take(&self.counts) }
 
     /// Adds what an UPDATE says, which has been decoded and judged: all withdrawn prefixes, and
     /// then the announced ones, or those too as withdrawn.
@@ -52,31 +65,16 @@ struct UpdateSink {
             self.batch.withdraw(prefix)
             withdrawn += 1
         }
-        if update.disposition >= .ineligible {
+        if update.disposition >= .treatAsWithdraw {
             try? update.forEachAnnounced(in: body, context: context) { _, prefix in
                 self.batch.withdraw(prefix)
                 withdrawn += 1
             }
         } else if update.announcesPrefixes {
-            var index: (ipv4: Int, mp: Int) = (-1, -1)
-            let attributes = update.attributes.attributes
-            if !update.announced.isEmpty {
-                index.ipv4 = self.batch.intern(
-                    RouteAttributes(
-                        attributes, nextHop: attributes.nextHop, keeping: self.kept))
-            }
-            if let field = update.attributes.mpReach, field.family != nil {
-                index.mp = self.batch.intern(
-                    RouteAttributes(attributes, nextHop: field.nextHop, keeping: self.kept))
-            }
-            try? update.forEachReachable(in: body, context: context) { _, prefix in
-                self.batch.announce(prefix, attributes: index.mp)
-                reachable += 1
-            }
-            try? update.forEachClassic(in: body, context: context) { _, prefix in
-                self.batch.announce(prefix, attributes: index.ipv4)
-                classic += 1
-            }
+            (reachable, classic) =
+                self.judge.map { $0.isPlain } ?? true
+                ? self.announce(update, body: body, context: context)
+                : self.announceJudged(update, body: body, context: context)
         }
         self.withdrawn += withdrawn
         if update.attributes.mpReach?.family == .ipv6 {
@@ -88,6 +86,91 @@ struct UpdateSink {
         if update.attributes.attributes.originatorID != nil {
             self.reflected += reachable + classic
         }
+    }
+
+    /// Announces all prefixes but default routes where the feed has no use for them.
+    ///
+    /// - Returns: How many of MP_REACH_NLRI, and how many of the message's own.
+    private mutating func announce(
+        _ update: UpdateDecoding, body: RawSpan, context: DecodeContext
+    ) -> (reachable: Int, classic: Int) {
+        var announced = (reachable: 0, classic: 0)
+        var defaultRoutes = 0
+        let ignoresDefaultRoute = self.judge?.ignoresDefaultRoute ?? false
+        var index: (ipv4: Int, mp: Int) = (-1, -1)
+        let attributes = update.attributes.attributes
+        if !update.announced.isEmpty {
+            index.ipv4 = self.batch.intern(self.attributes(update, attributes.nextHop))
+        }
+        if let field = update.attributes.mpReach, field.family != nil {
+            index.mp = self.batch.intern(self.attributes(update, field.nextHop))
+        }
+        func add(_ prefix: IPPrefix, _ index: Int) -> Int {
+            guard prefix.length > 0 || !ignoresDefaultRoute else {
+                self.batch.withdraw(prefix)
+                defaultRoutes += 1
+                return 0
+            }
+            self.batch.announce(prefix, attributes: index)
+            return 1
+        }
+        try? update.forEachReachable(in: body, context: context) {
+            announced.reachable += add($1, index.mp)
+        }
+        try? update.forEachClassic(in: body, context: context) {
+            announced.classic += add($1, index.ipv4)
+        }
+        if defaultRoutes > 0 { self.counts.defaultRoutes += defaultRoutes }
+        return announced
+    }
+
+    /// What is kept of an UPDATE's attributes, before rules.
+    private func attributes(_ update: UpdateDecoding, _ nextHop: IPAddress?) -> RouteAttributes {
+        var attributes = RouteAttributes(
+            update.attributes.attributes, nextHop: nextHop, keeping: self.kept)
+        if update.disposition == .ineligible { attributes.markAsLeaked() }
+        return attributes
+    }
+
+    /// Announces the prefixes that the feed's judge lets pass, and withdraws the others: they may
+    /// have passed before.
+    ///
+    /// - Returns: How many have passed, as ``announce(_:body:context:)`` says it.
+    private mutating func announceJudged(
+        _ update: UpdateDecoding, body: RawSpan, context: DecodeContext
+    ) -> (reachable: Int, classic: Int) {
+        var announced = (reachable: 0, classic: 0)
+        guard let judge = self.judge else { return announced }
+        let decoded = update.attributes.attributes
+        let bytes = body.extracting(update.attributeBytes)
+        func add(_ prefix: IPPrefix, _ attributes: inout JudgedAttributes) -> Int {
+            let index = attributes.index(of: prefix, in: &self.batch, counts: &self.counts)
+            guard let index else {
+                self.batch.withdraw(prefix)
+                return 0
+            }
+            self.batch.announce(prefix, attributes: index)
+            return 1
+        }
+        if let field = update.attributes.mpReach, let family = field.family {
+            var attributes = JudgedAttributes(
+                judge, self.attributes(update, field.nextHop), decoded, nextHop: field.nextHop,
+                family: family, bytes: bytes)
+            try? update.forEachReachable(in: body, context: context) {
+                announced.reachable += add($1, &attributes)
+            }
+            attributes.finish(&self.counts)
+        }
+        if !update.announced.isEmpty {
+            var attributes = JudgedAttributes(
+                judge, self.attributes(update, decoded.nextHop), decoded, nextHop: decoded.nextHop,
+                family: .ipv4, bytes: bytes)
+            try? update.forEachClassic(in: body, context: context) {
+                announced.classic += add($1, &attributes)
+            }
+            attributes.finish(&self.counts)
+        }
+        return announced
     }
 }
 

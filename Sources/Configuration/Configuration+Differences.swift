@@ -5,6 +5,7 @@ import Addressing
 import BGPSpeaker
 import Choice
 import DNSWire
+import FeedRules
 import RouteTable
 
 extension Configuration {
@@ -182,6 +183,7 @@ extension Configuration {
                 }
                 parts.append(part)
             }
+            parts += feed.rules.differences(from: was.rules)
             if feed.limits != was.limits {
                 parts.append(
                     "limits \(PrefixLimits.words(was.limits)) -> "
@@ -219,5 +221,33 @@ extension Configuration {
             if zone != was { words.append("zone \(zone.apex): changed") }
         }
         return words
+    }
+}
+
+extension RuleSet {
+    /// What a reload changes of a feed's rules and options. No session is reset for it.
+    fileprivate func differences(from old: RuleSet) -> [String] {
+        var parts: [String] = []
+        func list(_ words: [String]) -> String {
+            words.isEmpty ? "as usual" : words.joined(separator: ", ")
+        }
+        if self.options != old.options {
+            let (before, after) = (list(old.options.words), list(self.options.words))
+            parts.append(
+                before == after
+                    ? "the prefixes of its bogons have changed"
+                    : "options \(before) -> \(after)")
+        }
+        if self.rules != old.rules {
+            let (before, after) = (old.rules.map(\.words), self.rules.map(\.words))
+            var changes = after.filter { !before.contains($0) }.map { "+ \($0)" }
+            changes += before.filter { !after.contains($0) }.map { "- \($0)" }
+            let what =
+                !changes.isEmpty
+                ? changes.joined(separator: ", ")
+                : before == after ? "a list that they use has changed" : "in another order"
+            parts.append("rules: \(what)")
+        }
+        return parts
     }
 }

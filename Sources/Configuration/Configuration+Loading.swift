@@ -42,6 +42,7 @@ extension Configuration {
     ) throws(ConfigurationError) -> Configuration {
         let document = Document(file: file)
         var reader = ConfigurationReader(document: document)
+        reader.readsFiles = checksFiles
         if let text = TextFile.decode(bytes, for: document), let root = document.parse(text) {
             reader.read(root)
             if checksFiles { reader.checkFiles() }

@@ -5,6 +5,7 @@ import Addressing
 import BGPSpeaker
 import Choice
 import DNSWire
+import FeedRules
 import OriginValidation
 import RouteTable
 
@@ -40,6 +41,8 @@ extension Configuration {
                     + (feed.limits == nil ? "" : "  \(PrefixLimits.words(feed.limits))")
                     + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)")
                     + self.guardWords(feed))
+            lines += feed.rules.options.words.map { "    \($0)" }
+            lines += feed.rules.rules.map { "    rule: \($0.words)" }
         }
         if let rpki = self.rpki { lines.append("rpki \(rpki.words)") }
         if !self.maps.isEmpty {

@@ -6,6 +6,7 @@ public import BGPSession
 public import BGPSpeaker
 public import BGPWire
 public import Choice
+public import FeedRules
 public import OriginValidation
 public import RouteTable
 
@@ -194,6 +195,8 @@ public struct Configuration: Hashable, Sendable {
         public var staleTime = Duration.seconds(180)
         /// What is kept of the routes' attributes.
         public var kept = KeptAttributes.path
+        /// Which of its routes count, and how.
+        public var rules = RuleSet()
         /// When what it loses is not believed; nil: all is. A dump loses nothing.
         public var guardRules: FeedGuardRules?
         /// How many prefixes a session may bring; nil: as many as the table takes.

@@ -3,6 +3,7 @@
 
 import Addressing
 import BGPWire
+import FeedRules
 import RouteTable
 
 extension ConfigurationReader {
@@ -57,15 +58,13 @@ extension ConfigurationReader {
 
     private mutating func readFeed(_ entry: Mapping.Entry) -> Configuration.FeedEntry? {
         let name = "feed '\(entry.key)'"
-        let keys = [
-            "site", "bgp", "mrt", "text", "read", "stale-time", "guard", "keep", "rules",
-            "limits",
-        ]
+        let keys =
+            [
+                "site", "bgp", "mrt", "text", "read", "stale-time", "guard", "keep", "rules",
+                "limits",
+            ] + Self.optionKeys
         guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
         let site = mapping.require("site").flatMap(self.siteName)
-        if let rules = mapping["rules"] {
-            rules.complain("rules are not supported by this version")
-        }
         var source: Configuration.Source?
         let sources = ["bgp", "mrt", "text"].compactMap { key in
             mapping[key].map { (key: key, value: $0) }
@@ -103,6 +102,13 @@ extension ConfigurationReader {
         feed.readsThroughSites = reading == .throughSites
         feed.staleTime = staleTime ?? feed.staleTime
         feed.kept = kept
+        feed.rules.options = self.feedOptions(mapping, default: self.usualOptions)
+        if let rules = mapping["rules"] { feed.rules.rules = self.rules(rules) }
+        if feed.readsThroughSites, feed.rules.options.changesDistance {
+            (mapping["prepends"] ?? mapping["local-preference"] ?? mapping["read"])?.complain(
+                "\(name) reads the paths through sites, and so counts them as they are: neither "
+                    + "prepends: once nor levels of local-preference go with it")
+        }
         if case .bgp = feed.source { feed.guardRules = self.result.guardRules }
         feed.limits = limits
         switch feed.source {

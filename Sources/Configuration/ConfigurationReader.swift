@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import FeedRules
 
 /// Turns a document into a Configuration, complaining of what is wrong on the way.
 struct ConfigurationReader {
@@ -22,6 +23,13 @@ struct ConfigurationReader {
     /// The first that wants TCP-AO.
     var tcpAO: Value?
 
+    /// Whether files that lists stand in are looked at.
+    var readsFiles = false
+    /// What feeds can name, and what holds for those that don't say.
+    var prefixLists: [String: PrefixList] = [:]
+    var ruleLists: [String: [Rule]] = [:]
+    var usualOptions = FeedOptions()
+
     /// What is told apart by name or number, and where it was said first.
     var siteLines: [String: Int] = [:]
 
@@ -33,7 +41,7 @@ struct ConfigurationReader {
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
         "zones", "choice", "dns", "guard", "log", "ready", "checkpoint", "limits",
-        "keep", "rpki",
+        "keep", "rpki", "prefix-lists", "rules", "feed-options",
     ]
 
     mutating func read(_ root: Value) {
@@ -47,6 +55,11 @@ struct ConfigurationReader {
         }
         if let value = top.require("sites") { self.readSites(value) }
         if let kept = top["keep"].flatMap(Self.kept) { self.result.kept = kept }
+        if let value = top["prefix-lists"] { self.readPrefixLists(value) }
+        if let value = top["rules"] { self.readRuleLists(value) }
+        if let value = top["feed-options"], let options = value.mapping(allowed: Self.optionKeys) {
+            self.usualOptions = self.feedOptions(options, default: self.usualOptions)
+        }
         if let value = top["rpki"] { self.readRPKI(value) }
         if let value = top["feeds"] { self.readFeeds(value, in: top) }
         if let value = top["maps"] {

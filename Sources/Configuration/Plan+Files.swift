@@ -15,15 +15,20 @@ extension Plan.Dump {
         }
         let kept = Dictionary(
             self.feeds.map { ($0.feed, $0.kept) }, uniquingKeysWith: { first, _ in first })
+        let judges = Dictionary(
+            self.feeds.compactMap { feed in feed.judge.map { (feed.feed, $0) } },
+            uniquingKeysWith: { first, _ in first })
         switch self.format {
         case .mrt:
             var loader = DumpLoader(path: self.file, feeds: feeds)
             loader.kept = kept
+            loader.judges = judges
             return loader
         case .text(let skipsBadLines):
             var loader = TextDumpLoader(
                 path: self.file, feeds: feeds, skipsBadLines: skipsBadLines)
             loader.kept = kept
+            loader.judges = judges
             return loader
         }
     }

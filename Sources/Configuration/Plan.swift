@@ -7,6 +7,7 @@ public import Choice
 public import Console
 public import DNSFront
 import DNSWire
+public import FeedRules
 import Glibc
 import NIOCore
 import OriginValidation
@@ -35,6 +36,7 @@ public struct Plan: Sendable {
         public var peer: IPAddress?
         public var peerAS: ASNumber?
         public var kept = KeptAttributes.path
+        public var judge: RouteJudge?
     }
 
     public var assignment: Assignment
@@ -45,6 +47,9 @@ public struct Plan: Sendable {
     public var policyNames: [String: Int]
     public var zones: [Zone]
     public var feeds: [FeedDefinition]
+    /// Who judges the routes of each feed. A feed whose rules haven't changed keeps its judge over
+    /// a reload, who goes on counting.
+    public var judges: [FeedID: RouteJudge]
     /// How long a feed's routes outlive its session.
     public var staleTimes: [FeedID: Duration]
     public var speaker: SpeakerSettings
@@ -80,11 +85,15 @@ extension Configuration {
     ///
     /// - Parameters:
     ///   - previous: The numbers of the configuration that runs; none at the start.
+    ///   - judges: Those of the plan that runs.
     ///   - usualSocket: Where the console's socket is, if the file doesn't say.
     /// - Returns: The plan; its ``Plan/assignment`` goes into the next one.
-    public func plan(after previous: Assignment = Assignment(), usualSocket: String? = nil) -> Plan
-    {
+    public func plan(
+        after previous: Assignment = Assignment(), judges: [FeedID: RouteJudge] = [:],
+        usualSocket: String? = nil
+    ) -> Plan {
         let assignment = previous.next(for: self)
+        let judges = self.judges(assignment, after: previous, judges)
         let sites = self.sites.compactMap { entry -> Site? in
             guard let id = assignment.sites[entry.name] else { return nil }
             return Site(
@@ -110,13 +119,14 @@ extension Configuration {
             feeds: definitions.filter { definition in
                 // A range is no feed of the table: its neighbours are.
                 self.feeds.first { $0.name == definition.name }?.slotCount == 0
-            },
+            }, judges: judges,
             staleTimes: Dictionary(
                 self.feeds.compactMap { feed in
                     assignment.feeds[feed.name].map { ($0, feed.staleTime) }
                 }, uniquingKeysWith: { first, _ in first }),
-            speaker: self.speakerSettings(assignment, definitions), origins: self.originSettings,
-            ignoresInvalid: self.rpki?.invalid != .accept, dumps: self.dumps(assignment),
+            speaker: self.speakerSettings(assignment, definitions, judges),
+            origins: self.originSettings,
+            ignoresInvalid: self.rpki?.invalid != .accept, dumps: self.dumps(assignment, judges),
             maps: self.maps,
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
@@ -148,11 +158,23 @@ extension Configuration {
         }
     }
 
+    private func judges(
+        _ assignment: Assignment, after previous: Assignment, _ judges: [FeedID: RouteJudge]
+    ) -> [FeedID: RouteJudge] {
+        var result: [FeedID: RouteJudge] = [:]
+        for feed in self.feeds {
+            guard let id = assignment.feeds[feed.name] else { continue }
+            let known = previous.feeds[feed.name] == id ? judges[id] : nil
+            result[id] = known?.rules == feed.rules ? known : RouteJudge(feed.rules)
+        }
+        return result
+    }
+
     /// Room between two feeds for those that come and go under the first, by their addresses.
     static let orderStep = 1 << 32
 
     private func speakerSettings(
-        _ assignment: Assignment, _ definitions: [FeedDefinition]
+        _ assignment: Assignment, _ definitions: [FeedDefinition], _ judges: [FeedID: RouteJudge]
     ) -> SpeakerSettings {
         var settings = SpeakerSettings(
             listen: self.listen.bgp.map { ListenAddress(address: $0.address, port: $0.port) })
@@ -170,6 +192,7 @@ extension Configuration {
                 kept: feed.kept, reach: bgp.reach, authentication: bgp.authentication,
                 limits: feed.limits)
             peer.options = bgp.options
+            peer.judge = judges[id]
             guard let prefix = bgp.range else {
                 settings.peers.append(peer)
                 continue
@@ -193,7 +216,9 @@ extension Configuration {
     }
 
     /// Feeds that read the same file are fed by one pass over it.
-    private func dumps(_ assignment: Assignment) -> [Plan.Dump] {
+    private func dumps(
+        _ assignment: Assignment, _ judges: [FeedID: RouteJudge]
+    ) -> [Plan.Dump] {
         var dumps: [Plan.Dump] = []
         for feed in self.feeds {
             guard let id = assignment.feeds[feed.name] else { continue }
@@ -205,11 +230,13 @@ extension Configuration {
             case .mrt(let mrt):
                 (file, format) = (mrt.file, .mrt)
                 selection = Plan.Selection(
-                    feed: id, peer: mrt.peer, peerAS: mrt.peerAS, kept: feed.kept)
+                    feed: id, peer: mrt.peer, peerAS: mrt.peerAS, kept: feed.kept,
+                    judge: judges[id])
             case .text(let text):
                 (file, format) = (text.file, .text(skipsBadLines: text.skipsBadLines))
                 selection = Plan.Selection(
-                    feed: id, peer: text.peer, peerAS: text.peerAS, kept: feed.kept)
+                    feed: id, peer: text.peer, peerAS: text.peerAS, kept: feed.kept,
+                    judge: judges[id])
             }
             if let index = dumps.firstIndex(where: { $0.file == file && $0.format == format }) {
                 dumps[index].feeds.append(selection)

@@ -28,6 +28,9 @@ public protocol ConsoleBackend: Sendable {
     /// How the feeds are. The console adds what the table knows of them.
     func feedReports() async -> [FeedReport]
 
+    /// What a feed's rules have decided; nil where there is no such feed.
+    func ruleReport(_ feed: FeedID) -> RuleReport?
+
     /// All that is known of a feed's sessions; nil where it has none.
     func feedDetail(_ feed: FeedID) async -> FeedDetail?
 

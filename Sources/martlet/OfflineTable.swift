@@ -175,6 +175,8 @@ final class OfflineTable: ConsoleBackend {
         self.feeds.map { FeedReport(identity: $0, state: "loaded", isUp: true) }
     }
 
+    func ruleReport(_ feed: FeedID) -> RuleReport? { nil }
+
     func checkpointReport() -> CheckpointReport? { nil }
 
     func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure> {

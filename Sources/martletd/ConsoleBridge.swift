@@ -9,6 +9,7 @@ import Choice
 import Configuration
 import Console
 import DNSFront
+import FeedRules
 import OriginValidation
 import RouteFiles
 import RouteTable
@@ -121,6 +122,17 @@ struct ConsoleBridge: ConsoleBackend {
                 messagesSent: peer.counters.messagesOut,
                 lastError: peer.keyProblem ?? peer.lastError, session: session)
         }
+    }
+
+    func ruleReport(_ feed: FeedID) -> RuleReport? {
+        guard let judge = self.plan.judges[feed] else { return nil }
+        let counts = judge.tally.total
+        return RuleReport(
+            rules: zip(judge.rules.rules, counts.rules).map {
+                RuleReport.Line(words: $0.words, matches: $1)
+            }, options: judge.rules.options.words,
+            others: judge.isPlain ? nil : counts.others, defaultRoutes: counts.defaultRoutes,
+            lengths: counts.lengths, bogons: counts.bogons)
     }
 
     func readiness() -> Readiness {

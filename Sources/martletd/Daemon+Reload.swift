@@ -76,7 +76,8 @@ extension Daemon {
         let path = old.configuration.file
         let configuration = try await self.files.runIfActive { try Configuration.load(path: path) }
         var changes = configuration.differences(from: old.configuration)
-        let plan = self.plan(configuration, after: old.plan.assignment)
+        let plan = self.plan(
+            configuration, after: old.plan.assignment, judges: old.plan.judges)
         for zone in plan.zones { try zone.check() }
 
         func isChanged(_ paths: [String]) -> Bool {

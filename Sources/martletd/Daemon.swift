@@ -7,6 +7,7 @@ import Choice
 import Configuration
 import Console
 import DNSFront
+import FeedRules
 import Glibc
 import Logging
 import NIOCore
@@ -121,13 +122,17 @@ final class Daemon: Sendable {
 
     /// What is to run. The console's socket is in root's own folder or the user's, and belongs to
     /// the group that the daemon runs as, unless the configuration says otherwise.
-    func plan(_ configuration: Configuration, after assignment: Assignment) -> Plan {
-        Self.plan(configuration, after: assignment, socketOwner: self.socketOwner)
+    func plan(
+        _ configuration: Configuration, after assignment: Assignment,
+        judges: [FeedID: RouteJudge]
+    ) -> Plan {
+        Self.plan(
+            configuration, after: assignment, judges: judges, socketOwner: self.socketOwner)
     }
 
     private static func plan(
         _ configuration: Configuration, after assignment: Assignment,
-        socketOwner: (user: uid_t, group: gid_t)?
+        judges: [FeedID: RouteJudge] = [:], socketOwner: (user: uid_t, group: gid_t)?
     ) -> Plan {
         let usual: String? =
             if geteuid() == 0 || socketOwner != nil {
@@ -138,7 +143,8 @@ final class Daemon: Sendable {
             } else {
                 getenv("XDG_RUNTIME_DIR").map { String(cString: $0) + "/martlet.sock" }
             }
-        var plan = configuration.plan(after: assignment, usualSocket: usual)
+        var plan = configuration.plan(
+            after: assignment, judges: judges, usualSocket: usual)
         plan.console.socketGroup = plan.console.socketGroup ?? socketOwner?.group
         return plan
     }

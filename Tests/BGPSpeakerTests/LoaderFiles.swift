@@ -97,9 +97,9 @@ enum LoaderFiles {
 
     static func update(
         _ peer: MRTPeer, withdrawn: [UInt8] = [], path: [UInt32]? = nil, announced: [UInt8] = [],
-        subtype: UInt16 = 4
+        subtype: UInt16 = 4, more: [UInt8] = []
     ) -> [UInt8] {
-        let attributes = path.map { self.attributes($0) } ?? []
+        let attributes = (path.map { self.attributes($0) } ?? []) + more
         var body = self.number(UInt16(withdrawn.count)) + withdrawn
         body += self.number(UInt16(attributes.count)) + attributes + announced
         let message =

@@ -136,7 +136,7 @@ final class ScriptedPeer: Sendable {
         Self.update(withdrawn: try prefixes.flatMap(Self.encoded))
     }
 
-    private static func encoded(_ text: String) throws -> [UInt8] {
+    static func encoded(_ text: String) throws -> [UInt8] {
         let prefix = try IPPrefix(parsing: text)
         return [UInt8(prefix.length)] + prefix.address.bytes.prefix((prefix.length + 7) / 8)
     }

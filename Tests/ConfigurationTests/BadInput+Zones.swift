@@ -213,14 +213,6 @@ extension BadInputTests {
 extension BadInputTests {
     static let later: [BadInput] = [
         BadInput(
-            "rules",
-            Reading.sites + "feeds:\n"
-                + "  f: { site: tokyo, mrt: { file: x, peer-as: 7 }, rules: [ { "
-                + "community: '65000:666', reject: true } ] }\n",
-            [
-                "3:58: rules are not supported by this version"
-            ]),
-        BadInput(
             "zone files",
             Reading.sites + "zones:\n"
                 + "  example.net: { file: zones/example.net.zone, records: { www: { "

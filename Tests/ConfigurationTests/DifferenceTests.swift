@@ -47,6 +47,12 @@ struct DifferenceTests {
         "is what differs, and what that resets",
         arguments: [
             Change("", ""),
+            Change(
+                "as: 7 } }", "as: 7 }, rules: [ { penalty: 1 }, { reject: true } ] }",
+                "feed 'live': rules: + all -> penalty 1, + all -> reject"),
+            Change(
+                "peer-as: 8 } }", "peer-as: 8 }, prepends: once, default-route: accept }",
+                "feed 'dump': options as usual -> prepends once, default route accepted"),
             Change("[one.csv]", "[one.csv, two.csv]", "round trips: one.csv -> one.csv, two.csv"),
             Change(
                 "[one.csv]", "[one.csv], weight: 0.5, expire: 2h",

@@ -52,6 +52,5 @@ enum Example {
     static let text =
         designed
         .replacing(", password-file: sydney.key", with: "")
-        .replacing("    rules: [ { community: \"65000:666\", reject: true } ]\n", with: "")
         .replacing("    file: zones/example.net.zone\n", with: "    ns: ns1.example.com\n")
 }

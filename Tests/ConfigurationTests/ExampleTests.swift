@@ -9,6 +9,7 @@ import Configuration
 import Console
 import DNSFront
 import DNSWire
+import FeedRules
 import NIOCore
 import RouteTable
 import Testing
@@ -21,8 +22,7 @@ struct ExampleTests {
     func later() {
         #expect(
             Reading.complaints(Example.designed) == [
-                "23:12: rules are not supported by this version",
-                "40:11: zone files are not supported by this version: use records",
+                "40:11: zone files are not supported by this version: use records"
             ])
     }
 
@@ -52,6 +52,9 @@ struct ExampleTests {
             configuration.feeds.map(\.name)
                 == ["sydney-core", "sydney-edge", "ams-dump", "tokyo-dump"])
         #expect(configuration.feeds.allSatisfy { $0.staleTime == .seconds(180) })
+        #expect(
+            configuration.feeds.map { $0.rules.rules.map(\.words) }
+                == [[], ["community 65000:666 -> reject"], [], []])
         #expect(configuration.maps == ["override.routes"])
         #expect(
             configuration.locationRanges == ["/usr/share/tor/geoip", "/usr/share/tor/geoip6"])

@@ -147,6 +147,9 @@ final class Fixture: ConsoleBackend {
     func setReadiness(_ readiness: Readiness) { self.state.withLock { $0 = readiness } }
     func configuration() -> String? { "router: { as: 65000 }\nsites: {}\n" }
 
+    let ruleReports = Mutex<[FeedID: RuleReport]>([:])
+    func ruleReport(_ feed: FeedID) -> RuleReport? { self.ruleReports.withLock { $0[feed] } }
+
     func checkpointReport() -> CheckpointReport? { self.checkpoint.withLock { $0 } }
 
     func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure> {

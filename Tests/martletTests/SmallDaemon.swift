@@ -35,6 +35,8 @@ struct SmallDaemon: ConsoleBackend {
     func feedReports() async -> [FeedReport] { [] }
     func readiness() -> Readiness { .ready }
     func configuration() -> String? { nil }
+    func ruleReport(_ feed: FeedID) -> RuleReport? { nil }
+
     func checkpointReport() -> CheckpointReport? { nil }
 
     func writeCheckpoint() async -> Result<CheckpointReport, CommandFailure> {

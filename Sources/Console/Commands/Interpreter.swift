@@ -135,6 +135,7 @@ public struct Interpreter: Sendable {
             let lines = try await self.backend.reload().get()
             return .lines(lines.isEmpty ? ["nothing has changed"] : lines)
         case .releaseGuard(let feed): return try await self.releaseGuard(feed)
+        case .showFeedRules(let feed): return reply(try self.rules(of: feed))
         case .help:
             return .lines(Self.aligned(self.grammar.overview))
         case .complete(let line):

@@ -67,6 +67,7 @@ package enum Command: Hashable, Sendable {
     case reload
     case checkpoint
     case releaseGuard(feed: String)
+    case showFeedRules(feed: String)
     case enable(secret: String?)
     case disable
     case password(String)
@@ -115,6 +116,7 @@ extension Invocation {
         case .reload: .reload
         case .checkpoint: .checkpoint
         case .releaseGuard: .releaseGuard(feed: self.text(.feed) ?? "")
+        case .showFeedRules: .showFeedRules(feed: self.text(.feed) ?? "")
         case .enable: .enable(secret: self.text(.secret))
         case .disable: .disable
         case .password: .password(self.text(.secret) ?? "")

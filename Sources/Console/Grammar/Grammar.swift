@@ -30,6 +30,9 @@ package struct Grammar: Sendable {
             "One of them: both ends' capabilities, timers, counters, changes of state",
             json: true),
         Rule(
+            "show feed FEED rules", .showFeedRules,
+            "A feed's rules, and how often each has decided", json: true),
+        Rule(
             "show routes [feed FEED] [longer-than PREFIX] [limit COUNT]", .showRoutes,
             "Routes in tree order, one a line", json: true),
         Rule(
@@ -107,6 +110,7 @@ package struct Grammar: Sendable {
         "for": "As for this name of a zone",
         "feed": "A feed",
         "clear": "Begin something anew",
+        "rules": "Its rules, and how often each has decided",
         "soft": "Ask for the routes again, and keep the session",
         "shutdown": "End something and keep it down",
         "no": "Take back",
