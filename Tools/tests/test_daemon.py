@@ -126,7 +126,7 @@ class ReloadTests(TestCase):
             self.daemon.wait_line(r"a reload is under way; the next one follows it", after=seen)
             self.assertEqual(self.answer(), ["192.0.2.20"])
             done = self.daemon.console("reload")
-            self.assertIn("a reload is under way", done.stdout + done.stderr)
+            self.assertIn("reload is under way", done.stdout + done.stderr)
         finally:
             writer.write(PINS)
             writer.close()
