@@ -75,7 +75,7 @@ final class LoadingCache {
                 .map { .index($0) } ?? .malformed
         }
         let hash = Self.hash(bytes)
-        let slot = Int(truncatingIfNeeded: hash &>> 40) & (Self.size - 1)
+        let slot = Self.slot(hash)
         let place = self.places + slot
         if !self.isKnown(bytes, hash, slot) {
             let decoding = AttributeDecoding.decode(bytes, context: context)
@@ -113,7 +113,7 @@ final class LoadingCache {
         for slot in self.judged.indices { self.judged[slot]?.finish(&self.counts) }
     }
 
-    private func isKnown(_ bytes: RawSpan, _ hash: UInt64, _ slot: Int) -> Bool {
+    private func isKnown(_ bytes: RawSpan, _ hash: UInt32, _ slot: Int) -> Bool {
         let place = self.places + slot
         return place.pointee.hash == hash && Int(place.pointee.byteCount) == bytes.byteCount
             && Self.equal(self.cells + slot &* Self.bytesPerPlace, bytes)
@@ -132,8 +132,8 @@ final class LoadingCache {
     private func index(
         of bytes: RawSpan, context: DecodeContext, in batch: inout RouteBatch, number: Int32
     ) -> Int? {
-        let hash = bytes.withUnsafeBytes { KeyedHash.hash($0) }
-        let slot = Int(truncatingIfNeeded: hash) & (Self.size - 1)
+        let hash = Self.hash(bytes)
+        let slot = Self.slot(hash)
         let place = self.places + slot
         let cell = self.cells + slot &* Self.bytesPerPlace
         if self.isKnown(bytes, hash, slot) {
@@ -179,5 +179,12 @@ final class LoadingCache {
             guard let start = bytes.baseAddress else { return true }
             return memcmp(known, start, bytes.count) == 0
         }
+    }
+    private static func hash(_ bytes: RawSpan) -> UInt32 {
+        bytes.withUnsafeBytes { KeyedHash.hash($0) }
+    }
+
+    private static func slot(_ hash: UInt32) -> Int {
+        Int(truncatingIfNeeded: hash) & (Self.size - 1)
     }
 }
