@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BGPSpeaker
+import CLinux
 import Choice
 import Configuration
 import Console
@@ -220,9 +221,9 @@ final class Daemon: Sendable {
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "services"))
-        // A checkpoint of many full tables on a slow disk takes its time.
-        configuration.maximumGracefulShutdownDuration =
-            self.checkpoints.report == nil ? .seconds(10) : .seconds(45)
+        // A checkpoint of many full tables on a slow disk takes its time, also one that only a
+        // reload has asked for.
+        configuration.maximumGracefulShutdownDuration = .seconds(45)
         try await ServiceGroup(configuration: configuration).run()
         ServiceManager.notify("STOPPING=1")
         await self.dumps.close()
@@ -233,6 +234,11 @@ final class Daemon: Sendable {
         try? await self.bgpGroup.shutdownGracefully()
         self.logger.notice("ended")
     }
+
+    /// Gives back to the system what reading files and whole tables needed for a while: tens of
+    /// megabytes, which the C library would keep for the next time. Nobody waits for the thread
+    /// that does it.
+    func giveMemoryBack() async { try? await self.files.runIfActive { martlet_trim_memory() } }
 
     /// A reload reads all files as the user that the daemon runs as now.
     func warnOfUnreadableFiles() {
