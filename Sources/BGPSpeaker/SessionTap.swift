@@ -25,8 +25,8 @@ public struct TappedSession: Sendable, Hashable {
     public var context: DecodeContext?
 
     public init(
-        feed: FeedID, name: String, peerAddress: IPAddress, localAddress: IPAddress?,
-        peerAS: ASNumber, localAS: ASNumber, context: DecodeContext?
+        feed: FeedID, name: String, peerAddress: IPAddress, localAddress: IPAddress? = nil,
+        peerAS: ASNumber, localAS: ASNumber, context: DecodeContext? = nil
     ) {
         self.feed = feed
         self.name = name
