@@ -4,6 +4,7 @@
 import Addressing
 import BGPWire
 import FeedRules
+import OriginValidation
 import RouteTable
 
 /// Turns UPDATEs into batches for the table.
@@ -21,6 +22,8 @@ struct UpdateSink {
         didSet { self.counts = RuleCounts(rules: self.judge?.rules.rules.count ?? 0) }
     }
     private var counts: RuleCounts
+    /// Judges the routes' origins.
+    private let validator: OriginValidator?
     private(set) var batch: RouteBatch
     private(set) var announcedByFamily = (ipv4: 0, ipv6: 0)
     private(set) var withdrawn = 0
@@ -29,9 +32,13 @@ struct UpdateSink {
 
     var announced: Int { self.announcedByFamily.ipv4 + self.announcedByFamily.ipv6 }
 
-    init(feed: FeedID, keeping kept: KeptAttributes, judge: RouteJudge? = nil) {
+    init(
+        feed: FeedID, keeping kept: KeptAttributes, judge: RouteJudge? = nil,
+        validator: OriginValidator? = nil
+    ) {
         self.feed = feed
         self.kept = kept
+        self.validator = validator
         self.judge = judge
         self.counts = RuleCounts(rules: judge?.rules.rules.count ?? 0)
         self.batch = RouteBatch(feed: feed)
@@ -71,10 +78,11 @@ struct UpdateSink {
                 withdrawn += 1
             }
         } else if update.announcesPrefixes {
+            let origins = self.validator?.snapshot ?? OriginSnapshot()
             (reachable, classic) =
-                self.judge.map { $0.isPlain } ?? true
+                !origins.isOn && self.judge.map { $0.isPlain } ?? true
                 ? self.announce(update, body: body, context: context)
-                : self.announceJudged(update, body: body, context: context)
+                : self.announceJudged(update, body: body, context: context, origins)
         }
         self.withdrawn += withdrawn
         if update.attributes.mpReach?.family == .ipv6 {
@@ -124,6 +132,13 @@ struct UpdateSink {
         return announced
     }
 
+    /// Lets all routes pass, for feeds without rules.
+    private static let indifferent: RouteJudge = {
+        var options = FeedOptions()
+        options.acceptsDefaultRoute = true
+        return RouteJudge(RuleSet(options: options))
+    }()
+
     /// What is kept of an UPDATE's attributes, before rules.
     private func attributes(_ update: UpdateDecoding, _ nextHop: IPAddress?) -> RouteAttributes {
         var attributes = RouteAttributes(
@@ -137,14 +152,20 @@ struct UpdateSink {
     ///
     /// - Returns: How many have passed, as ``announce(_:body:context:)`` says it.
     private mutating func announceJudged(
-        _ update: UpdateDecoding, body: RawSpan, context: DecodeContext
+        _ update: UpdateDecoding, body: RawSpan, context: DecodeContext, _ origins: OriginSnapshot
     ) -> (reachable: Int, classic: Int) {
         var announced = (reachable: 0, classic: 0)
-        guard let judge = self.judge else { return announced }
+        let judge = self.judge ?? Self.indifferent
         let decoded = update.attributes.attributes
         let bytes = body.extracting(update.attributeBytes)
+        var origin: ASNumber?
+        if origins.isOn, let validator = self.validator {
+            origin = decoded.asPath?.originAS(local: validator.localAS(of: self.feed))
+        }
         func add(_ prefix: IPPrefix, _ attributes: inout JudgedAttributes) -> Int {
-            let index = attributes.index(of: prefix, in: &self.batch, counts: &self.counts)
+            let index = attributes.index(
+                of: prefix, validation: origins.state(of: prefix, origin: origin),
+                ignoresInvalid: origins.ignoresInvalid, in: &self.batch, counts: &self.counts)
             guard let index else {
                 self.batch.withdraw(prefix)
                 return 0

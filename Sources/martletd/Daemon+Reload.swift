@@ -124,7 +124,9 @@ extension Daemon {
         self.oracle.update { _ in }
         self.checkpoints.apply(plan.checkpoint)
         StandardErrorLog.setLevel(plan.logLevel.level)
+        self.origins.define(plan)
         changes += await self.speaker.apply(plan.speaker)
+        changes += await self.station.apply(plan.bmp)
         await self.origins.apply(plan)
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
