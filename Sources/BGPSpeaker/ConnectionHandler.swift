@@ -29,6 +29,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// What has come of a message that is not complete.
     private var buffer: ByteBuffer?
     private var isReadWanted = false
+    /// Its key was changed, and nothing has come since that is signed by the new one.
+    var isKeyUnproven = false
     /// Messages of this turn of the loop.
     private var messages = 0
     /// Nothing that comes from now on is looked at.
@@ -71,6 +73,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.isEnding, let peer = self.peer else { return }
+        self.isKeyUnproven = false
         var input = self.unwrapInboundIn(data)
         if var rest = self.buffer {
             self.buffer = nil

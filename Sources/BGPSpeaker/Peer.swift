@@ -100,6 +100,7 @@ final class Peer {
             try handler.options?.set(
                 authentication, for: IPPrefix(host: self.settings.peerAddress),
                 isConnection: true)
+            handler.isKeyUnproven = true
         } catch {
             self.logger.error("the key was not changed", metadata: ["reason": "\(error)"])
         }
@@ -134,14 +135,26 @@ final class Peer {
     // MARK: Events
 
     func accepted(_ handler: ConnectionHandler) {
+        // A router that ends its session for a new key says so by the old one, which nobody
+        // hears. That it calls by the new one says enough.
+        for (slot, old) in self.connections where old.isKeyUnproven {
+            old.end()
+            self.lost(old, at: slot, "the peer begins anew with a new key")
+        }
         self.candidate = handler
         self.handle(.accepted)
     }
 
     func lost(_ handler: ConnectionHandler, _ reason: String?) {
         guard self.connections[handler.slot] === handler else { return }
-        self.connections[handler.slot] = nil
-        self.handle(.closed(handler.slot, reason))
+        self.lost(handler, at: handler.slot, reason)
+    }
+
+    private func lost(
+        _ handler: ConnectionHandler, at slot: ConnectionSlot, _ reason: String?
+    ) {
+        self.connections[slot] = nil
+        self.handle(.closed(slot, reason))
     }
 
     /// What was sent has left. A connection that is refused isn't the session's: its slot is

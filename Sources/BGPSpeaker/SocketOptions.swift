@@ -64,6 +64,23 @@ struct SocketOptions {
     func setFullReach() throws {
         try self.set(timeToLive: 255, .ipv4)
         if self.isIPv6 { try self.set(timeToLive: 255, .ipv6) }
+        // Who accepts learns how far the first segment came, from before it could say anything.
+        try self.set(CInt(IPPROTO_TCP), CInt(martlet_tcp_save_syn_option), CInt(1))
+    }
+
+    /// The TTL that an accepted connection's first segment had left; nil where it isn't known.
+    var firstTimeToLive: Int? {
+        let headers: martlet_tcp_saved_syn? = try? self.outcome(
+            self.provider.unsafeGetSocketOption(
+                level: .tcp, name: NIOBSDSocket.Option(rawValue: CInt(martlet_tcp_saved_syn_option))
+            ))
+        return headers.flatMap { headers in
+            switch headers.bytes.0 >> 4 {
+            case 4: Int(headers.bytes.8)
+            case 6: Int(headers.bytes.7)
+            default: nil
+            }
+        }
     }
 
     private func set(timeToLive hops: Int, _ family: AddressFamily) throws {

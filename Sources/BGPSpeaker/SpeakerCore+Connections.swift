@@ -95,6 +95,12 @@ extension SpeakerCore {
         let settings = peer.settings
         if let problem = self.keyProblem(of: peer) { return problem }
         guard let options = handler.options else { return nil }
+        // What was sent before the kernel looks at TTLs came as far as its first segment.
+        if let minimum = settings.reach.minimumTimeToLive, let first = options.firstTimeToLive,
+            first < minimum
+        {
+            return "it comes from farther than ttl-security allows: a TTL of \(first) is left"
+        }
         do {
             try options.set(
                 settings.reach, peer: settings.peerAddress, isInternal: settings.isInternal)

@@ -17,10 +17,12 @@
 
 /// The socket options' numbers (linux/tcp.h), level IPPROTO_TCP.
 enum {
-    martlet_tcp_md5_option = 14,      // TCP_MD5SIG
-    martlet_tcp_md5_ext_option = 32,  // TCP_MD5SIG_EXT
-    martlet_tcp_ao_add_option = 38,   // TCP_AO_ADD_KEY, Linux 6.7
-    martlet_tcp_ao_del_option = 39,   // TCP_AO_DEL_KEY
+    martlet_tcp_md5_option = 14,        // TCP_MD5SIG
+    martlet_tcp_save_syn_option = 27,   // TCP_SAVE_SYN, on a listener
+    martlet_tcp_saved_syn_option = 28,  // TCP_SAVED_SYN, of what it accepted
+    martlet_tcp_md5_ext_option = 32,    // TCP_MD5SIG_EXT
+    martlet_tcp_ao_add_option = 38,     // TCP_AO_ADD_KEY, Linux 6.7
+    martlet_tcp_ao_del_option = 39,     // TCP_AO_DEL_KEY
 };
 
 /// The value of TCP_MD5SIG and TCP_MD5SIG_EXT (RFC 2385).
@@ -84,6 +86,11 @@ bool martlet_tcp_ao_delete_fill(struct martlet_tcp_ao_del *value,
 
 /// Whether the kernel signs segments by TCP-AO.
 bool martlet_has_tcp_ao(void);
+
+/// The value of TCP_SAVED_SYN: the headers of the segment that a connection began with, IP's first.
+struct martlet_tcp_saved_syn {
+    uint8_t bytes[160];
+};
 
 /// What waits in a connection's queues, from the front of TCP_INFO.
 struct martlet_tcp_info {
