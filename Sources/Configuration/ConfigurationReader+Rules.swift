@@ -190,7 +190,7 @@ extension ConfigurationReader {
             exceptions = self.conditions(inner)
         }
         let tags = mapping["tag"]?.elements("each of tag").compactMap { $0.tag() } ?? []
-        guard let action = Self.action(mapping, isTagged: !tags.isEmpty) else { return nil }
+        guard let action = Self.action(mapping, isTagged: mapping["tag"] != nil) else { return nil }
         return Rule(conditions, except: exceptions, action: action, tags: tags)
     }
 

@@ -15,7 +15,8 @@ extension BadInputTests {
             [
                 "2:1: unknown key 'colour' in the file (allowed: router, listen, "
                     + "console, sites, feeds, maps, location, round-trips, zones, choice, dns, "
-                    + "guard, log, ready, checkpoint, limits, keep, prefix-lists, rules, feed-options)"
+                    + "guard, log, ready, checkpoint, limits, keep, rpki, prefix-lists, rules, "
+                    + "feed-options)"
             ]),
         BadInput(
             "round trips that can't be",

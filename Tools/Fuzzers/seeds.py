@@ -202,6 +202,15 @@ def seeds():
         b"explain 2001:db8::1 --json\nhelp\nquit\n", b"show routes longer-than 10.0.0.0/8\n",
         b"observe 192.0.2.0/24 sydney 12.5\nshow round-trips 192.0.2.0/24 limit 3\n"]
     yield "rtr", list(rtr(0)) + list(rtr(1))
+    path = b"\x02\x03\x00\x00\xfd\xe8\x00\x00\x00\xae\x00\x00\x05\x13\x01\x02\x00\x00\x00\x01\x00\x00\x00\x02"
+    communities = b"\xc0\x08\x08\xfd\xe8\x02\x9a\xff\xff\xff\x01\xc0\x10\x08\x00\x02\xfd\xe8\x00\x00\x00\x64"
+    yield "rules", [
+        text + b"\n" + rest for rest in (path, communities)
+        for text in (
+            b"^65000_.*_1299$", b"^(65000_)+[0-9]+_{1,2}$", b"_(174|3356)?_", b"[^{}]*\\(1|$",
+            b"10.0.0.0/8{16,24}", b"2001:db8::/32 ge 40 le 48", b"0.0.0.0/0-", b">= 100",
+            b"64512-65534", b"65000:666", b"rt:*:100-199", b"65000:1:*", b"no-export",
+            b"0x0002fde800000064", b"# date: 2026-11-21\n10.0.0.0/8+\n::/3+")]
     yield "configuration", [
         routes_file("demo.yaml"), b"router: { as: 65000, id: 192.0.2.1 }\nsites: {}\n",
         b"listen:\n  bgp: [\"[::]:179\"]\n"]

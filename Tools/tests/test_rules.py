@@ -74,7 +74,7 @@ def router(martlet_port, port, own_as, routes):
                 lines.append(f"  route {prefix} blackhole {{ {statements} }};")
         lines.append("}")
     lines += [
-        "filter out {",
+        "filter ours {",
         "  if source != RTS_STATIC then reject;",
         "  accept;",
         "}",
@@ -82,8 +82,8 @@ def router(martlet_port, port, own_as, routes):
         f"  local 127.0.0.2 port {port} as {own_as}; strict bind;",
         f"  neighbor 127.0.0.1 port {martlet_port} as 65000; multihop;",
         "  connect delay time 1; connect retry time 1; error wait time 1, 2;",
-        "  ipv4 { import none; export filter out; next hop keep; };",
-        "  ipv6 { import none; export filter out; next hop address 2001:db8::7; };",
+        "  ipv4 { import none; export filter ours; next hop keep; };",
+        "  ipv6 { import none; export filter ours; next hop address 2001:db8::7; };",
         "}", ""]
     return "\n".join(lines)
 

@@ -23,6 +23,7 @@ private let fuzzers: [String: Fuzzer] = [
     "roundtrips": fuzzRoundTrips,
     "routemap": fuzzRouteMaps,
     "rtr": fuzzRTR,
+    "rules": fuzzRules,
     "textdump": fuzzTextDumps,
 ]
 
