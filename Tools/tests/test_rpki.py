@@ -7,7 +7,8 @@ import shutil
 import tempfile
 import unittest
 
-from harness import Process, TestCase, bird_configuration, eventually, free_port, peer
+from harness import (
+    Process, Refused, TestCase, bird_configuration, eventually, free_port, peer)
 
 CONFIGURATION = """
 router: { as: 65000, id: 192.0.2.1 }
@@ -95,8 +96,8 @@ class RPKITests(TestCase):
             "127.0.0.2", self.daemon.port("bgp"), 65001, routes={OWN: [64999], OWN6: [64999]}))
         self.west = self.bird(bird_configuration(
             "127.0.0.3", self.daemon.port("bgp"), 65002, routes={HIJACKED: []}))
-        eventually("east's route", lambda: OWN in "".join(self.console.ask("show routes")))
-        eventually("west's route", lambda: HIJACKED in "".join(self.console.ask("show routes")))
+        for prefix in (OWN, OWN6, HIJACKED):
+            eventually(prefix, lambda: self.state(prefix) != "no route")
 
     def answer(self):
         return self.daemon.dig("www.example.com", "A", HIJACKED).addresses
@@ -107,6 +108,8 @@ class RPKITests(TestCase):
     def state(self, prefix):
         """The validation of the first route at exactly this prefix."""
         reply = self.console.ask(f"show ip bgp {prefix} --json")
+        if isinstance(reply, Refused):
+            return "no route"
         return json.loads(reply)["paths"][0]["validation"]
 
     def wait_state(self, prefix, state):
