@@ -82,7 +82,8 @@ let package = Package(
             name: "Configuration",
             dependencies: [
                 "Addressing", "RouteTable", "BGPWire", "RouteFiles", "DNSWire", "BGPSession",
-                "Choice", "FeedRules", "OriginValidation", "BGPSpeaker", "DNSFront", "Console", yams,
+                "Choice", "FeedRules", "OriginValidation", "BGPSpeaker", "DNSFront", "Console",
+                yams,
                 nio,
             ]),
 
@@ -91,7 +92,8 @@ let package = Package(
             name: "martletd",
             dependencies: [
                 "Addressing", "RouteTable", "BGPWire", "RouteFiles", "BGPSession", "Choice",
-                "BGPSpeaker", "FeedRules", "OriginValidation", "DNSFront", "Console", "Configuration",
+                "BGPSpeaker", "FeedRules", "OriginValidation", "DNSFront", "Console",
+                "Configuration",
                 "CLinux", "CBSD", nio, posix, logging, lifecycle, arguments,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
@@ -99,7 +101,7 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "Addressing", "RouteTable", "BGPWire", "RouteFiles", "Choice", "BGPSpeaker",
-                "Console", "Configuration", "CReadline", "CLinux", arguments,
+                "Console", "Configuration", "CReadline", "CLinux", arguments, logging,
             ]),
 
         .testTarget(name: "AddressingTests", dependencies: ["Addressing"]),

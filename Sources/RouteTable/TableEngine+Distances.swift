@@ -6,8 +6,8 @@ import Addressing
 extension TableEngine {
     /// Looks at a site's feeds again at one prefix, and shows readers what changed.
     ///
-    /// Fresh before stale before long-lived stale, then the least distance; which of equal feeds decides makes no
-    /// difference here.
+    /// Fresh before stale before long-lived stale, then the least distance; which of equal feeds
+    /// decides makes no difference here.
     func recompute(_ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node) {
         var best: Int?
         for contributor in self.contributors[column] {

@@ -125,7 +125,8 @@ extension TableEngine {
         routes.isRefreshing = false
         let lost = routes.ledger.count(.unconfirmed)
         // A guard looks at what was not sent again as at withdrawals.
-        if feed.loss.isHolding || feed.loss.isWatching && feed.loss.isLoss(live: feed.fresh - lost) {
+        let isLoss = feed.loss.isWatching && feed.loss.isLoss(live: feed.fresh - lost)
+        if feed.loss.isHolding || isLoss {
             routes.turn(.unconfirmed, into: .stale)
             self.checkLoss(feed)
             self.lookAgain(feed, in: lost > 0 ? [family] : [])

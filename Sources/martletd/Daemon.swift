@@ -3,6 +3,7 @@
 
 import Addressing
 import BGPSpeaker
+import CLinux
 import Choice
 import Configuration
 import Console
@@ -31,6 +32,7 @@ final class Daemon: Sendable {
     let station: BMPStation
     let dns: DNSServer
     let checkpoints: CheckpointKeeper
+    let dumps: DumpKeeper
     let origins: OriginService
     let started: Int64
     /// Who the daemon runs as once its ports are open; nil where that doesn't change.
@@ -83,6 +85,7 @@ final class Daemon: Sendable {
         self.station = BMPStation(
             settings: plan.bmp, group: self.bmpGroup, owner: self.owner, validator: validator,
             logger: Logger(label: "bmp"), listener: FeedListener(board: board), now: now)
+        self.dumps = DumpKeeper(speaker: self.speaker, logger: Logger(label: "dump"))
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
             logger: Logger(label: "dns"))
@@ -205,6 +208,8 @@ final class Daemon: Sendable {
         // Before a session can come up.
         await self.speaker.restored(self.restoredFeeds)
         await self.station.restored(self.restoredFeeds)
+        self.dumps.start()
+        await self.dumps.apply(self.running.withLock { $0.plan })
         do {
             try self.scopes.start()
         } catch {
@@ -215,6 +220,7 @@ final class Daemon: Sendable {
             ReloadService(daemon: self), RoundTripService(daemon: self),
             LocationService(daemon: self), LimitService(daemon: self), self.origins,
             AlarmService(owner: self.owner, logger: Logger(label: "feeds")),
+            DumpService(keeper: self.dumps),
             ClosureTask("bgp") { try await self.speaker.run() },
             ClosureTask("bmp") { try await self.station.run() },
             ClosureTask("dns") { try await self.dns.run() },
@@ -226,11 +232,12 @@ final class Daemon: Sendable {
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "services"))
-        // A checkpoint of many full tables on a slow disk takes its time.
-        configuration.maximumGracefulShutdownDuration =
-            self.checkpoints.report == nil ? .seconds(10) : .seconds(45)
+        // A checkpoint of many full tables on a slow disk takes its time, also one that only a
+        // reload has asked for.
+        configuration.maximumGracefulShutdownDuration = .seconds(45)
         try await ServiceGroup(configuration: configuration).run()
         ServiceManager.notify("STOPPING=1")
+        await self.dumps.close()
         self.scopes.stop()
         self.owner.shutdown()
         try? await self.files.shutdownGracefully()
@@ -239,6 +246,11 @@ final class Daemon: Sendable {
         try? await self.bmpGroup.shutdownGracefully()
         self.logger.notice("ended")
     }
+
+    /// Gives back to the system what reading files and whole tables needed for a while: tens of
+    /// megabytes, which the C library would keep for the next time. Nobody waits for the thread
+    /// that does it.
+    func giveMemoryBack() async { try? await self.files.runIfActive { martlet_trim_memory() } }
 
     /// A reload reads all files as the user that the daemon runs as now.
     func warnOfUnreadableFiles() {

@@ -22,7 +22,7 @@ struct ExampleTests {
     func later() {
         #expect(
             Reading.complaints(Example.designed) == [
-                "40:11: zone files are not supported by this version: use records",
+                "40:11: zone files are not supported by this version: use records"
             ])
     }
 
