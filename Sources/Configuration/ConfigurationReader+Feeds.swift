@@ -122,6 +122,7 @@ extension ConfigurationReader {
         case .bmp:
             mapping["guard"]?.complain("guard is for feeds by BGP")
             mapping["limits"]?.complain("limits are for feeds by BGP")
+            mapping["dump"]?.complain("dump is for feeds by BGP")
         case .mrt, .text:
             mapping["guard"]?.complain("guard is for feeds by BGP: a dump loses nothing")
             mapping["limits"]?.complain("limits are for feeds by BGP: a dump has what it has")
