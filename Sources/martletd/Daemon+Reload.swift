@@ -135,7 +135,9 @@ extension Daemon {
         self.oracle.update { _ in }
         self.checkpoints.apply(plan.checkpoint)
         StandardErrorLog.setLevel(plan.logLevel.level)
+        await self.dumps.apply(plan)
         changes += await self.speaker.apply(plan.speaker)
+        await self.dumps.prune(plan)
         await self.origins.apply(plan)
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []

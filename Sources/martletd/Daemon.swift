@@ -30,6 +30,7 @@ final class Daemon: Sendable {
     let speaker: BGPSpeaker
     let dns: DNSServer
     let checkpoints: CheckpointKeeper
+    let dumps: DumpKeeper
     let origins: OriginService
     let started: Int64
     /// Who the daemon runs as once its ports are open; nil where that doesn't change.
@@ -78,6 +79,7 @@ final class Daemon: Sendable {
             settings: plan.speaker, group: self.bgpGroup, owner: self.owner, validator: validator,
             logger: Logger(label: "bgp"),
             listener: FeedListener(board: board), now: now)
+        self.dumps = DumpKeeper(speaker: self.speaker, logger: Logger(label: "dump"))
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
             logger: Logger(label: "dns"))
@@ -196,6 +198,8 @@ final class Daemon: Sendable {
         self.checkpoints.warnOfProblem()
         // Before a session can come up.
         await self.speaker.restored(self.restoredFeeds)
+        self.dumps.start()
+        await self.dumps.apply(self.running.withLock { $0.plan })
         do {
             try self.scopes.start()
         } catch {
@@ -206,6 +210,7 @@ final class Daemon: Sendable {
             ReloadService(daemon: self), RoundTripService(daemon: self),
             LocationService(daemon: self), LimitService(daemon: self), self.origins,
             AlarmService(owner: self.owner, logger: Logger(label: "feeds")),
+            DumpService(keeper: self.dumps),
             ClosureTask("bgp") { try await self.speaker.run() },
             ClosureTask("dns") { try await self.dns.run() },
         ]
@@ -221,6 +226,7 @@ final class Daemon: Sendable {
         configuration.maximumGracefulShutdownDuration = .seconds(45)
         try await ServiceGroup(configuration: configuration).run()
         ServiceManager.notify("STOPPING=1")
+        await self.dumps.close()
         self.scopes.stop()
         self.owner.shutdown()
         try? await self.files.shutdownGracefully()
