@@ -356,12 +356,7 @@ final class BMPRouter {
     private func carryOut(_ step: FeedLife.Step) {
         let feed = self.settings.feed
         switch step {
-        case .feedUp: self.submit(.feedUp(feed))
-        case .feedComplete: self.submit(.feedComplete(feed))
-        case .feedDown: self.submit(.feedDown(feed))
-        case .feedFlush: self.submit(.feedFlush(feed))
-        // Nothing of this was agreed with a router that monitors.
-        case .familyComplete, .refreshBegan, .refreshEnded, .longLivedStale, .staleExpired: break
+        case .table(let order): self.submit(order.command(for: feed))
         case .startTimer(let timer, let time): self.start(timer, at: time)
         case .stopTimer(let timer): self.timers.removeValue(forKey: timer)?.cancel()
         case .become(let liveness):
