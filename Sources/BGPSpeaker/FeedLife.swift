@@ -298,6 +298,8 @@ package struct FeedLife {
     private mutating func refreshEnded(_ family: AddressFamily) {
         guard self.refreshing.contains(family) else { return }
         self.refreshing.remove(FamilySet(family))
+        // All that there is has come: what the table sweeps now is whatever didn't.
+        self.renew(family)
         self.steps.append(.table(.refreshEnded(family)))
     }
 

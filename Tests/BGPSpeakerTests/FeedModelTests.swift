@@ -272,7 +272,10 @@ struct FeedModelTests {
                 table.handle(.refreshEnded(family))
                 if reference.refreshing.contains(family) {
                     reference.refreshing.remove(FamilySet(family))
-                    reference.drop(family) { $0.worth == .doubtful }
+                    // All that there is has come, whatever was stale from before (RFC 7313).
+                    reference.drop(family) { $0.worth != .fresh }
+                    reference.deadline[family] = nil
+                    reference.longLived[family] = nil
                 }
                 story.append("\(table.now) EoRR \(family)")
             case 68..<76 where isUp:

@@ -73,10 +73,6 @@ struct DifferenceTests {
                 "feed 'live': usual options -> role customer, delay-open off -> 2 s; the session "
                     + "is reset"),
             Change(
-                "peer: 192.0.2.7, as: 7", "peer: 192.0.2.0/24, maximum-peers: 3, as: 7",
-                "feed 'live': peer 192.0.2.7 -> 192.0.2.0/24; the session is reset, connect both "
-                    + "-> passive, maximum-peers 1 -> 3"),
-            Change(
                 "site: a, bgp", "site: a, limits: { ipv6: 3, action: restart }, bgp",
                 "feed 'live': limits as many prefixes as the table takes -> at most 3 IPv6 "
                     + "prefixes (warn at 80%, then again after 10 min)"),
