@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Addressing
+public import FeedRules
 public import OriginValidation
 public import RouteTable
 import Synchronization
@@ -43,6 +44,7 @@ public final class OriginValidator: Sendable {
     private struct State {
         var snapshot = OriginSnapshot()
         var localNumbers: [FeedID: ASNumber] = [:]
+        var judges: [FeedID: (judge: RouteJudge, kept: KeptAttributes)] = [:]
     }
 
     private let state = Mutex(State())
@@ -61,25 +63,45 @@ public final class OriginValidator: Sendable {
         self.state.withLock { $0.localNumbers[feed] } ?? 0
     }
 
-    /// Has held routes judged by the payloads there are when it is their turn.
+    /// Has held routes judged by the payloads and the rules there are when it is their turn.
     ///
-    /// - Parameter prefixes: Only routes under these; nil: all.
+    /// - Parameters:
+    ///   - feeds: Only routes of these; nil: of all. Readers see their change at once.
+    ///   - prefixes: Only routes under these; nil: all.
     /// - Returns: What the table is to do.
-    public func revision(within prefixes: [IPPrefix]? = nil) -> TableRevision {
-        TableRevision(within: prefixes) { feed, prefix, held in
-            self.revised(held, prefix: prefix, of: feed)
+    public func revision(
+        of feeds: Set<FeedID>? = nil, within prefixes: [IPPrefix]? = nil
+    ) -> TableRevision {
+        TableRevision(feeds: feeds, within: prefixes, showsAtOnce: feeds != nil) {
+            feed, prefix, held in self.revised(held, prefix: prefix, of: feed)
         }
     }
 
     private func revised(
         _ held: RouteAttributes, prefix: IPPrefix, of feed: FeedID
     ) -> RouteAttributes? {
-        let snapshot = self.snapshot
+        let (snapshot, local, judged) = self.state.withLock {
+            ($0.snapshot, $0.localNumbers[feed] ?? 0, $0.judges[feed])
+        }
+        // A path that isn't kept doesn't say where the route is from.
+        let validation =
+            held.keptLength != nil
+            ? held.validation
+            : snapshot.state(of: prefix, origin: held.asPath.originAS(local: local))
+        if let judged, judged.judge.canRevise(judged.kept) {
+            return judged.judge.revised(
+                held, prefix, validation: validation, ignoresInvalid: snapshot.ignoresInvalid)
+        }
         var revised = held
-        revised.validation = snapshot.state(
-            of: prefix, origin: held.asPath.originAS(local: self.localAS(of: feed)))
-        revised.isIgnored = revised.validation == .invalid && snapshot.ignoresInvalid
+        revised.validation = validation
+        revised.isIgnored =
+            held.isLeaked || validation == .invalid && snapshot.ignoresInvalid
         return revised
+    }
+
+    /// Who judges a feed's routes, and what is kept of them.
+    public func setJudge(_ judge: RouteJudge?, keeping kept: KeptAttributes, of feed: FeedID) {
+        self.state.withLock { $0.judges[feed] = judge.map { ($0, kept) } }
     }
 
     public func setLocalAS(_ number: ASNumber, of feed: FeedID) {
