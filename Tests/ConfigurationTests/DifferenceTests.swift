@@ -51,8 +51,8 @@ struct DifferenceTests {
                 "as: 7 } }", "as: 7 }, rules: [ { penalty: 1 }, { reject: true } ] }",
                 "feed 'live': rules: + all -> penalty 1, + all -> reject"),
             Change(
-                "peer-as: 8 } }", "peer-as: 8 }, prepends: once, default-route: accept }",
-                "feed 'dump': options as usual -> prepends once, default route accepted"),
+                "peer-as: 8 } }", "peer-as: 8 }, prepends: once, default-route: ignore }",
+                "feed 'dump': options as usual -> prepends once, default route ignored"),
             Change("[one.csv]", "[one.csv, two.csv]", "round trips: one.csv -> one.csv, two.csv"),
             Change(
                 "[one.csv]", "[one.csv], weight: 0.5, expire: 2h",
