@@ -115,8 +115,11 @@ final class FeedLink {
         case .feedComplete: self.submit(.feedComplete(feed))
         case .feedDown: self.submit(.feedDown(feed))
         case .feedFlush: self.submit(.feedFlush(feed))
-        // The table sweeps all families at once.
-        case .familyComplete, .refreshBegan, .refreshEnded, .longLivedStale, .staleExpired: break
+        case .familyComplete(let family): self.submit(.familyComplete(feed, family))
+        case .refreshBegan(let family): self.submit(.refreshBegan(feed, family))
+        case .refreshEnded(let family): self.submit(.refreshEnded(feed, family))
+        case .longLivedStale(let family): self.submit(.longLivedStale(feed, family))
+        case .staleExpired(let family): self.submit(.staleExpired(feed, family))
         case .startTimer(let timer, let time): self.start(timer, at: time)
         case .stopTimer(let timer): self.timers.removeValue(forKey: timer)?.cancel()
         case .become(let liveness): self.core.feed(feed, became: liveness)

@@ -122,7 +122,7 @@ final class SpeakerCore {
             let summary = try? await owner.query { rib in
                 rib.feedSummaries().first { $0.id == feed }
             }
-            loop.execute { bound.value(summary.map { ($0.ipv4Prefixes, $0.ipv6Prefixes) }) }
+            loop.execute { bound.value(summary.map { ($0.freshIPv4, $0.freshIPv6) }) }
         }
     }
 

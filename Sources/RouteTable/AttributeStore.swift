@@ -69,6 +69,23 @@ final class AttributeStore {
         Int(self.at(id).load(fromByteOffset: 11, as: UInt8.self))
     }
 
+    /// Whether the route came with LLGR_STALE (RFC 9494).
+    @inline(__always)
+    func hasLongLivedStale(_ id: UInt32) -> Bool {
+        self.mayHaveFurther(id)
+            && PackedAttributes.further(self.packed(id)).contains(.longLivedStale)
+    }
+
+    /// Whether the route came with NO_LLGR (RFC 9494).
+    func refusesLongLivedStale(_ id: UInt32) -> Bool {
+        self.mayHaveFurther(id) && PackedAttributes.further(self.packed(id)).contains(.notLongLived)
+    }
+
+    @inline(__always)
+    private func mayHaveFurther(_ id: UInt32) -> Bool {
+        self.at(id).load(fromByteOffset: 12, as: UInt8.self) & 3 == 3
+    }
+
     func attributes(_ id: UInt32) -> RouteAttributes { PackedAttributes.unpack(self.packed(id)) }
 
     /// As ``RouteAttributes/distance(after:)``, without unpacking; nil where the route is ignored.

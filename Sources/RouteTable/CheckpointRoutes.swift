@@ -18,6 +18,8 @@ struct CheckpointRouteSlice: Sendable {
 
     struct Route: Sendable {
         var feed: UInt16
+        /// 0 where the feed sends one path for a prefix.
+        var pathID: UInt32 = 0
         var attributes: UInt32
         var time: UInt32
     }
@@ -33,10 +35,13 @@ struct CheckpointRouteSlice: Sendable {
 ///
 /// A record, one for each prefix: its length `u8`; its bits less those of the prefix before, as
 /// numbers of this length; which feeds have it: 0 the same as the prefix before, 1 as the bytes
-/// that follow say, a bit a feed. Then for each of these feeds a number: bit 0 is set
+/// that follow say, a bit a feed, 2 (since version 2) the same, but these have several paths or
+/// ids of paths. Then for each of these feeds a number: bit 0 is set
 /// where the time is another than that of the feed's route before, the rest is 0 for the feed's
 /// attributes before, 1 for new ones, else 2 + how many newer ones there are. New attributes
 /// follow as ``CheckpointAttributes`` has them, and another time as its difference, zigzag.
+/// After 2 there is for each feed first the number of its paths, and before each of them its
+/// id, less the id before and 1.
 struct CheckpointRouteWriter {
     private struct Before {
         var attributes: UInt32?
@@ -74,8 +79,12 @@ struct CheckpointRouteWriter {
                 block.append(row.length)
                 block.appendNumber((row.key >> shift) - (self.key >> shift))
                 self.key = row.key
-                self.appendFeeds(routes, to: &block)
-                for route in routes { self.append(route, &new, to: &block) }
+                let hasPaths = Self.hasPaths(routes)
+                self.appendFeeds(routes, hasPaths: hasPaths, to: &block)
+                for (position, route) in zip(routes.indices, routes) {
+                    if hasPaths { Self.appendPath(position, of: routes, to: &block) }
+                    self.append(route, &new, to: &block)
+                }
             }
         }
         self.counts.routes += slice.routes.count
@@ -86,15 +95,40 @@ struct CheckpointRouteWriter {
         self.counts.attributeSets = Int(self.known)
     }
 
+    /// Whether a feed has several routes here, or one whose path has an id.
+    private static func hasPaths(_ routes: ArraySlice<CheckpointRouteSlice.Route>) -> Bool {
+        var feed = -1
+        for route in routes {
+            if route.pathID != 0 || Int(route.feed) == feed { return true }
+            feed = Int(route.feed)
+        }
+        return false
+    }
+
+    private static func appendPath(
+        _ position: Int, of routes: ArraySlice<CheckpointRouteSlice.Route>,
+        to block: inout [UInt8]
+    ) {
+        let route = routes[position]
+        if position > routes.startIndex, routes[position - 1].feed == route.feed {
+            block.appendNumber(route.pathID - routes[position - 1].pathID - 1)
+        } else {
+            let paths = routes[position...].prefix { $0.feed == route.feed }
+            block.appendNumber(UInt32(paths.count))
+            block.appendNumber(route.pathID)
+        }
+    }
+
     private mutating func appendFeeds(
-        _ routes: ArraySlice<CheckpointRouteSlice.Route>, to block: inout [UInt8]
+        _ routes: ArraySlice<CheckpointRouteSlice.Route>, hasPaths: Bool,
+        to block: inout [UInt8]
     ) {
         for index in self.scratch.indices { self.scratch[index] = 0 }
         for route in routes { self.scratch[Int(route.feed) / 8] |= 1 << UInt8(route.feed % 8) }
-        if self.scratch == self.mask {
+        if self.scratch == self.mask, !hasPaths {
             block.append(0)
         } else {
-            block.append(1)
+            block.append(hasPaths ? 2 : 1)
             block.append(contentsOf: self.scratch)
             swap(&self.scratch, &self.mask)
         }
@@ -200,20 +234,51 @@ struct CheckpointRouteReader {
         else { throw cursor.malformed }
         self.key = key
         self.length = length
-        switch try cursor.byte() {
+        let kind = try cursor.byte()
+        switch kind {
         case 0: break
-        case 1: self.mask = try self.readMask(&cursor)
+        case 1, 2: self.mask = try self.readMask(&cursor)
         default: throw cursor.malformed
         }
         guard !self.mask.isEmpty else { throw cursor.malformed }
-        for feed in self.mask { try self.readRoute(feed, &cursor, into: &slice) }
-        self.counts.routes += self.mask.count
+        let before = slice.routes.count
+        for feed in self.mask {
+            if kind == 2 {
+                try self.readPaths(of: feed, &cursor, into: &slice)
+            } else {
+                try self.readRoute(feed, 0, &cursor, into: &slice)
+            }
+        }
+        self.counts.routes += slice.routes.count - before
         switch self.family {
         case .ipv4: self.counts.ipv4Prefixes += 1
         case .ipv6: self.counts.ipv6Prefixes += 1
         }
         slice.rows.append(
-            .init(key: key, length: UInt8(length), count: UInt16(self.mask.count)))
+            .init(
+                key: key, length: UInt8(length), count: UInt16(slice.routes.count - before)))
+    }
+
+    /// Paths of one feed for one prefix at most.
+    private static let mostPaths: UInt32 = 1024
+
+    private mutating func readPaths(
+        of feed: Int, _ cursor: inout CheckpointCursor, into slice: inout CheckpointRouteSlice
+    ) throws(CheckpointError) {
+        let count: UInt32 = try cursor.number()
+        guard count > 0, count <= Self.mostPaths, self.mask.count * Int(count) <= 0xffff else {
+            throw cursor.malformed
+        }
+        var id: UInt32 = try cursor.number()
+        for position in 0..<count {
+            if position > 0 {
+                let step: UInt32 = try cursor.number()
+                let (next, overflow) = id.addingReportingOverflow(step)
+                guard !overflow, next < .max else { throw cursor.malformed }
+                id = next + 1
+            }
+            try self.readRoute(feed, id, &cursor, into: &slice)
+        }
     }
 
     private func readMask(
@@ -232,7 +297,8 @@ struct CheckpointRouteReader {
     }
 
     private mutating func readRoute(
-        _ feed: Int, _ cursor: inout CheckpointCursor, into slice: inout CheckpointRouteSlice
+        _ feed: Int, _ pathID: UInt32, _ cursor: inout CheckpointCursor,
+        into slice: inout CheckpointRouteSlice
     ) throws(CheckpointError) {
         let code: UInt64 = try cursor.number()
         let attributes: UInt32
@@ -258,6 +324,7 @@ struct CheckpointRouteReader {
             time = valid
         }
         self.before[feed] = Before(attributes: attributes, time: time)
-        slice.routes.append(.init(feed: UInt16(feed), attributes: attributes, time: time))
+        slice.routes.append(
+            .init(feed: UInt16(feed), pathID: pathID, attributes: attributes, time: time))
     }
 }

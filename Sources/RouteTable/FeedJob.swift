@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
+
 /// A walk over all routes of a feed, in slices: one a feed, however much happens to it meanwhile.
 ///
 /// What happens joins the walk, which then goes round once more from where it is.
@@ -15,32 +17,33 @@ struct FeedJob {
     var sites: UInt64
     /// Looks at the distances of all the feed's prefixes again, not only where a route leaves.
     var recomputesAll = false
-    /// The routes of older epochs leave; nil where none do.
-    var keptSince: UInt32?
-    /// Routes that have yet to leave.
-    var leaving = 0
+    /// Takes long-lived stale routes out that were not to be held for long (RFC 9494).
+    var dropsShortLived = false
+    /// The families that are walked.
+    var families: Set<AddressFamily>
 
     private var position = Place()
     private var lapEnd: Place?
     private var isSecondLap = false
     private(set) var isDone = false
 
-    init(sites: UInt64, recomputesAll: Bool = false, keptSince: UInt32? = nil) {
+    init(
+        sites: UInt64, in families: Set<AddressFamily> = Set(AddressFamily.allCases),
+        recomputesAll: Bool = false, dropsShortLived: Bool = false
+    ) {
         self.sites = sites
+        self.families = families
         self.recomputesAll = recomputesAll
-        self.keptSince = keptSince
+        self.dropsShortLived = dropsShortLived
     }
 
     /// This walk, which now does another one's work too.
     func joined(with other: FeedJob) -> FeedJob {
         var job = self
         job.sites |= other.sites
+        job.families.formUnion(other.families)
         job.recomputesAll = job.recomputesAll || other.recomputesAll
-        if other.keptSince != nil {
-            // Nothing that had to leave is of the feed's current epoch.
-            job.keptSince = other.keptSince
-            job.leaving = other.leaving
-        }
+        job.dropsShortLived = job.dropsShortLived || other.dropsShortLived
         job.lapEnd = job.position == Place() ? nil : job.position
         job.isSecondLap = false
         return job
@@ -48,6 +51,8 @@ struct FeedJob {
 
     /// Where the walk is, given how many pages there are; nil at its end.
     mutating func place(pages ipv4: Int, _ ipv6: Int) -> Place? {
+        let ipv4 = self.families.contains(.ipv4) ? ipv4 : 0
+        let ipv6 = self.families.contains(.ipv6) ? ipv6 : 0
         while true {
             if self.isSecondLap, self.position == self.lapEnd { break }
             if self.position.page < (self.position.isInIPv6 ? ipv6 : ipv4) {

@@ -140,6 +140,11 @@ package enum PackedAttributes {
         }
     }
 
+    /// The further flags of attributes that have some.
+    static func further(_ bytes: UnsafeRawBufferPointer) -> FurtherFlags {
+        FurtherFlags(rawValue: UInt16(bytes[6]) | UInt16(bytes[7]) << 8)
+    }
+
     static func unpack(_ bytes: UnsafeRawBufferPointer) -> RouteAttributes {
         var fields = Fields(bytes)
         let flags = fields.flags

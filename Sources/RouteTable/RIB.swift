@@ -31,11 +31,12 @@ public struct RIB: ~Copyable {
         self.engine.ignoredRoutes(covering: address, limit: limit)
     }
 
-    /// Every feed's route at exactly this prefix, by the feeds' order in the configuration.
+    /// Every feed's routes at exactly this prefix, by the feeds' order in the configuration, and
+    /// of a feed by their paths' ids.
     public func routes(at prefix: IPPrefix) -> [SiteRoute] { self.engine.routes(at: prefix) }
 
     /// A slice of the routes in tree order: a block before what it holds, then by address; the
-    /// routes of one prefix by feed number.
+    /// routes of one prefix by feed number and path id.
     ///
     /// - Parameters:
     ///   - cursor: What the slice before gave; nil to begin.

@@ -8,9 +8,9 @@ public import Addressing
 /// The producer decides the bound: a thousand or two of changes keep the writer's steps short.
 ///
 /// Two flat arrays hold it. A change is a word: bit 0 the family, bits 1 to 8 the prefix's
-/// length, 9 to 31 the attributes' index (all ones: withdrawn), and from bit 32 on an IPv4
-/// prefix's bits; an IPv6 prefix's follow in two more words. Attributes are packed, each after
-/// the hash of its bytes `u32`.
+/// length, 9 whether a word with the path's id comes last, 10 to 31 the attributes' index (all
+/// ones: withdrawn), and from bit 32 on an IPv4 prefix's bits; an IPv6 prefix's follow in two
+/// more words. Attributes are packed, each after the hash of its bytes `u32`.
 public struct RouteBatch: Sendable {
     public let feed: FeedID
     private(set) var words: [UInt64] = []
@@ -20,7 +20,8 @@ public struct RouteBatch: Sendable {
     /// Changes in the batch.
     public private(set) var count = 0
 
-    static let withdrawn: UInt64 = 0x7f_ffff
+    static let withdrawn: UInt64 = 0x3f_ffff
+    static let hasPathID: UInt64 = 1 << 9
 
     public init(feed: FeedID) { self.feed = feed }
 
@@ -61,21 +62,33 @@ public struct RouteBatch: Sendable {
         self.packed.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[Int(start)...])) }
     }
 
-    /// Adds an announcement; `attributes` is an index that ``intern(_:)`` of this batch gave.
+    /// Adds an announcement.
+    ///
+    /// - Parameters:
+    ///   - prefix: What is announced.
+    ///   - pathID: Tells several paths of the feed to one prefix apart (RFC 7911 §3); 0 where it
+    ///     sends one. The shortest counts, of equal ones the one with the lowest id.
+    ///   - attributes: An index that ``intern(_:)`` of this batch gave.
     @inline(__always)
-    public mutating func announce(_ prefix: IPPrefix, attributes: Int) {
+    public mutating func announce(_ prefix: IPPrefix, pathID: UInt32 = 0, attributes: Int) {
         precondition(
             attributes >= 0 && attributes < self.offsets.count && attributes < Self.withdrawn,
             "an index that this batch gave")
-        self.append(prefix, UInt64(truncatingIfNeeded: attributes))
+        self.append(prefix, pathID, UInt64(truncatingIfNeeded: attributes))
     }
 
-    public mutating func withdraw(_ prefix: IPPrefix) { self.append(prefix, Self.withdrawn) }
+    /// Adds a withdrawal: of one path, where the feed sends several.
+    @inline(__always)
+    public mutating func withdraw(_ prefix: IPPrefix, pathID: UInt32 = 0) {
+        self.append(prefix, pathID, Self.withdrawn)
+    }
 
     @inline(__always)
-    private mutating func append(_ prefix: IPPrefix, _ attributes: UInt64) {
+    private mutating func append(_ prefix: IPPrefix, _ pathID: UInt32, _ attributes: UInt64) {
         let address = prefix.address
-        let tail = UInt64(truncatingIfNeeded: prefix.length) &<< 1 | attributes &<< 9
+        let tail =
+            UInt64(truncatingIfNeeded: prefix.length) &<< 1 | attributes &<< 10
+            | (pathID == 0 ? 0 : Self.hasPathID)
         if address.family == .ipv4 {
             self.words.append(address.high & 0xffff_ffff_0000_0000 | tail)
         } else {
@@ -83,6 +96,7 @@ public struct RouteBatch: Sendable {
             self.words.append(address.high)
             self.words.append(address.low)
         }
+        if pathID != 0 { self.words.append(UInt64(pathID)) }
         self.count &+= 1
     }
 

@@ -3,8 +3,10 @@
 
 /// A feed's route at a prefix, in eight bytes; 0 is none.
 ///
-/// From the lowest bit: the attributes' number (28 bits), the epoch of the feed in which it was
-/// last announced (4), when its attributes came in Unix seconds (32).
+/// From the lowest bit: the attributes' number (28 bits), the number of the epoch in which it was
+/// last announced (4, see ``EpochLedger``), when its attributes came in Unix seconds (32). Where
+/// the attributes' number is 0 it is no route, but says where the first of several is: a number
+/// in ``PathPool`` (the upper 32).
 struct RouteSlot: Hashable {
     var bits: UInt64
 
@@ -14,7 +16,12 @@ struct RouteSlot: Hashable {
         self.bits = UInt64(attributes) | UInt64(epoch & 15) &<< 28 | UInt64(time) &<< 32
     }
 
+    /// In place of the routes of a prefix, when they stand elsewhere.
+    init(list: UInt32) { self.bits = UInt64(list) &<< 32 }
+
     var isEmpty: Bool { self.bits == 0 }
+    var isList: Bool { self.attributes == 0 }
+    var list: UInt32 { UInt32(truncatingIfNeeded: self.bits &>> 32) }
     var attributes: UInt32 { UInt32(truncatingIfNeeded: self.bits & 0xfff_ffff) }
     var epoch: UInt32 { UInt32(truncatingIfNeeded: self.bits &>> 28 & 15) }
     var time: UInt32 { UInt32(truncatingIfNeeded: self.bits &>> 32) }
@@ -110,17 +117,37 @@ final class RoutePages {
         }
     }
 
-    /// Gives the routes on some pages other epochs: `numbers` has each one's new number in the
-    /// four bits at its place.
-    func renumber(_ directory: Directory, pages: Range<Int>, by numbers: UInt64) {
+    /// Gives the routes on some pages the numbers of other epochs: the new ones are in the four bits
+    /// at the places of the old.
+    ///
+    /// - Returns: How many of each number got another.
+    func renumber(
+        _ directory: Directory, pages: Range<Int>, by numbers: UInt64, _ pool: PathPool
+    ) -> InlineArray<16, Int> {
+        var moved = InlineArray<16, Int>(repeating: 0)
+        func renumbered(_ slot: RouteSlot) -> RouteSlot? {
+            let old = slot.epoch
+            let new = UInt32(truncatingIfNeeded: numbers &>> UInt64(4 &* old) & 15)
+            guard new != old else { return nil }
+            moved[Int(old)] &+= 1
+            return slot.with(epoch: new)
+        }
         for page in directory.pages[pages] where page != 0 {
             let slots = self.slots + (Int(page) - 1) * Self.slotsPerPage
-            for slot in 0..<Self.slotsPerPage where slots[slot] != 0 {
-                let bits = slots[slot]
-                let new = numbers &>> (bits &>> 26 & 60) & 15
-                slots[slot] = bits & ~(15 &<< 28) | new &<< 28
+            for index in 0..<Self.slotsPerPage where slots[index] != 0 {
+                let slot = RouteSlot(bits: slots[index])
+                guard slot.isList else {
+                    if let new = renumbered(slot) { slots[index] = new.bits }
+                    continue
+                }
+                var record = slot.list
+                while record != 0 {
+                    if let new = renumbered(pool.slot(record)) { pool.set(new, record) }
+                    record = pool.next(record)
+                }
             }
         }
+        return moved
     }
 
     var byteCount: Int { self.highWater * (Self.slotsPerPage * 8 + 1) }

@@ -14,10 +14,14 @@ public struct SiteRoute: Hashable, Sendable {
     /// When these attributes came, in Unix seconds.
     public var since: Int64
     public var isStale: Bool
+    /// It lost its session long ago, or somebody before us has (RFC 9494): any other is better.
+    public var isLongLivedStale: Bool
+    /// Tells the feed's paths to one prefix apart (RFC 7911); 0 where it sends one.
+    public var pathID: UInt32
 
     public init(
         site: SiteID, feed: FeedID, prefix: IPPrefix, attributes: RouteAttributes, distance: Int,
-        since: Int64, isStale: Bool
+        since: Int64, isStale: Bool, isLongLivedStale: Bool = false, pathID: UInt32 = 0
     ) {
         self.site = site
         self.feed = feed
@@ -26,11 +30,15 @@ public struct SiteRoute: Hashable, Sendable {
         self.distance = distance
         self.since = since
         self.isStale = isStale
+        self.isLongLivedStale = isLongLivedStale
+        self.pathID = pathID
     }
 }
 
 /// Where a listing goes on. It stays good whatever changes between two slices.
 public struct RouteCursor: Hashable, Sendable {
     let prefix: IPPrefix
+    /// The last feed that was listed, and its path; nil: the prefix is done.
     let feed: FeedID?
+    let pathID: UInt32
 }

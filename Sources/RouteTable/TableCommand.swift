@@ -22,6 +22,24 @@ public enum TableCommand: Sendable {
     case feedDown(FeedID)
     /// All its routes leave.
     case feedFlush(FeedID)
+    /// End-of-RIB of one family: if it was in its first transfer it comes in whole; what is
+    /// still stale of it leaves. When all have come, ``feedComplete(_:)`` follows.
+    case familyComplete(FeedID, AddressFamily)
+    /// The feed sends all that it has of a family again (BoRR, RFC 7313 §4): that is confirmed.
+    /// Everything counts meanwhile as it did.
+    case refreshBegan(FeedID, AddressFamily)
+    /// It has (EoRR): what was not confirmed leaves. Nothing happens where no refresh began, or
+    /// the session was lost since.
+    case refreshEnded(FeedID, AddressFamily)
+    /// What is stale of a family is from now on long-lived stale (RFC 9494 §4.3): any other route
+    /// is better, and routes that came with NO_LLGR leave.
+    case longLivedStale(FeedID, AddressFamily)
+    /// What is stale of a family leaves: its time is over, or the peer has not kept it. If the
+    /// session is lost, that is all, and the family's next transfer is held back.
+    case staleExpired(FeedID, AddressFamily)
+    /// All paths with this id leave, of both families (a monitored peer is gone). The id may be
+    /// announced again at once.
+    case withdrawPaths(FeedID, pathID: UInt32)
     /// An operator believes a feed whose losses its guard holds: what it withdrew leaves.
     case releaseGuard(FeedID)
     /// Routes that are held are looked at again.
@@ -92,7 +110,8 @@ extension TableCommand {
             for trip in trips { try check(trip.site) }
         case .restoreRoundTrips(let reports): for report in reports { try check(report.site) }
         case .setRoundTripRules, .expireRoundTrips, .removeFeed, .routes, .feedUp, .feedComplete,
-            .feedDown, .feedFlush, .releaseGuard, .revise:
+            .feedDown, .feedFlush, .releaseGuard, .familyComplete, .refreshBegan, .refreshEnded,
+            .longLivedStale, .staleExpired, .withdrawPaths, .revise:
             break
         }
     }

@@ -92,7 +92,7 @@ extension TableEngine {
         }
         let active = walk.feeds.enumerated().filter { _, feed in
             self.feeds[Int(feed.definition.id.rawValue)] === feed && !feed.isRemoved
-                && !feed.isHidden
+                && !feed.routes(walk.family).isHidden
         }
         var slice = CheckpointRouteSlice(family: walk.family)
         slice.routes.reserveCapacity(limit + active.count)
@@ -100,17 +100,12 @@ extension TableEngine {
         while node != 0, looks > 0, slice.routes.count < limit {
             let before = slice.routes.count
             for (index, feed) in active {
-                let slot = self.pages.load(
-                    walk.family == .ipv4 ? feed.ipv4 : feed.ipv6, node)
-                guard !slot.isEmpty else { continue }
-                let (number, isNew) = walk.number(slot.attributes)
-                if isNew {
-                    self.attributes.retain(slot.attributes)
-                    walk.held.append(slot.attributes)
-                    slice.newAttributes.append(self.attributes.attributes(slot.attributes))
+                let routes = feed.routes(walk.family)
+                var path = routes.first(node)
+                while let found = path {
+                    self.append(found, of: index, to: &slice, walk)
+                    path = routes.next(after: found)
                 }
-                slice.routes.append(
-                    .init(feed: UInt16(index), attributes: number, time: slot.time))
             }
             let (key, length) = (tree.key(node), tree.length(node))
             if slice.routes.count > before {
@@ -124,6 +119,21 @@ extension TableEngine {
             node = tree.next(after: node)
         }
         return slice
+    }
+
+    private func append(
+        _ path: RoutePath, of feed: Int, to slice: inout CheckpointRouteSlice,
+        _ walk: CheckpointWalk
+    ) {
+        let (number, isNew) = walk.number(path.slot.attributes)
+        if isNew {
+            self.attributes.retain(path.slot.attributes)
+            walk.held.append(path.slot.attributes)
+            slice.newAttributes.append(self.attributes.attributes(path.slot.attributes))
+        }
+        slice.routes.append(
+            .init(
+                feed: UInt16(feed), pathID: path.id, attributes: number, time: path.slot.time))
     }
 
     /// Lets go of some of the attributes that were held.

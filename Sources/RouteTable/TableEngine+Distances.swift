@@ -6,8 +6,8 @@ import Addressing
 extension TableEngine {
     /// Looks at a site's feeds again at one prefix, and shows readers what changed.
     ///
-    /// Fresh before stale, then the least distance; which of equal feeds decides makes no
-    /// difference here.
+    /// Fresh before stale before long-lived stale, then the least distance; which of equal feeds
+    /// decides makes no difference here.
     func recompute(_ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node) {
         var best: Int?
         for contributor in self.contributors[column] {
@@ -18,26 +18,46 @@ extension TableEngine {
         self.setDistance(column, tree, node, stored)
     }
 
-    /// A contributor's standing at a prefix: its distance, plus 256 where the route is stale. Nil
-    /// where it has none, or one that is ignored.
+    /// A contributor's standing at a prefix, and the path that gives it: the least over its paths,
+    /// of equal ones the one with the lowest id. Nil where it has none but ignored ones.
+    ///
+    /// It is the distance, plus 256 where the route is stale, or 512 where it is for long.
+    @inline(__always)
     func rank(
         _ contributor: Contributor, _ tree: PrefixTree, _ node: PrefixTree.Node
-    ) -> (rank: Int, slot: RouteSlot)? {
-        let feed = contributor.feed
-        guard !feed.isHidden else { return nil }
-        let slot = self.pages.load(tree.family == .ipv4 ? feed.ipv4 : feed.ipv6, node)
-        guard !slot.isEmpty else { return nil }
-        let distance: Int
-        if let number = contributor.through {
-            guard let hops = self.attributes.distance(slot.attributes, after: number) else {
-                return nil
+    ) -> (rank: Int, path: RoutePath)? {
+        let routes = tree.family == .ipv4 ? contributor.feed.ipv4 : contributor.feed.ipv6
+        guard !routes.isHidden, let first = routes.first(node) else { return nil }
+        let rank = self.rank(first, routes, contributor.through)
+        if first.record == 0 { return rank.map { ($0, first) } }
+        var best = rank.map { (rank: $0, path: first) }
+        var path = routes.next(after: first)
+        while let next = path {
+            if let rank = self.rank(next, routes, contributor.through), rank < best?.rank ?? .max {
+                best = (rank, next)
             }
+            path = routes.next(after: next)
+        }
+        return best
+    }
+
+    @inline(__always)
+    private func rank(_ path: RoutePath, _ routes: FeedRoutes, _ through: ASNumber?) -> Int? {
+        let id = path.slot.attributes
+        let distance: Int
+        if let number = through {
+            guard let hops = self.attributes.distance(id, after: number) else { return nil }
             distance = hops
         } else {
-            distance = self.attributes.distance(slot.attributes)
+            distance = self.attributes.distance(id)
             if distance == PackedAttributes.noDistance { return nil }
         }
-        return (feed.isStale(slot) ? distance + 256 : distance, slot)
+        if self.attributes.hasLongLivedStale(id) { return distance + 512 }
+        switch routes.ledger.state(path.slot.epoch) {
+        case .fresh, .unconfirmed: return distance
+        case .stale, .leaving: return distance + 256
+        case .longLived: return distance + 512
+        }
     }
 
     /// Looks at all columns that a feed has a say in.

@@ -5,17 +5,22 @@ import Addressing
 
 extension TableEngine {
     func feedUp(_ feed: Feed) {
-        let turnsStale = !feed.isDown && feed.fresh > 0
         self.endGuard(feed)
-        self.beginEpoch(feed)
         feed.isUp = true
         feed.isDown = false
         feed.isComplete = false
-        // With nothing to hold on to it is a first transfer again.
-        if feed.kept == 0, !feed.isRestoring { feed.isHidden = true }
-        if turnsStale { self.lookAgain(feed) }
+        var turned: Set<AddressFamily> = []
+        for routes in feed.both {
+            if routes.turn(.fresh, .unconfirmed, into: .stale) > 0 { turned.insert(routes.family) }
+            routes.beginEpoch(as: .fresh)
+            routes.isRefreshing = false
+            // With nothing to hold on to it is a first transfer again.
+            if routes.kept == 0, !feed.isRestoring { routes.isHidden = true }
+        }
+        self.lookAgain(feed, in: turned)
     }
 
+    /// All of a feed has come.
     func feedComplete(_ feed: Feed) {
         // What the guard holds leaves when the feed has settled.
         guard !feed.isDown, !feed.loss.isHolding else { return }
@@ -23,34 +28,123 @@ extension TableEngine {
         feed.isUp = true
         feed.isComplete = true
         feed.isRestoring = false
-        let isFirst = feed.isHidden
-        feed.isHidden = false
-        guard feed.total > 0, isFirst || feed.stale > 0 else { return }
+        self.complete(feed, feed.both)
+    }
+
+    /// All of a family has come: it is shown, and what is stale of it leaves.
+    func familyComplete(_ feed: Feed, _ family: AddressFamily) {
+        guard !feed.isDown, !feed.loss.isHolding else { return }
+        feed.isUp = true
+        self.complete(feed, [feed.routes(family)])
+    }
+
+    private func complete(_ feed: Feed, _ families: [FeedRoutes]) {
+        var shown: Set<AddressFamily> = []
+        var left: Set<AddressFamily> = []
+        for routes in families {
+            if routes.isHidden { shown.insert(routes.family) }
+            routes.isHidden = false
+            if routes.turn(.stale, .longLived, into: .leaving) > 0 { left.insert(routes.family) }
+        }
+        shown = shown.filter { feed.routes($0).total > 0 }
+        guard !shown.isEmpty || !left.isEmpty else { return }
         self.start(
-            FeedJob(
-                sites: feed.sites, recomputesAll: isFirst,
-                keptSince: feed.stale > 0 ? feed.epoch : nil), on: feed)
+            FeedJob(sites: feed.sites, in: shown.union(left), recomputesAll: !shown.isEmpty),
+            on: feed)
     }
 
     func feedDown(_ feed: Feed) {
-        let turnsStale = !feed.isDown && feed.fresh > 0
         self.endGuard(feed)
         feed.isUp = false
         feed.isDown = true
         feed.isComplete = false
-        if turnsStale { self.lookAgain(feed) }
+        var turned: Set<AddressFamily> = []
+        for routes in feed.both {
+            if routes.turn(.fresh, .unconfirmed, into: .stale) > 0 { turned.insert(routes.family) }
+            routes.isRefreshing = false
+        }
+        self.lookAgain(feed, in: turned)
     }
 
     func feedFlush(_ feed: Feed) {
         self.endGuard(feed)
         self.forgetWithdrawals(feed)
-        self.beginEpoch(feed)
-        let counted = !feed.isHidden
-        feed.isHidden = true
         feed.isRestoring = false
-        guard feed.total > 0 else { return }
+        self.flush(feed, feed.both)
+    }
+
+    private func flush(_ feed: Feed, _ families: [FeedRoutes]) {
+        let counted = families.contains { !$0.isHidden }
+        for routes in families {
+            routes.turn(.fresh, .unconfirmed, .stale, .longLived, into: .leaving)
+            routes.beginEpoch(as: feed.currentState)
+            routes.isRefreshing = false
+            routes.isHidden = true
+        }
+        let left = families.filter { $0.total > 0 }
+        guard !left.isEmpty else { return }
         self.start(
-            FeedJob(sites: counted ? feed.sites : 0, keptSince: feed.epoch), on: feed)
+            FeedJob(sites: counted ? feed.sites : 0, in: Set(left.map(\.family))), on: feed)
+    }
+
+    /// What is stale of a family leaves, though the feed has not come again whole.
+    func staleExpired(_ feed: Feed, _ family: AddressFamily) {
+        let routes = feed.routes(family)
+        guard !feed.isDown else { return self.flush(feed, [routes]) }
+        guard !feed.loss.isHolding, routes.turn(.stale, .longLived, into: .leaving) > 0 else {
+            return
+        }
+        self.start(
+            FeedJob(sites: self.counts(feed, routes) ? feed.sites : 0, in: [family]), on: feed)
+    }
+
+    /// What is stale of a family is so for long: any other route is better (RFC 9494 §4.3).
+    func longLivedStale(_ feed: Feed, _ family: AddressFamily) {
+        let routes = feed.routes(family)
+        let turned = routes.turn(.stale, into: .longLived)
+        if feed.isDown { routes.beginEpoch(as: .stale) }
+        guard turned > 0 else { return }
+        let sites = self.counts(feed, routes) ? feed.sites : 0
+        self.start(
+            FeedJob(sites: sites, in: [family], recomputesAll: true, dropsShortLived: true),
+            on: feed)
+    }
+
+    /// The feed sends all it has of a family again: what it doesn't is to leave (RFC 7313 §4).
+    func refreshBegan(_ feed: Feed, _ family: AddressFamily) {
+        guard !feed.isDown else { return }
+        let routes = feed.routes(family)
+        routes.turn(.fresh, into: .unconfirmed)
+        routes.beginEpoch(as: .fresh)
+        routes.isRefreshing = true
+    }
+
+    func refreshEnded(_ feed: Feed, _ family: AddressFamily) {
+        let routes = feed.routes(family)
+        guard !feed.isDown, routes.isRefreshing else { return }
+        routes.isRefreshing = false
+        let lost = routes.ledger.count(.unconfirmed)
+        // A guard looks at what was not sent again as at withdrawals.
+        let isLoss = feed.loss.isWatching && feed.loss.isLoss(live: feed.fresh - lost)
+        if feed.loss.isHolding || isLoss {
+            routes.turn(.unconfirmed, into: .stale)
+            self.checkLoss(feed)
+            self.lookAgain(feed, in: lost > 0 ? [family] : [])
+            return
+        }
+        guard routes.turn(.unconfirmed, .stale, .longLived, into: .leaving) > 0 else { return }
+        self.start(
+            FeedJob(sites: self.counts(feed, routes) ? feed.sites : 0, in: [family]), on: feed)
+    }
+
+    /// All paths with an id leave: what announced them is there no more.
+    func withdrawPaths(_ feed: Feed, id: UInt32) {
+        for routes in feed.both { routes.endPaths(id) }
+        guard feed.total > 0 else {
+            for routes in feed.both { routes.settle() }
+            return
+        }
+        self.start(FeedJob(sites: feed.isHidden ? 0 : feed.sites), on: feed)
     }
 
     /// Takes a feed out at once; its routes leave by its job.
@@ -62,9 +156,11 @@ extension TableEngine {
         self.listContributors()
     }
 
-    /// Stale routes lose to fresh ones of other feeds of the site, where there are any.
-    private func lookAgain(_ feed: Feed) {
-        guard !feed.isHidden else { return }
+    /// Stale routes lose to fresh ones of other feeds of the site, where there are any, and to
+    /// other paths of the same feed.
+    private func lookAgain(_ feed: Feed, in families: Set<AddressFamily>) {
+        let families = families.filter { !feed.routes($0).isHidden }
+        guard !families.isEmpty else { return }
         var shared: UInt64 = 0
         var left = feed.sites
         while left != 0 {
@@ -72,39 +168,9 @@ extension TableEngine {
             if self.contributors[column].count > 1 { shared |= 1 << UInt64(column) }
             left &= left &- 1
         }
+        if families.contains(where: { feed.routes($0).furtherPaths > 0 }) { shared = feed.sites }
         guard shared != 0 else { return }
-        self.start(FeedJob(sites: shared, recomputesAll: true), on: feed)
-    }
-
-    /// All that is held from before becomes stale, without a look at it.
-    private func beginEpoch(_ feed: Feed) {
-        if feed.total == 0, !feed.isRestoring { feed.forgetEpochs(before: 0) }
-        // Nothing is of this epoch: it may as well begin now.
-        guard feed.fresh > 0 else { return }
-        self.joinEpochs(of: feed)
-        feed.epoch = (feed.epoch + 1) & 15
-        feed.epochsSinceSweep += 1
-        feed.fresh = 0
-    }
-
-    /// Numbers of epochs come round again: before they do, old ones are made one, in parts.
-    private func joinEpochs(of feed: Feed) {
-        if feed.ipv4Join == nil || feed.ipv6Join == nil {
-            guard feed.epochsSinceSweep >= EpochJoin.epochsBefore else { return }
-            feed.ipv4Join = EpochJoin(first: feed.epoch, pages: feed.ipv4.pageCount)
-            feed.ipv6Join = EpochJoin(first: feed.epoch, pages: feed.ipv6.pageCount)
-        }
-        guard var ipv4 = feed.ipv4Join, var ipv6 = feed.ipv6Join else { return }
-        let numbers = ipv4.numbers(at: feed.epoch, keptSince: feed.job?.keptSince)
-        self.pages.renumber(feed.ipv4, pages: ipv4.takePages(), by: numbers)
-        self.pages.renumber(feed.ipv6, pages: ipv6.takePages(), by: numbers)
-        (feed.ipv4Join, feed.ipv6Join) = (ipv4, ipv6)
-        guard ipv4.isDone, ipv6.isDone else { return }
-        if let since = feed.job?.keptSince {
-            feed.job?.keptSince = ipv4.keptSince(since, at: feed.epoch)
-        }
-        (feed.ipv4Join, feed.ipv6Join) = (nil, nil)
-        feed.epochsSinceSweep = ipv4.epochsInUse(at: feed.epoch)
+        self.start(FeedJob(sites: shared, in: families, recomputesAll: true), on: feed)
     }
 
     // MARK: Jobs
@@ -115,7 +181,6 @@ extension TableEngine {
     /// changes there takes longer than to begin again, after the walk.
     func start(_ job: FeedJob, on feed: Feed) {
         var job = job
-        if job.keptSince != nil { job.leaving = feed.total - feed.fresh }
         if let old = feed.job {
             job = old.joined(with: job)
         } else {
@@ -140,10 +205,7 @@ extension TableEngine {
         guard let job = feed.job, job.isDone else { return }
         feed.job = nil
         self.jobs.removeAll { $0 === feed }
-        // What a guard has brought back is of the epoch before.
-        if let since = job.keptSince {
-            feed.forgetEpochs(before: Int((feed.epoch &- since) & 15) + 1)
-        }
+        for routes in feed.both where job.families.contains(routes.family) { routes.settle() }
         self.releaseHeld()
     }
 
@@ -152,12 +214,11 @@ extension TableEngine {
         while let place = feed.job?.place(
             pages: feed.ipv4.pageCount, feed.ipv6.pageCount)
         {
-            let tree = place.isInIPv6 ? self.ipv6 : self.ipv4
+            let routes = place.isInIPv6 ? feed.ipv6 : feed.ipv4
             for offset in 0..<RoutePages.slotsPerPage {
                 let node = Int32(place.page * RoutePages.slotsPerPage + offset)
-                let slot = self.pages.load(place.isInIPv6 ? feed.ipv6 : feed.ipv4, node)
-                if slot.isEmpty { continue }
-                self.look(feed, tree, node, slot, &slice)
+                if routes.load(node).isEmpty { continue }
+                self.look(feed, routes, node, &slice)
             }
             feed.job?.goOn()
             slice.spend(32)
@@ -166,18 +227,32 @@ extension TableEngine {
     }
 
     private func look(
-        _ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node, _ slot: RouteSlot,
-        _ slice: inout WorkSlice
+        _ feed: Feed, _ routes: FeedRoutes, _ node: PrefixTree.Node, _ slice: inout WorkSlice
     ) {
         guard let job = feed.job else { return }
-        if feed.isLeaving(slot, tree.family, node) {
-            self.drop(feed, tree, node, slot, sites: job.sites)
+        var path = routes.first(node)
+        var hasLeft = false
+        while let found = path {
+            path = routes.next(after: found)
+            guard routes.isLeaving(found) || job.dropsShortLived && self.isShortLived(found, routes)
+            else { continue }
+            // What announced it is there no more: the feed itself has lost nothing.
+            if !routes.isStale(found.slot), routes.isOver(found) { feed.loss.excuse() }
+            // Its neighbours may change places.
+            let next = path?.id
+            self.drop(feed, routes, node, found, sites: job.sites)
             slice.spend(128)
-            return
+            hasLeft = true
+            path = next.flatMap { routes.find(node, $0) }
         }
-        if job.recomputesAll {
-            self.recompute(job.sites, tree, node)
+        if job.recomputesAll, !hasLeft {
+            self.recompute(job.sites, self.tree(routes.family), node)
             slice.spend(64)
         }
+    }
+
+    private func isShortLived(_ path: RoutePath, _ routes: FeedRoutes) -> Bool {
+        routes.ledger.state(path.slot.epoch) == .longLived
+            && self.attributes.refusesLongLivedStale(path.slot.attributes)
     }
 }

@@ -28,36 +28,35 @@ extension TableEngine {
     ///
     /// - Returns: Whether it is kept. Else, while the feed is watched, it is remembered.
     func keeps(
-        _ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node, _ slot: RouteSlot,
+        _ feed: Feed, _ routes: FeedRoutes, _ node: PrefixTree.Node, _ path: RoutePath,
         _ sites: UInt64
     ) -> Bool {
-        guard slot.epoch == feed.epoch else { return feed.loss.isHolding }
-        // A walk that takes stale routes out would take this one, too: it comes back after it.
-        if feed.loss.isHolding, feed.job?.keptSince == nil {
-            let directory = tree.family == .ipv4 ? feed.ipv4 : feed.ipv6
-            self.pages.replace(directory, node, by: slot.with(epoch: (feed.epoch + 15) & 15))
-            feed.fresh -= 1
+        let tree = self.tree(routes.family)
+        guard !routes.isStale(path.slot) else { return feed.loss.isHolding }
+        if feed.loss.isHolding {
+            let number = routes.staleNumber()
+            guard let path = routes.find(node, path.id) else { return false }
+            routes.replace(node, path, by: path.slot.with(epoch: number))
             if feed.loss.isLoss(live: feed.fresh) {
                 feed.loss.note(live: feed.fresh, at: self.steps.uptime())
             }
-            feed.epochsSinceSweep = max(1, feed.epochsSinceSweep)
-            if self.counts(feed) { self.recompute(sites, tree, node) }
+            if self.counts(feed, routes) { self.recompute(sites, tree, node) }
             return true
         }
-        if feed.loss.isHolding { self.restoreLater(feed) }
         let allowed = feed.loss.rules?.allowedLoss(of: feed.loss.highest) ?? 0
-        if !feed.loss.isHolding, feed.withdrawals.count >= 2 * allowed + Self.spareEntries,
+        if feed.withdrawals.count >= 2 * allowed + Self.spareEntries,
             let oldest = feed.withdrawals.takeOldest()
         {
             self.attributes.release(oldest.attributes)
         }
-        self.attributes.retain(slot.attributes)
+        self.attributes.retain(path.slot.attributes)
         let key = tree.key(node)
         feed.withdrawals.append(
             WithdrawalLog.Entry(
                 high: UInt64(truncatingIfNeeded: key >> 64), low: UInt64(truncatingIfNeeded: key),
-                attributes: slot.attributes, time: slot.time,
-                second: UInt32(truncatingIfNeeded: self.steps.uptime()),
+                attributes: path.slot.attributes, time: path.slot.time,
+                second: UInt32(truncatingIfNeeded: self.steps.uptime()), pathID: path.id,
+                life: routes.lives.life(of: path.id),
                 length: UInt8(tree.length(node)), isIPv4: tree.family == .ipv4))
         return false
     }
@@ -127,9 +126,12 @@ extension TableEngine {
     private func believe(_ feed: Feed, _ kind: FeedAlarm.Kind) {
         self.ring(feed, kind)
         self.beginGuard(feed)
-        guard feed.stale > 0 else { return }
-        self.start(
-            FeedJob(sites: self.counts(feed) ? feed.sites : 0, keptSince: feed.epoch), on: feed)
+        var left: Set<AddressFamily> = []
+        for routes in feed.both where routes.turn(.stale, .longLived, into: .leaving) > 0 {
+            left.insert(routes.family)
+        }
+        guard !left.isEmpty else { return }
+        self.start(FeedJob(sites: feed.isHidden ? 0 : feed.sites, in: left), on: feed)
     }
 
     private func ring(_ feed: Feed, _ kind: FeedAlarm.Kind) {
@@ -157,7 +159,7 @@ extension TableEngine {
     /// Whether the guard has work that doesn't wait for time to pass.
     var hasGuardWork: Bool {
         !self.forgottenWithdrawals.isEmpty
-            || self.restoringFeeds.contains { $0.job?.keptSince == nil }
+            || !self.restoringFeeds.isEmpty
     }
 
     /// Whether a guard waits for time to pass.
@@ -174,7 +176,7 @@ extension TableEngine {
             }
             if self.forgottenWithdrawals[last].isEmpty { self.forgottenWithdrawals.removeLast() }
         }
-        for feed in self.restoringFeeds where feed.job?.keptSince == nil {
+        for feed in self.restoringFeeds {
             self.restore(feed, &slice)
             if slice.isSpent { break }
         }
@@ -224,12 +226,14 @@ extension TableEngine {
     /// - Returns: Whether the route stands now, with the entry's share in the attributes.
     private func restore(_ entry: WithdrawalLog.Entry, to feed: Feed, _ sites: UInt64) -> Bool {
         let tree = entry.isIPv4 ? self.ipv4 : self.ipv6
+        let routes = entry.isIPv4 ? feed.ipv4 : feed.ipv6
         let key = UInt128(entry.high) << 64 | UInt128(entry.low)
         var node = tree.find(key: key, length: Int(entry.length))
-        if node != 0 {
-            let directory = entry.isIPv4 ? feed.ipv4 : feed.ipv6
-            guard self.pages.load(directory, node).isEmpty else { return false }
-        }
+        if node != 0, routes.find(node, entry.pathID) != nil { return false }
+        // What announced it is there no more.
+        guard routes.lives.life(of: entry.pathID) == entry.life,
+            !routes.lives.isClosed(entry.pathID)
+        else { return false }
         guard feed.total < self.limits.routesPerFeed,
             node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes
         else {
@@ -244,19 +248,12 @@ extension TableEngine {
             node = new
         }
         let slot = RouteSlot(
-            attributes: entry.attributes, epoch: (feed.epoch + 15) & 15, time: entry.time)
-        let isAdded =
-            entry.isIPv4
-            ? self.pages.add(&feed.ipv4, node, slot) : self.pages.add(&feed.ipv6, node, slot)
-        guard isAdded else {
-            if tree.routeCount(node) == 0 { tree.remove(node) }
+            attributes: entry.attributes, epoch: routes.staleNumber(), time: entry.time)
+        guard self.add(routes, tree, node, entry.pathID, slot) else {
             self.refuse(feed)
             return false
         }
-        tree.addRoutes(1, to: node)
-        if entry.isIPv4 { feed.ipv4Count += 1 } else { feed.ipv6Count += 1 }
-        feed.epochsSinceSweep = max(1, feed.epochsSinceSweep)
-        if self.counts(feed) { self.recompute(sites, tree, node) }
+        if self.counts(feed, routes) { self.recompute(sites, tree, node) }
         return true
     }
 }

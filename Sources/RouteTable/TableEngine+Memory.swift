@@ -7,7 +7,7 @@ extension TableEngine {
         var parts = self.sharedMemory()
         for feed in self.feeds.compactMap({ $0 }) {
             let own =
-                self.pages.byteCount(of: feed.ipv4) + self.pages.byteCount(of: feed.ipv6)
+                feed.ipv4.byteCount + feed.ipv6.byteCount
             // What is left of the routes' part are pages that wait for use.
             if let routes = parts.firstIndex(where: { $0.name == Self.routesPart }) {
                 parts[routes].bytes = max(0, parts[routes].bytes - own)
@@ -39,6 +39,7 @@ extension TableEngine {
             MemoryPart(name: "index", bytes: self.ipv4.indexBytes + self.ipv6.indexBytes),
             MemoryPart(
                 name: Self.routesPart, bytes: self.pages.byteCount + self.directoryBytes),
+            MemoryPart(name: "further paths", bytes: self.paths.byteCount),
             MemoryPart(
                 name: "paths", bytes: self.attributes.recordBytes + self.attributes.indexBytes),
             MemoryPart(name: "withdrawals", bytes: self.withdrawalBytes),

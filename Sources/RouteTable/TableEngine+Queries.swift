@@ -22,39 +22,48 @@ extension TableEngine {
     private func decidingRoute(
         _ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node
     ) -> SiteRoute? {
-        var best: (rank: Int, slot: RouteSlot, feed: Feed)?
+        var best: (rank: Int, path: RoutePath, feed: Feed)?
         for contributor in self.contributors[column] {
-            guard let (rank, slot) = self.rank(contributor, tree, node) else { continue }
-            if best.map({ rank < $0.rank }) ?? true { best = (rank, slot, contributor.feed) }
+            guard let (rank, path) = self.rank(contributor, tree, node) else { continue }
+            if best.map({ rank < $0.rank }) ?? true { best = (rank, path, contributor.feed) }
         }
         return best.map {
             self.route(
-                SiteID(UInt8(column)), $0.feed, tree.prefix(node), $0.slot,
+                SiteID(UInt8(column)), $0.feed, tree.family, tree.prefix(node), $0.path,
                 distance: $0.rank & 255)
         }
     }
 
     private func route(
-        _ site: SiteID, _ feed: Feed, _ prefix: IPPrefix, _ slot: RouteSlot,
-        distance: Int? = nil
+        _ site: SiteID, _ feed: Feed, _ family: AddressFamily, _ prefix: IPPrefix,
+        _ path: RoutePath, distance: Int? = nil
     ) -> SiteRoute {
-        let attributes = self.attributes.attributes(slot.attributes)
+        let attributes = self.attributes.attributes(path.slot.attributes)
+        let ledger = feed.routes(family).ledger
         return SiteRoute(
             site: site, feed: feed.definition.id, prefix: prefix, attributes: attributes,
-            distance: distance ?? attributes.distance, since: Int64(slot.time),
-            isStale: feed.isStale(slot))
+            distance: distance ?? attributes.distance, since: Int64(path.slot.time),
+            isStale: ledger.isStale(path.slot.epoch),
+            isLongLivedStale: attributes.hasLongLivedStale
+                || ledger.state(path.slot.epoch) == .longLived, pathID: path.id)
     }
 
-    private func slot(_ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node) -> RouteSlot {
-        self.pages.load(tree.family == .ipv4 ? feed.ipv4 : feed.ipv6, node)
-    }
-
-    private func heldRoute(
-        _ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node, _ prefix: IPPrefix
-    ) -> SiteRoute? {
-        let slot = self.slot(feed, tree, node)
-        guard !slot.isEmpty else { return nil }
-        return self.route(feed.definition.site, feed, prefix, slot)
+    /// All routes that a feed has at a prefix, by the ids of their paths.
+    private func heldRoutes(
+        _ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node, _ prefix: IPPrefix,
+        after pathID: UInt32? = nil, limit: Int = .max
+    ) -> [SiteRoute] {
+        let routes = feed.routes(tree.family)
+        var found: [SiteRoute] = []
+        var path = routes.first(node)
+        while let next = path, found.count < limit {
+            if pathID.map({ next.id > $0 }) ?? true {
+                found.append(
+                    self.route(feed.definition.site, feed, tree.family, prefix, next))
+            }
+            path = routes.next(after: next)
+        }
+        return found
     }
 
     private var feedsInOrder: [Feed] {
@@ -67,7 +76,7 @@ extension TableEngine {
         let tree = self.tree(prefix.family)
         let node = tree.find(key: prefix.address.leftAligned, length: prefix.length)
         guard node != 0 else { return [] }
-        return self.feedsInOrder.compactMap { self.heldRoute($0, tree, node, prefix) }
+        return self.feedsInOrder.flatMap { self.heldRoutes($0, tree, node, prefix) }
     }
 
     /// Routes that would say something of an address, were they not ignored; the longest prefix
@@ -80,11 +89,9 @@ extension TableEngine {
         var routes: [SiteRoute] = []
         for node in nodes.reversed() {
             for feed in feeds where routes.count < limit {
-                let slot = self.slot(feed, tree, node)
-                guard !slot.isEmpty,
-                    self.attributes.distance(slot.attributes) == PackedAttributes.noDistance
-                else { continue }
-                routes.append(self.route(feed.definition.site, feed, tree.prefix(node), slot))
+                let ignored = self.heldRoutes(feed, tree, node, tree.prefix(node))
+                    .filter(\.attributes.isIgnored)
+                routes += ignored.prefix(limit - routes.count)
             }
         }
         return routes
@@ -108,20 +115,23 @@ extension TableEngine {
             let prefix = tree.prefix(node)
             if let block, !block.contains(prefix) { return (routes, nil) }
             for feed in feeds {
-                // Within the cursor's prefix, on with the feeds after the cursor's.
-                if let cursor, cursor.prefix == prefix,
-                    cursor.feed.map({ feed.definition.id <= $0 }) ?? true
-                {
-                    continue
+                // Within the cursor's prefix, on with what comes after the cursor.
+                var done: UInt32?
+                if let cursor, cursor.prefix == prefix {
+                    guard let last = cursor.feed, feed.definition.id >= last else { continue }
+                    if feed.definition.id == last { done = cursor.pathID }
                 }
-                guard let route = self.heldRoute(feed, tree, node, prefix) else { continue }
-                routes.append(route)
-                if routes.count == limit {
-                    return (routes, RouteCursor(prefix: prefix, feed: feed.definition.id))
+                routes += self.heldRoutes(
+                    feed, tree, node, prefix, after: done, limit: limit - routes.count)
+                if routes.count == limit, let last = routes.last {
+                    return (
+                        routes,
+                        RouteCursor(prefix: prefix, feed: feed.definition.id, pathID: last.pathID)
+                    )
                 }
             }
             looks -= 1
-            if looks <= 0 { return (routes, RouteCursor(prefix: prefix, feed: nil)) }
+            if looks <= 0 { return (routes, RouteCursor(prefix: prefix, feed: nil, pathID: 0)) }
             start = self.position(from: tree, tree.next(after: node), within: block)
         }
         return (routes, nil)
@@ -153,8 +163,12 @@ extension TableEngine {
         self.feedsInOrder.map { feed in
             FeedSummary(
                 id: feed.definition.id, name: feed.definition.name, site: feed.definition.site,
-                ipv4Prefixes: feed.ipv4Count, ipv6Prefixes: feed.ipv6Count,
-                stalePrefixes: feed.stale, refused: feed.refused, isUp: feed.isUp,
+                ipv4Prefixes: feed.ipv4.prefixes, ipv6Prefixes: feed.ipv6.prefixes,
+                furtherPaths: feed.ipv4.furtherPaths + feed.ipv6.furtherPaths,
+                freshIPv4: feed.ipv4.ledger.fresh, freshIPv6: feed.ipv6.ledger.fresh,
+                stalePrefixes: feed.stale,
+                longLivedStale: feed.both.reduce(0) { $0 + $1.ledger.count(.longLived) },
+                refused: feed.refused, isUp: feed.isUp,
                 isComplete: feed.isComplete, isFirstTransfer: feed.isHidden,
                 guardState: feed.guardState)
         }
@@ -165,6 +179,9 @@ extension TableEngine {
         counts.ipv4Prefixes = self.ipv4.count
         counts.ipv6Prefixes = self.ipv6.count
         counts.routes = self.feeds.reduce(0) { $0 + ($1?.total ?? 0) }
+        counts.furtherPaths = self.feeds.reduce(0) {
+            $0 + ($1.map { $0.ipv4.furtherPaths + $0.ipv6.furtherPaths } ?? 0)
+        }
         counts.roundTripPrefixes = self.roundTrips.count
         counts.classes = self.image.classes.count
         counts.heldFeeds = self.guardedFeeds.count { $0.loss.isHolding }

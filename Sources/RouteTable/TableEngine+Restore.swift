@@ -56,10 +56,11 @@ extension TableEngine {
             return self.beginning(RestoreState(feeds: feeds), columns, isWhole: false)
         }
         for feed in known {
-            // What comes is of an epoch that is over.
-            feed.epochsSinceSweep = max(feed.epochsSinceSweep, 1)
             feed.isDown = true
-            feed.isHidden = false
+            for routes in feed.both {
+                routes.turn(.fresh, .unconfirmed, into: .stale)
+                routes.isHidden = false
+            }
             feed.isRestoring = true
         }
         self.isRestoring = true
@@ -116,8 +117,9 @@ extension TableEngine {
                 guard let feed = state.feeds[Int(route.feed)], feed.isRestoring else { continue }
                 let id = state.attributes[Int(route.attributes)]
                 let slot = RouteSlot(
-                    attributes: id, epoch: (feed.epoch + 15) & 15, time: route.time)
-                guard self.restore(slot, row, feed, tree, &node) else { continue }
+                    attributes: id, epoch: feed.routes(slice.family).staleNumber(),
+                    time: route.time)
+                guard self.restore(slot, row, feed, route.pathID, tree, &node) else { continue }
                 // By now it may be another site's than when the restore began.
                 changed |= feed.changingSites
                 state.restored += 1
@@ -127,13 +129,11 @@ extension TableEngine {
     }
 
     private func restore(
-        _ slot: RouteSlot, _ row: CheckpointRouteSlice.Row, _ feed: Feed, _ tree: PrefixTree,
-        _ node: inout PrefixTree.Node
+        _ slot: RouteSlot, _ row: CheckpointRouteSlice.Row, _ feed: Feed, _ pathID: UInt32,
+        _ tree: PrefixTree, _ node: inout PrefixTree.Node
     ) -> Bool {
-        let isIPv4 = tree.family == .ipv4
-        if node != 0, !self.pages.load(isIPv4 ? feed.ipv4 : feed.ipv6, node).isEmpty {
-            return false
-        }
+        let routes = feed.routes(tree.family)
+        if node != 0, routes.find(node, pathID) != nil { return false }
         guard slot.attributes != 0, feed.total < self.limits.routesPerFeed,
             node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes,
             !self.memoryIsFull
@@ -149,20 +149,12 @@ extension TableEngine {
             }
             node = new
         }
-        let isAdded =
-            isIPv4
-            ? self.pages.add(&feed.ipv4, node, slot) : self.pages.add(&feed.ipv6, node, slot)
-        guard isAdded else {
-            if tree.routeCount(node) == 0 {
-                tree.remove(node)
-                node = 0
-            }
+        guard self.add(routes, tree, node, pathID, slot) else {
+            if tree.routeCount(node) == 0 { node = 0 }
             self.refuse(feed)
             return false
         }
         self.attributes.retain(slot.attributes)
-        tree.addRoutes(1, to: node)
-        if isIPv4 { feed.ipv4Count += 1 } else { feed.ipv6Count += 1 }
         return true
     }
 
@@ -182,9 +174,8 @@ extension TableEngine {
         self.isRestoring = false
         for feed in state.feeds.compactMap({ $0 }) where feed.isRestoring {
             feed.isRestoring = false
-            if feed.total == 0 {
-                feed.isHidden = true
-            } else if !isGood, !feed.isUp {
+            for routes in feed.both where routes.total == 0 { routes.isHidden = true }
+            if feed.total > 0, !isGood, !feed.isUp {
                 self.feedFlush(feed)
             }
         }

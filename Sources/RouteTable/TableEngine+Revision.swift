@@ -33,7 +33,9 @@ extension TableEngine {
         self.revisions[0].isBegun = true
         let revision = self.revisions[0].revision
         for feed in self.feeds.compactMap({ $0 }) where revision.concerns(feed.definition.id) {
-            if revision.showsAtOnce, self.counts(feed) { self.heldSites |= feed.changingSites }
+            if revision.showsAtOnce, !feed.isHidden || feed.job != nil {
+                self.heldSites |= feed.changingSites
+            }
             // What a guard may bring back later was not looked at.
             if !feed.withdrawals.isEmpty { feed.laterRevision = revision }
         }
@@ -59,17 +61,16 @@ extension TableEngine {
                 self.revisions[0].place = .page(feed: index + 1, isInIPv6: false, page: 0)
                 continue
             }
-            let directory = isInIPv6 ? feed.ipv6 : feed.ipv4
-            guard page < directory.pageCount else {
+            let routes = isInIPv6 ? feed.ipv6 : feed.ipv4
+            guard page < routes.pageCount else {
                 self.revisions[0].place = .page(
                     feed: isInIPv6 ? index + 1 : index, isInIPv6: !isInIPv6, page: 0)
                 continue
             }
-            if directory.hasPage(page) {
-                let tree = isInIPv6 ? self.ipv6 : self.ipv4
+            if routes.directory.hasPage(page) {
                 for offset in 0..<RoutePages.slotsPerPage {
                     let node = Int32(page * RoutePages.slotsPerPage + offset)
-                    self.revise(feed, tree, node, revision.body, &memo, &slice)
+                    self.revise(feed, routes, node, revision.body, &memo, &slice)
                 }
             }
             self.revisions[0].place = .page(feed: index, isInIPv6: isInIPv6, page: page + 1)
@@ -95,7 +96,10 @@ extension TableEngine {
             while isWithin, !slice.isSpent {
                 // The prefix may leave with its last route; the one after it doesn't.
                 let next = tree.next(after: node)
-                for feed in feeds { self.revise(feed, tree, node, revision.body, &memo, &slice) }
+                for feed in feeds {
+                    self.revise(
+                        feed, feed.routes(tree.family), node, revision.body, &memo, &slice)
+                }
                 slice.spend(16 + 8 * feeds.count)
                 node = next
                 isWithin = node != 0 && tree.key(node) <= last
@@ -113,20 +117,34 @@ extension TableEngine {
     // MARK: One route
 
     private func revise(
-        _ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node, _ body: TableRevision.Body,
+        _ feed: Feed, _ routes: FeedRoutes, _ node: PrefixTree.Node, _ body: TableRevision.Body,
         _ memo: inout RevisionMemo, _ slice: inout WorkSlice
     ) {
-        let isIPv4 = tree.family == .ipv4
-        let slot = self.pages.load(isIPv4 ? feed.ipv4 : feed.ipv6, node)
-        if slot.isEmpty { return }
+        var path = routes.first(node)
+        while let found = path {
+            // Its neighbours may change places.
+            let next = routes.next(after: found)?.id
+            self.revise(feed, routes, node, found, body, &memo, &slice)
+            path = next.flatMap { routes.find(node, $0) }
+        }
+    }
+
+    private func revise(
+        _ feed: Feed, _ routes: FeedRoutes, _ node: PrefixTree.Node, _ path: RoutePath,
+        _ body: TableRevision.Body, _ memo: inout RevisionMemo, _ slice: inout WorkSlice
+    ) {
         slice.spend(64)
-        let held = memo.attributes(slot.attributes, in: self.attributes)
-        let prefix = tree.prefix(node)
-        guard let revised = body(feed.definition.id, prefix, held) else {
+        let tree = self.tree(routes.family)
+        let old = path.slot.attributes
+        let held = memo.attributes(old, in: self.attributes)
+        guard let revised = body(feed.definition.id, tree.prefix(node), held) else {
             memo.forget()
             slice.spend(128)
+            // That is no loss of the feed's.
+            if !routes.isStale(path.slot) { feed.loss.excuse() }
             self.drop(
-                feed, tree, node, slot, sites: self.counts(feed) ? feed.changingSites : 0)
+                feed, routes, node, path,
+                sites: self.counts(feed, routes) ? feed.changingSites : 0)
             return
         }
         guard revised != held else { return }
@@ -137,11 +155,11 @@ extension TableEngine {
         }
         // The number of the old attributes may be given to others now.
         memo.forget()
-        self.attributes.release(slot.attributes)
-        self.pages.replace(
-            isIPv4 ? feed.ipv4 : feed.ipv6, node,
-            by: RouteSlot(attributes: id, epoch: slot.epoch, time: slot.time))
-        if self.counts(feed) { self.recompute(feed.changingSites, tree, node) }
+        self.attributes.release(old)
+        routes.replace(
+            node, path,
+            by: RouteSlot(attributes: id, epoch: path.slot.epoch, time: path.slot.time))
+        if self.counts(feed, routes) { self.recompute(feed.changingSites, tree, node) }
     }
 }
 

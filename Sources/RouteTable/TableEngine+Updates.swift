@@ -17,7 +17,7 @@ extension TableEngine {
             let word = words[position]
             let isIPv4 = word & 1 == 0
             let length = Int(truncatingIfNeeded: word &>> 1 & 255)
-            let index = word &>> 9 & RouteBatch.withdrawn
+            let index = word &>> 10 & RouteBatch.withdrawn
             var key = UInt128(word &>> 32) &<< 96
             if isIPv4 {
                 position &+= 1
@@ -25,14 +25,21 @@ extension TableEngine {
                 key = UInt128(words[position &+ 1]) &<< 64 | UInt128(words[position &+ 2])
                 position &+= 3
             }
+            var pathID: UInt32 = 0
+            if word & RouteBatch.hasPathID != 0 {
+                pathID = UInt32(truncatingIfNeeded: words[position])
+                position &+= 1
+            }
             let tree = isIPv4 ? self.ipv4 : self.ipv6
+            let routes = isIPv4 ? feed.ipv4 : feed.ipv6
             guard index != RouteBatch.withdrawn else {
-                self.withdraw(feed, tree, key, length, sites)
+                self.withdraw(feed, routes, tree, key, length, pathID, sites)
                 continue
             }
             let number = Int(truncatingIfNeeded: index)
             if ids[number] == 0 { ids[number] = self.intern(number, of: batch) }
-            self.announce(feed, tree, key, length, ids[number], time, sites)
+            self.announce(
+                feed, routes, tree, key, length, pathID, ids[number], time, sites)
         }
         self.tally.updates += UInt64(batch.count)
         for id in ids where id != 0 { self.attributes.release(id) }
@@ -55,41 +62,42 @@ extension TableEngine {
     }
 
     private func announce(
-        _ feed: Feed, _ tree: PrefixTree, _ key: UInt128, _ length: Int, _ id: UInt32,
-        _ time: UInt32, _ sites: UInt64
+        _ feed: Feed, _ routes: FeedRoutes, _ tree: PrefixTree, _ key: UInt128, _ length: Int,
+        _ pathID: UInt32, _ id: UInt32, _ time: UInt32, _ sites: UInt64
     ) {
-        let isIPv4 = tree.family == .ipv4
         var node = tree.find(key: key, length: length)
-        let old =
-            node == 0
-            ? RouteSlot(bits: 0) : self.pages.load(isIPv4 ? feed.ipv4 : feed.ipv6, node)
-        if !old.isEmpty {
-            if old.attributes == id, old.epoch == feed.epoch { return }
+        let current = routes.ledger.current
+        if !routes.lives.isEmpty, routes.lives.isClosed(pathID) { return self.refuse(feed) }
+        if node != 0, let old = routes.find(node, pathID) {
+            let isSame = old.slot.attributes == id
+            if isSame, old.slot.epoch == current, routes.lives.isEmpty || !routes.isOver(old) {
+                return
+            }
+            let counts = self.counts(feed, routes)
             guard id != 0,
-                self.areAlike(old.attributes, id, to: feed) || !self.counts(feed)
-                    || !self.classesAreFull
+                self.areAlike(old.slot.attributes, id, to: feed) || !counts || !self.classesAreFull
             else {
                 // The route it replaces is no longer announced either, but not withdrawn: to the
                 // feed's guard it is no loss.
                 self.refuse(feed)
-                if old.epoch == feed.epoch { feed.loss.excuse() }
-                self.drop(feed, tree, node, old, sites: self.counts(feed) ? sites : 0)
+                if !routes.isStale(old.slot) { feed.loss.excuse() }
+                self.drop(feed, routes, node, old, sites: counts ? sites : 0)
                 return
             }
-            if old.epoch != feed.epoch { feed.noteRefreshed(old, tree.family, node) }
-            let slot: RouteSlot
-            if old.attributes == id {
-                slot = old.with(epoch: feed.epoch)
-            } else {
+            let slot =
+                isSame
+                ? old.slot.with(epoch: current)
+                : RouteSlot(attributes: id, epoch: current, time: time)
+            guard routes.renew(node, old, by: slot) else { return self.refuse(feed) }
+            if !isSame {
                 self.attributes.retain(id)
-                self.attributes.release(old.attributes)
-                slot = RouteSlot(attributes: id, epoch: feed.epoch, time: time)
+                self.attributes.release(old.slot.attributes)
             }
-            self.pages.replace(isIPv4 ? feed.ipv4 : feed.ipv6, node, by: slot)
         } else {
             guard id != 0, feed.kept < self.limits.routesPerFeed,
                 node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes,
-                !(self.classesAreFull && self.counts(feed)), !self.memoryIsFull
+                !(self.classesAreFull && self.counts(feed, routes)), !self.memoryIsFull,
+                node == 0 || self.hasRoomForPath(routes, node)
             else {
                 if self.memoryIsFull { self.tally.refusedForMemory += 1 }
                 self.refuse(feed)
@@ -102,22 +110,36 @@ extension TableEngine {
                 }
                 node = new
             }
-            let slot = RouteSlot(attributes: id, epoch: feed.epoch, time: time)
-            let isAdded =
-                isIPv4
-                ? self.pages.add(&feed.ipv4, node, slot) : self.pages.add(&feed.ipv6, node, slot)
-            guard isAdded else {
-                if tree.routeCount(node) == 0 { tree.remove(node) }
+            let slot = RouteSlot(attributes: id, epoch: current, time: time)
+            guard self.add(routes, tree, node, pathID, slot) else {
                 self.refuse(feed)
                 return
             }
             self.attributes.retain(id)
-            tree.addRoutes(1, to: node)
-            if isIPv4 { feed.ipv4Count += 1 } else { feed.ipv6Count += 1 }
-            feed.fresh += 1
             feed.loss.noteArrival()
         }
-        if self.counts(feed) { self.recompute(sites, tree, node) }
+        if self.counts(feed, routes) { self.recompute(sites, tree, node) }
+    }
+
+    /// Whether a prefix may have one more path of a feed.
+    @inline(__always)
+    private func hasRoomForPath(_ routes: FeedRoutes, _ node: PrefixTree.Node) -> Bool {
+        !routes.load(node).isList || routes.pathCount(node) < self.limits.pathsPerPrefix
+    }
+
+    /// Puts a route at a prefix of the tree. Where there is no space for it, the answer is false,
+    /// and a prefix that has no other route is gone.
+    func add(
+        _ routes: FeedRoutes, _ tree: PrefixTree, _ node: PrefixTree.Node, _ pathID: UInt32,
+        _ slot: RouteSlot
+    ) -> Bool {
+        let isFirst = routes.load(node).isEmpty
+        guard routes.add(node, id: pathID, slot) else {
+            if tree.routeCount(node) == 0 { tree.remove(node) }
+            return false
+        }
+        if isFirst { tree.addRoutes(1, to: node) }
+        return true
     }
 
     /// Whether one route of a feed in another's place makes no other class: all its sites read the
@@ -131,36 +153,29 @@ extension TableEngine {
             }
     }
 
-    /// Whether a change of the feed's routes can change distances.
-    func counts(_ feed: Feed) -> Bool { !feed.isHidden || feed.job != nil }
+    /// Whether a change of a feed's routes in a family can change distances.
+    func counts(_ feed: Feed, _ routes: FeedRoutes) -> Bool { !routes.isHidden || feed.job != nil }
 
     private func withdraw(
-        _ feed: Feed, _ tree: PrefixTree, _ key: UInt128, _ length: Int, _ sites: UInt64
+        _ feed: Feed, _ routes: FeedRoutes, _ tree: PrefixTree, _ key: UInt128, _ length: Int,
+        _ pathID: UInt32, _ sites: UInt64
     ) {
         let node = tree.find(key: key, length: length)
-        guard node != 0 else { return }
-        let slot = self.pages.load(tree.family == .ipv4 ? feed.ipv4 : feed.ipv6, node)
-        guard !slot.isEmpty else { return }
-        if !feed.loss.isOff, self.keeps(feed, tree, node, slot, sites) { return }
-        self.drop(feed, tree, node, slot, sites: self.counts(feed) ? sites : 0)
+        guard node != 0, let path = routes.find(node, pathID) else { return }
+        if !feed.loss.isOff, self.keeps(feed, routes, node, path, sites) { return }
+        self.drop(feed, routes, node, path, sites: self.counts(feed, routes) ? sites : 0)
         self.checkLoss(feed)
     }
 
     /// Takes a route out, and the prefix with its last one.
     func drop(
-        _ feed: Feed, _ tree: PrefixTree, _ node: PrefixTree.Node, _ slot: RouteSlot,
+        _ feed: Feed, _ routes: FeedRoutes, _ node: PrefixTree.Node, _ path: RoutePath,
         sites: UInt64
     ) {
-        if tree.family == .ipv4 {
-            self.pages.remove(&feed.ipv4, node)
-            feed.ipv4Count -= 1
-        } else {
-            self.pages.remove(&feed.ipv6, node)
-            feed.ipv6Count -= 1
-        }
-        feed.noteDropped(slot, tree.family, node)
-        self.attributes.release(slot.attributes)
-        tree.addRoutes(-1, to: node)
+        let tree = self.tree(routes.family)
+        routes.remove(node, path)
+        self.attributes.release(path.slot.attributes)
+        if routes.load(node).isEmpty { tree.addRoutes(-1, to: node) }
         self.recompute(sites, tree, node)
         if tree.routeCount(node) == 0 { tree.remove(node) }
     }

@@ -23,6 +23,7 @@ final class TableEngine {
     let ipv4: PrefixTree
     let ipv6: PrefixTree
     let pages: RoutePages
+    let paths: PathPool
     let attributes: AttributeStore
 
     var feeds: [Feed?] = Array(repeating: nil, count: FeedID.limit)
@@ -111,6 +112,7 @@ final class TableEngine {
         self.ipv4 = try PrefixTree(family: .ipv4, capacity: limits.prefixes)
         self.ipv6 = try PrefixTree(family: .ipv6, capacity: limits.prefixes)
         self.pages = try RoutePages(capacity: 1 << 22)
+        self.paths = try PathPool()
         self.attributes = try AttributeStore()
         self.image = try TableImage(
             generation: 1,
@@ -156,6 +158,18 @@ final class TableEngine {
         case .feedFlush(let id): self.withFeed(id) { self.feedFlush($0) }
         case .revise(let revision): self.revise(revision)
         case .releaseGuard(let id): self.withFeed(id) { self.releaseGuard($0) }
+        case .familyComplete(let id, let family):
+            self.withFeed(id) { self.familyComplete($0, family) }
+        case .refreshBegan(let id, let family):
+            self.withFeed(id) { self.refreshBegan($0, family) }
+        case .refreshEnded(let id, let family):
+            self.withFeed(id) { self.refreshEnded($0, family) }
+        case .longLivedStale(let id, let family):
+            self.withFeed(id) { self.longLivedStale($0, family) }
+        case .staleExpired(let id, let family):
+            self.withFeed(id) { self.staleExpired($0, family) }
+        case .withdrawPaths(let id, let pathID):
+            self.withFeed(id) { self.withdrawPaths($0, id: pathID) }
         case .observe(let trips): self.takeRoundTrips(.observe(trips))
         case .setRoundTrips(let trips): self.takeRoundTrips(.file(trips))
         case .restoreRoundTrips(let reports): self.takeRoundTrips(.restore(reports))
@@ -222,7 +236,7 @@ final class TableEngine {
     private func takeIn(_ definition: FeedDefinition) {
         let index = Int(definition.id.rawValue)
         guard let feed = self.feeds[index] else {
-            let feed = Feed(definition)
+            let feed = Feed(definition, pages: self.pages, pool: self.paths)
             self.feeds[index] = feed
             self.listContributors()
             self.fitGuard(feed)

@@ -6,8 +6,10 @@
 public struct TableLimits: Hashable, Sendable {
     /// Prefixes in all, both families.
     public var prefixes: Int
-    /// Routes of one feed.
+    /// Routes of one feed; several paths of a prefix are as many.
     public var routesPerFeed: Int
+    /// Paths of one feed for one prefix (RFC 7911).
+    public var pathsPerPrefix: Int
     /// Distinct tuples over all layers. At the limit, announcements that change a distance are
     /// refused; it may be passed by what a whole feed brings in at once.
     public var classes: Int
@@ -26,10 +28,11 @@ public struct TableLimits: Hashable, Sendable {
     public init(
         prefixes: Int = 4_194_304, routesPerFeed: Int = 4_194_304, classes: Int = 2_097_152,
         memory: Int? = nil, ranges: Int = 4_194_304, roundTripPrefixes: Int = 1_048_576,
-        queuedChanges: Int = 262_144, readers: Int = 256
+        queuedChanges: Int = 262_144, readers: Int = 256, pathsPerPrefix: Int = 64
     ) {
         self.prefixes = max(1, min(prefixes, 16_777_216))
         self.routesPerFeed = max(1, routesPerFeed)
+        self.pathsPerPrefix = max(1, min(pathsPerPrefix, 1024))
         self.classes = max(2, min(classes, 16_777_216))
         self.memory = memory.map { max(1, $0) }
         self.ranges = max(1, min(ranges, 8_388_608))

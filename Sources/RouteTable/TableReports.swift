@@ -8,14 +8,22 @@ public struct FeedSummary: Hashable, Sendable {
     public var site: SiteID
     public var ipv4Prefixes: Int
     public var ipv6Prefixes: Int
+    /// Paths beyond the first of their prefixes (RFC 7911).
+    public var furtherPaths: Int
+    /// Routes announced in this session; several paths of a prefix are as many.
+    public var freshIPv4: Int
+    public var freshIPv6: Int
+    /// Routes that are stale, those that are so for long included.
     public var stalePrefixes: Int
+    /// Routes that are stale for long (RFC 9494).
+    public var longLivedStale: Int
     /// Announcements refused by ``TableLimits``, in all.
     public var refused: Int
     /// Its session is up, or its file was read.
     public var isUp: Bool
     /// End-of-RIB came in this session.
     public var isComplete: Bool
-    /// Its routes are held back until they have all come.
+    /// Its routes are held back until they have all come, of both families.
     public var isFirstTransfer: Bool
     /// What its guard makes of it.
     public var guardState: FeedGuardState
@@ -31,6 +39,8 @@ public struct TableCounts: Hashable, Sendable {
     public var ipv4Prefixes = 0
     public var ipv6Prefixes = 0
     public var routes = 0
+    /// Those of them that are not the first of their feed for their prefix (RFC 7911).
+    public var furtherPaths = 0
     public var classes = 0
     public var attributeSets = 0
     /// Announcements and withdrawals carried out.

@@ -6,7 +6,7 @@
 /// The log has a share in the attributes of each: who takes an entry out gives that back or uses
 /// it. It grows and shrinks in pieces, never in one long step.
 struct WithdrawalLog {
-    /// 32 bytes.
+    /// 40 bytes.
     struct Entry {
         var high: UInt64
         var low: UInt64
@@ -15,6 +15,9 @@ struct WithdrawalLog {
         var time: UInt32
         /// When it was withdrawn, in seconds of the guard's clock.
         var second: UInt32
+        /// The path's id, and its life (``PathLives``): of one that is over nothing comes back.
+        var pathID: UInt32
+        var life: UInt8
         var length: UInt8
         var isIPv4: Bool
     }

@@ -70,26 +70,15 @@ extension ReferenceTable {
         for (id, feed) in self.feeds {
             var state = feed
             state.definition = feed.definition.renumbered(sites: sites, feeds: feeds)
-            if feed.isHidden { state.routes = [:] }
-            state.isHidden = state.routes.isEmpty
+            state.routes = feed.routes.filter { !feed.hidden.contains($0.key.prefix.family) }
+            state.turn([.fresh, .unconfirmed, .longLived], into: .stale)
+            let families = Set(state.routes.keys.map(\.prefix.family))
+            state.hidden = Set(AddressFamily.allCases).subtracting(families)
+            state.refreshing = []
             state.isDown = !state.isHidden
             table.feeds[feeds(id)] = state
         }
         return table
-    }
-
-    /// Every feed's routes, in the order of a listing.
-    var allRoutes: [SiteRoute] {
-        self.feeds.flatMap { id, feed in
-            feed.routes.map { prefix, route in
-                SiteRoute(
-                    site: feed.definition.site, feed: id, prefix: prefix,
-                    attributes: route.attributes, distance: route.attributes.distance,
-                    since: route.since, isStale: feed.isStale(route))
-            }
-        }.sorted {
-            $0.prefix != $1.prefix ? $0.prefix < $1.prefix : $0.feed < $1.feed
-        }
     }
 }
 

@@ -9,119 +9,142 @@ import Testing
 /// Sessions that end before they were complete, more of them than there are numbers for epochs.
 @Suite("Epochs of a feed")
 struct EpochTests {
-    /// A feed's pages and its epochs, each route with its full epoch and what it is stored as.
+    /// Routes on pages, each with its number and with what is true of it.
     private struct Model {
         struct Route {
-            var epoch: Int
             var number: UInt32
+            var state: EpochLedger.State
         }
 
         static let routesPerPage = 3
-        var pages: [[Route]]
-        var epoch = 0
-        var inUse = 0
-        var join: EpochJoin?
-        /// Routes before this one leave, and the number that says so.
-        var keptSince: (epoch: Int, number: UInt32)?
+        var pages: [[Route?]] = []
+        var ledger = EpochLedger()
+        var current = EpochLedger.State.fresh
+        var visits: [Int] = []
 
-        init(pages: Int) {
-            self.pages = Array(
-                repeating: Array(repeating: Route(epoch: 0, number: 0), count: Self.routesPerPage),
-                count: pages)
+        mutating func put(_ route: Route?, on page: Int, at index: Int) {
+            if let old = self.pages[page][index] { self.ledger.remove(old.number) }
+            if let route { self.ledger.add(route.number) }
+            self.pages[page][index] = route
         }
 
-        var number: UInt32 { UInt32(self.epoch) & 15 }
-
-        mutating func begin(_ visits: inout [Int]) {
-            if self.join == nil, self.inUse >= EpochJoin.epochsBefore {
-                self.join = EpochJoin(first: self.number, pages: self.pages.count)
+        mutating func turn(_ old: [EpochLedger.State], into new: EpochLedger.State) {
+            var count = 0
+            for page in self.pages.indices {
+                for index in self.pages[page].indices {
+                    guard let route = self.pages[page][index], old.contains(route.state) else {
+                        continue
+                    }
+                    self.pages[page][index]?.state = new
+                    count += 1
+                }
             }
-            if var join = self.join {
-                let numbers = join.numbers(at: self.number, keptSince: self.keptSince?.number)
-                let visited = join.takePages()
-                visits.append(visited.count)
-                for page in visited {
+            #expect(self.ledger.turn(old, into: new) == count)
+            if old.contains(self.current) { self.current = new }
+        }
+
+        mutating func begin(as state: EpochLedger.State) {
+            if self.ledger.isCurrentUsed { self.visit() }
+            self.ledger.begin(as: state)
+            self.current = state
+        }
+
+        mutating func staleNumber() -> UInt32 {
+            if let number = self.ledger.staleNumber { return number }
+            self.visit()
+            return self.ledger.staleNumber ?? self.ledger.newStaleNumber()
+        }
+
+        private mutating func visit() {
+            if let visit = self.ledger.visit(pages: self.pages.count) {
+                self.visits.append(visit.pages.count)
+                var moved = InlineArray<16, Int>(repeating: 0)
+                for page in visit.pages {
                     for index in self.pages[page].indices {
-                        let old = self.pages[page][index].number
-                        self.pages[page][index].number =
-                            UInt32(truncatingIfNeeded: numbers >> UInt64(4 * old)) & 15
+                        guard let old = self.pages[page][index]?.number else { continue }
+                        let new = UInt32(visit.numbers >> UInt64(4 * old) & 15)
+                        if new != old { moved[Int(old)] += 1 }
+                        self.pages[page][index]?.number = new
                     }
                 }
-                self.join = join
-                if join.isDone {
-                    self.join = nil
-                    self.keptSince = self.keptSince.map {
-                        ($0.epoch, join.keptSince($0.number, at: self.number))
-                    }
-                    self.inUse = join.epochsInUse(at: self.number)
-                }
+                self.ledger.renumbered(moved, by: visit.numbers)
             }
-            self.epoch += 1
-            self.inUse += 1
         }
 
-        /// As the table tells stale routes and leaving ones by their numbers alone.
         func check(_ context: String) -> Bool {
-            for (page, routes) in self.pages.enumerated() {
-                for route in routes {
-                    let age = (self.number &- route.number) & 15
-                    guard (age == 0) == (route.epoch == self.epoch) else {
-                        Issue.record("\(context), page \(page): \(route) is mistaken for fresh")
-                        return false
-                    }
-                    guard let since = self.keptSince else { continue }
-                    let isVisited = self.join?.hasVisited(page: page) ?? false
-                    let first =
-                        isVisited
-                        ? self.join?.keptSince(since.number, at: self.number) : since.number
-                    let isLeaving = age > (self.number &- (first ?? 0)) & 15
-                    guard isLeaving == (route.epoch < since.epoch) else {
-                        Issue.record("\(context), page \(page): \(route) leaves, or doesn't")
-                        return false
-                    }
+            let routes = self.pages.joined().compactMap { $0 }
+            for route in routes where self.ledger.state(route.number) != route.state {
+                Issue.record("\(context): \(self.ledger.state(route.number)) is told of \(route)")
+                return false
+            }
+            for state in EpochLedger.State.allCases {
+                guard self.ledger.count(state) == routes.count(where: { $0.state == state }) else {
+                    Issue.record("\(context): \(self.ledger.count(state)) are \(state)")
+                    return false
                 }
+            }
+            let isCurrent = self.ledger.state(self.ledger.current) == self.current
+            let fresh = routes.count { $0.state == .fresh || $0.state == .unconfirmed }
+            let leaving = routes.count { $0.state == .leaving }
+            guard isCurrent, self.ledger.fresh == fresh, self.ledger.leaving == leaving else {
+                Issue.record("\(context): \(self.ledger.fresh) are fresh, not \(fresh)")
+                return false
             }
             return true
         }
     }
 
     @Test(
-        "are never mistaken for each other, whenever End-of-RIB comes",
-        arguments: 0..<40 as Range<UInt64>)
+        "are never mistaken for each other, whatever happens", arguments: 0..<40 as Range<UInt64>
+    )
     func numbers(seed: UInt64) {
         var random = SplitMix(seed: seed)
-        var model = Model(pages: 1 + random.below(40))
-        var visits: [Int] = []
-        for step in 0..<400 {
-            // Some of what there is is announced again, or for the first time.
-            for _ in 0..<1 + random.below(6) {
-                let page = random.below(model.pages.count)
-                let index = random.below(Model.routesPerPage)
-                model.pages[page][index] = .init(epoch: model.epoch, number: model.number)
+        var model = Model()
+        for step in 0..<1500 {
+            if model.pages.isEmpty || random.chance(2) {
+                model.pages.append(Array(repeating: nil, count: Model.routesPerPage))
             }
-            if random.chance(10) {
-                model.keptSince = (model.epoch, model.number)
-            } else if random.chance(4) {
-                // The walk has taken out what had to leave; others are in its place.
-                if let since = model.keptSince {
-                    for page in model.pages.indices {
-                        for index in model.pages[page].indices
-                        where model.pages[page][index].epoch < since.epoch {
-                            model.pages[page][index] = .init(
-                                epoch: model.epoch, number: model.number)
-                        }
-                    }
-                    model.inUse = min(
-                        model.inUse, Int((model.number &- since.number) & 15) + 1)
-                    if model.inUse < EpochJoin.epochsBefore { model.join = nil }
-                    model.keptSince = nil
+            // Some routes are announced, again or for the first time; some leave.
+            for _ in 0..<random.below(8) {
+                let (page, index) = (
+                    random.below(model.pages.count), random.below(Model.routesPerPage)
+                )
+                var route: Model.Route?
+                if random.chance(70) {
+                    route = .init(number: model.ledger.current, state: model.current)
+                } else if random.chance(30) {
+                    route = .init(number: model.staleNumber(), state: .stale)
                 }
+                model.put(route, on: page, at: index)
             }
-            model.begin(&visits)
+            switch random.below(12) {
+            case 0, 1, 2, 3:
+                model.turn([.fresh, .unconfirmed], into: .stale)
+                model.begin(as: .fresh)
+            case 4: model.turn([.fresh, .unconfirmed], into: .stale)
+            case 5: model.turn([.stale], into: .longLived)
+            case 6, 7:
+                model.turn([.fresh], into: .unconfirmed)
+                model.begin(as: .fresh)
+            case 8: model.turn([.unconfirmed, .stale, .longLived], into: .leaving)
+            case 9:
+                model.turn(
+                    [.fresh, .unconfirmed, .stale, .longLived], into: .leaving)
+                model.begin(as: random.chance(50) ? .stale : .fresh)
+            case 10:
+                // The walk has taken out what had to leave.
+                for page in model.pages.indices {
+                    for index in model.pages[page].indices
+                    where model.pages[page][index]?.state == .leaving {
+                        model.put(nil, on: page, at: index)
+                    }
+                }
+            default: break
+            }
             guard model.check("seed \(seed), step \(step)") else { return }
         }
-        let most = visits.max() ?? 0
-        #expect(!visits.isEmpty && most <= (model.pages.count + 4) / 5, "a fifth at a time")
+        let most = model.visits.max() ?? 0
+        #expect(!model.visits.isEmpty && most <= (model.pages.count + 4) / 5, "a fifth at a time")
     }
 
     @Test("show what is stale and what leaves, however fast sessions follow", arguments: [1, 64])
@@ -156,8 +179,10 @@ struct EpochTests {
             }
             let expected = try #require(table.reference.feeds[feed])
             #expect(
-                Dictionary(uniqueKeysWithValues: routes.map { ($0.prefix, $0.isStale) })
-                    == expected.routes.mapValues { expected.isStale($0) }, "round \(round)")
+                Dictionary(
+                    uniqueKeysWithValues: routes.map {
+                        (ReferenceTable.RouteKey(prefix: $0.prefix), $0.isStale)
+                    }) == expected.routes.mapValues(\.isStale), "round \(round)")
             if round % 6 == 5 {
                 guard try table.check("\(units) units, round \(round)") else { return }
             }

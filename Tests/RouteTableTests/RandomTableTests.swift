@@ -94,7 +94,8 @@ struct RandomTableTests {
         case 0..<70:
             var announce: [(IPPrefix, RouteAttributes)] = []
             var withdraw: [IPPrefix] = []
-            let known = table.reference.feeds[feed].map { Array($0.routes.keys).sorted() } ?? []
+            let known =
+                table.reference.feeds[feed].map { $0.routes.keys.sorted().map(\.prefix) } ?? []
             for _ in 0..<(1 + random.below(4)) {
                 if random.chance(60) {
                     announce.append(
@@ -187,7 +188,7 @@ struct RandomTableTests {
             guard try table.check("\(units) units, seed \(seed), round \(round)", probes: probes)
             else { return }
         }
-        try self.checkRoutes(table, "\(units) units, seed \(seed)")
+        try Self.checkRoutes(table, "\(units) units, seed \(seed)")
     }
 
     @Test("answers as the reference does at rest", arguments: Self.seeds)
@@ -201,12 +202,12 @@ struct RandomTableTests {
         for round in 0..<6 {
             for _ in 0..<(Self.steps * 2 / 5) { Self.step(table, &random, feeds: 6, sites: 4) }
             guard try table.check("seed \(seed), round \(round)") else { return }
-            try self.checkRoutes(table, "seed \(seed), round \(round)")
+            try Self.checkRoutes(table, "seed \(seed), round \(round)")
         }
     }
 
     /// What `show` and `explain` ask.
-    private func checkRoutes(_ table: TableUnderTest, _ context: String) throws {
+    static func checkRoutes(_ table: TableUnderTest, _ context: String) throws {
         let reference = table.reference
         for address in reference.boundaries(.ipv4) + reference.boundaries(.ipv6) {
             let expected = reference.sites.sorted().compactMap {
@@ -219,17 +220,7 @@ struct RandomTableTests {
             }
         }
         // Listing, in slices of every size, gives each route once and in order.
-        var all: [SiteRoute] = []
-        for (id, feed) in reference.feeds {
-            for (prefix, route) in feed.routes {
-                all.append(
-                    SiteRoute(
-                        site: feed.definition.site, feed: id, prefix: prefix,
-                        attributes: route.attributes, distance: route.attributes.distance,
-                        since: route.since, isStale: feed.isStale(route)))
-            }
-        }
-        all.sort { ($0.prefix, $0.feed) < ($1.prefix, $1.feed) }
+        let all = reference.allRoutes
         for limit in [1, 2, 3, 7, 100_000] {
             #expect(try Self.list(table, nil, nil, limit) == all, "\(context), \(limit) a slice")
         }
@@ -245,9 +236,14 @@ struct RandomTableTests {
         #expect(summaries.count == reference.feeds.count)
         for summary in summaries {
             let feed = try #require(reference.feeds[summary.id])
-            #expect(summary.ipv4Prefixes + summary.ipv6Prefixes == feed.routes.count)
+            #expect(summary.ipv4Prefixes + summary.ipv6Prefixes == feed.prefixes.count)
+            #expect(summary.furtherPaths == feed.routes.count - feed.prefixes.count)
+            #expect(summary.stalePrefixes == feed.routes.values.count(where: \.isStale))
             #expect(
-                summary.stalePrefixes == feed.routes.values.count { feed.isStale($0) })
+                summary.longLivedStale == feed.routes.values.count { $0.state == .longLived })
+            let fresh = feed.routes.filter { !$0.value.isStale }.keys.map(\.prefix.family)
+            #expect(summary.freshIPv4 == fresh.count { $0 == .ipv4 })
+            #expect(summary.freshIPv6 == fresh.count { $0 == .ipv6 })
             #expect(summary.isFirstTransfer == feed.isHidden)
         }
         let counts = try table.owner.querySync { $0.counts() }

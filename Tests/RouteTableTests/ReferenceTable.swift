@@ -6,19 +6,56 @@ import RouteTable
 
 /// The table's meaning, spelled out naively: linear searches over plain collections.
 struct ReferenceTable {
+    /// A path of a feed to a prefix.
+    struct RouteKey: Hashable, Comparable {
+        var prefix: IPPrefix
+        var pathID: UInt32 = 0
+
+        static func < (a: RouteKey, b: RouteKey) -> Bool {
+            (a.prefix, a.pathID) < (b.prefix, b.pathID)
+        }
+    }
+
+    enum RouteState {
+        case fresh
+        case unconfirmed
+        case stale
+        case longLived
+    }
+
     struct Route {
         var attributes: RouteAttributes
         var since: Int64
-        var isFresh: Bool
+        var state: RouteState
+
+        var isStale: Bool { self.state == .stale || self.state == .longLived }
+        var isLongLived: Bool { self.state == .longLived || self.attributes.hasLongLivedStale }
+        /// How far behind others it comes, whatever its distance.
+        var level: Int { self.isLongLived ? 2 : self.isStale ? 1 : 0 }
     }
 
     struct FeedState {
         var definition: FeedDefinition
-        var routes: [IPPrefix: Route] = [:]
+        var routes: [RouteKey: Route] = [:]
         var isDown = false
-        var isHidden = true
+        var hidden = Set(AddressFamily.allCases)
+        var refreshing: Set<AddressFamily> = []
 
-        func isStale(_ route: Route) -> Bool { self.isDown || !route.isFresh }
+        var isHidden: Bool { self.hidden.count == AddressFamily.allCases.count }
+        var prefixes: Set<IPPrefix> { Set(self.routes.keys.map(\.prefix)) }
+
+        mutating func turn(
+            _ old: Set<RouteState>, into new: RouteState?, in family: AddressFamily? = nil
+        ) {
+            self.routes = self.routes.compactMapValues { key, route in
+                guard family == nil || key.prefix.family == family, old.contains(route.state) else {
+                    return route
+                }
+                return new.map {
+                    Route(attributes: route.attributes, since: route.since, state: $0)
+                }
+            }
+        }
     }
 
     var feeds: [FeedID: FeedState] = [:]
@@ -30,6 +67,9 @@ struct ReferenceTable {
     mutating func apply(_ command: TableCommand) {
         switch command {
         case .defineSite, .releaseGuard: break
+        case .familyComplete, .refreshBegan, .refreshEnded, .longLivedStale, .staleExpired,
+            .withdrawPaths, .feedUp, .feedComplete, .feedDown, .feedFlush:
+            self.applyToFeed(command)
         case .removeSite(let site):
             self.roundTrips.forget(site)
             for (id, feed) in self.feeds {
@@ -47,23 +87,6 @@ struct ReferenceTable {
             }
         case .removeFeed(let id): self.feeds[id] = nil
         case .routes: preconditionFailure("the tests announce and withdraw by hand")
-        case .feedUp(let id):
-            guard var feed = self.feeds[id] else { return }
-            feed.isDown = false
-            if feed.routes.isEmpty { feed.isHidden = true }
-            feed.routes = feed.routes.mapValues {
-                Route(attributes: $0.attributes, since: $0.since, isFresh: false)
-            }
-            self.feeds[id] = feed
-        case .feedComplete(let id):
-            guard var feed = self.feeds[id], !feed.isDown else { return }
-            feed.isHidden = false
-            feed.routes = feed.routes.filter { $0.value.isFresh }
-            self.feeds[id] = feed
-        case .feedDown(let id): self.feeds[id]?.isDown = true
-        case .feedFlush(let id):
-            self.feeds[id]?.routes = [:]
-            self.feeds[id]?.isHidden = true
         case .setPins(let pins): self.pins = pins
         case .setLocations(let ranges): self.locations = ranges.ranges
         case .observe(let trips):
@@ -74,26 +97,107 @@ struct ReferenceTable {
         case .expireRoundTrips: self.roundTrips.expire(at: self.now)
         case .revise(let revision):
             for (id, feed) in self.feeds where revision.feeds?.contains(id) ?? true {
-                for (prefix, route) in feed.routes
-                where revision.within?.contains(where: { $0.contains(prefix) }) ?? true {
-                    let revised = revision.body(id, prefix, route.attributes)
-                    self.feeds[id]?.routes[prefix] = revised.map {
-                        Route(attributes: $0, since: route.since, isFresh: route.isFresh)
+                for (place, route) in feed.routes
+                where revision.within?.contains(where: { $0.contains(place.prefix) }) ?? true {
+                    let revised = revision.body(id, place.prefix, route.attributes)
+                    self.feeds[id]?.routes[place] = revised.map {
+                        Route(attributes: $0, since: route.since, state: route.state)
                     }
                 }
             }
         }
     }
 
-    mutating func announce(_ prefix: IPPrefix, _ attributes: RouteAttributes, on id: FeedID) {
-        let old = self.feeds[id]?.routes[prefix]
-        let since = old?.attributes == attributes ? old?.since : nil
-        self.feeds[id]?.routes[prefix] = Route(
-            attributes: attributes, since: since ?? self.now, isFresh: true)
+    private mutating func applyToFeed(_ command: TableCommand) {
+        switch command {
+        case .feedUp(let id):
+            self.change(id) { feed in
+                feed.isDown = false
+                feed.refreshing = []
+                for family in AddressFamily.allCases
+                where !feed.routes.keys.contains(where: { $0.prefix.family == family }) {
+                    feed.hidden.insert(family)
+                }
+                feed.turn([.fresh, .unconfirmed], into: .stale)
+            }
+        case .feedComplete(let id):
+            self.change(id) { feed in
+                guard !feed.isDown else { return }
+                feed.hidden = []
+                feed.turn([.stale, .longLived], into: nil)
+            }
+        case .familyComplete(let id, let family):
+            self.change(id) { feed in
+                guard !feed.isDown else { return }
+                feed.hidden.remove(family)
+                feed.turn([.stale, .longLived], into: nil, in: family)
+            }
+        case .feedDown(let id):
+            self.change(id) { feed in
+                feed.isDown = true
+                feed.refreshing = []
+                feed.turn([.fresh, .unconfirmed], into: .stale)
+            }
+        case .feedFlush(let id):
+            self.change(id) { feed in
+                feed.routes = [:]
+                feed.refreshing = []
+                feed.hidden = Set(AddressFamily.allCases)
+            }
+        case .refreshBegan(let id, let family):
+            self.change(id) { feed in
+                guard !feed.isDown else { return }
+                feed.turn([.fresh], into: .unconfirmed, in: family)
+                feed.refreshing.insert(family)
+            }
+        case .refreshEnded(let id, let family):
+            self.change(id) { feed in
+                guard !feed.isDown, feed.refreshing.remove(family) != nil else { return }
+                feed.turn([.unconfirmed, .stale, .longLived], into: nil, in: family)
+            }
+        case .longLivedStale(let id, let family):
+            self.change(id) { feed in
+                feed.routes = feed.routes.filter {
+                    $0.key.prefix.family != family || $0.value.state != .stale
+                        || !$0.value.attributes.refusesLongLivedStale
+                }
+                feed.turn([.stale], into: .longLived, in: family)
+            }
+        case .staleExpired(let id, let family):
+            self.change(id) { feed in
+                feed.turn([.stale, .longLived], into: nil, in: family)
+                guard feed.isDown else { return }
+                feed.hidden.insert(family)
+                feed.refreshing.remove(family)
+            }
+        case .withdrawPaths(let id, let pathID):
+            self.change(id) { feed in
+                feed.routes = feed.routes.filter { $0.key.pathID != pathID }
+            }
+        default: preconditionFailure("not about a feed")
+        }
     }
 
-    mutating func withdraw(_ prefix: IPPrefix, on id: FeedID) {
-        self.feeds[id]?.routes[prefix] = nil
+    private mutating func change(_ id: FeedID, _ body: (inout FeedState) -> Void) {
+        guard var feed = self.feeds[id] else { return }
+        body(&feed)
+        self.feeds[id] = feed
+    }
+
+    mutating func announce(
+        _ prefix: IPPrefix, pathID: UInt32 = 0, _ attributes: RouteAttributes, on id: FeedID
+    ) {
+        guard let feed = self.feeds[id] else { return }
+        let key = RouteKey(prefix: prefix, pathID: pathID)
+        let old = feed.routes[key]
+        let since = old?.attributes == attributes ? old?.since : nil
+        self.feeds[id]?.routes[key] = Route(
+            attributes: attributes, since: since ?? self.now,
+            state: feed.isDown ? .stale : .fresh)
+    }
+
+    mutating func withdraw(_ prefix: IPPrefix, pathID: UInt32 = 0, on id: FeedID) {
+        self.feeds[id]?.routes[RouteKey(prefix: prefix, pathID: pathID)] = nil
     }
 
     // MARK: Questions
@@ -106,25 +210,42 @@ struct ReferenceTable {
 
     /// The route that decides a site's distance at an address.
     func route(of site: SiteID, at address: IPAddress) -> SiteRoute? {
-        var best: (key: (Int, Int, Int, Int, Int), route: SiteRoute)?
-        for (id, feed) in self.feeds where !feed.isHidden {
-            for (prefix, route) in feed.routes where prefix.contains(address) {
+        var best: (key: [Int], route: SiteRoute)?
+        for (id, feed) in self.feeds {
+            for (place, route) in feed.routes
+            where place.prefix.contains(address) && !feed.hidden.contains(place.prefix.family) {
                 guard let distance = self.distance(feed, route, for: site) else { continue }
-                let isStale = feed.isStale(route)
-                let key = (
-                    -prefix.length, isStale ? 1 : 0, distance, feed.definition.order,
-                    Int(id.rawValue)
-                )
-                if let best, best.key < key { continue }
-                best = (
-                    key,
-                    SiteRoute(
-                        site: site, feed: id, prefix: prefix, attributes: route.attributes,
-                        distance: distance, since: route.since, isStale: isStale)
-                )
+                let key = [
+                    -place.prefix.length, route.level, distance, feed.definition.order,
+                    Int(id.rawValue), Int(place.pathID),
+                ]
+                if let best, best.key.lexicographicallyPrecedes(key) { continue }
+                best = (key, self.report(route, place, of: id, site: site, distance: distance))
             }
         }
         return best?.route
+    }
+
+    private func report(
+        _ route: Route, _ place: RouteKey, of feed: FeedID, site: SiteID, distance: Int
+    ) -> SiteRoute {
+        SiteRoute(
+            site: site, feed: feed, prefix: place.prefix, attributes: route.attributes,
+            distance: distance, since: route.since, isStale: route.isStale,
+            isLongLivedStale: route.isLongLived, pathID: place.pathID)
+    }
+
+    /// Every feed's routes, in the order of a listing.
+    var allRoutes: [SiteRoute] {
+        self.feeds.flatMap { id, feed in
+            feed.routes.map { place, route in
+                self.report(
+                    route, place, of: id, site: feed.definition.site,
+                    distance: route.attributes.distance)
+            }
+        }.sorted {
+            ($0.prefix, $0.feed, $0.pathID) < ($1.prefix, $1.feed, $1.pathID)
+        }
     }
 
     var sites: Set<SiteID> {
@@ -171,11 +292,20 @@ struct ReferenceTable {
             if !overflow { points.insert(next) }
         }
         for feed in self.feeds.values {
-            for prefix in feed.routes.keys { add(prefix.address, prefix.last) }
+            for prefix in feed.prefixes { add(prefix.address, prefix.last) }
         }
         for key in self.roundTrips.entries.keys { add(key.prefix.address, key.prefix.last) }
         for (prefix, _) in self.pins { add(prefix.address, prefix.last) }
         for range in self.locations { add(range.first, range.last) }
         return points.sorted().map { IPAddress(family: family, leftAligned: $0) }
+    }
+}
+
+extension Dictionary {
+    /// The values that `body` makes of each key and value, but for nil.
+    fileprivate func compactMapValues(_ body: (Key, Value) -> Value?) -> [Key: Value] {
+        var result: [Key: Value] = [:]
+        for (key, value) in self { result[key] = body(key, value) }
+        return result
     }
 }

@@ -79,7 +79,7 @@ struct SteppedWriterTests {
         for summary in summaries {
             let feed = try #require(table.reference.feeds[summary.id])
             #expect(summary.ipv4Prefixes == feed.routes.count)
-            #expect(summary.stalePrefixes == feed.routes.values.count { feed.isStale($0) })
+            #expect(summary.stalePrefixes == feed.routes.values.count(where: \.isStale))
             #expect(summary.isFirstTransfer == feed.isHidden)
         }
     }

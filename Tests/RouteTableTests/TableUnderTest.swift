@@ -67,6 +67,23 @@ final class TableUnderTest {
         self.owner.submit(.routes(batch))
     }
 
+    /// The same with several paths for a prefix.
+    func change(
+        _ feed: FeedID, paths: [(IPPrefix, UInt32, RouteAttributes)],
+        withdraw: [(IPPrefix, UInt32)] = []
+    ) {
+        var batch = RouteBatch(feed: feed)
+        for (prefix, id, attributes) in paths {
+            batch.announce(prefix, pathID: id, attributes: batch.intern(attributes))
+            self.reference.announce(prefix, pathID: id, attributes, on: feed)
+        }
+        for (prefix, id) in withdraw {
+            batch.withdraw(prefix, pathID: id)
+            self.reference.withdraw(prefix, pathID: id, on: feed)
+        }
+        self.owner.submit(.routes(batch))
+    }
+
     /// Compares every elementary interval and every scope in it, and further addresses, with the
     /// reference. The first difference is recorded, with the context: then the answer is false.
     /// It waits until all is visible, unless told not to.
