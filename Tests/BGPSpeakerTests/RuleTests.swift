@@ -210,7 +210,7 @@ struct RuleTests {
         }
         let first = try await apply([
             try Self.rule(.reject, Self.under("10.3.0.0/16")),
-            try Self.rule(.distance(9)) { $0.originAS = NumberSet([7...7]) },
+            Self.rule(.distance(9)) { $0.originAS = NumberSet([7...7]) },
         ])
         #expect(
             first == [
