@@ -196,6 +196,10 @@ extension Configuration {
                     "guard \(FeedGuardRules.words(was.guardRules)) -> "
                         + FeedGuardRules.words(feed.guardRules))
             }
+            if feed.dump != was.dump {
+                parts.append(
+                    "dump \(DumpSettings.words(was.dump)) -> \(DumpSettings.words(feed.dump))")
+            }
             words.append("feed '\(feed.name)': \(parts.joined(separator: ", "))")
         }
         if self.feeds.map(\.name).filter({ before[$0] != nil })

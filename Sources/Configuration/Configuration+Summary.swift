@@ -40,7 +40,8 @@ extension Configuration {
                     + (feed.readsThroughSites ? "  through sites" : "")
                     + (feed.limits == nil ? "" : "  \(PrefixLimits.words(feed.limits))")
                     + (feed.kept == .path ? "" : "  keeps \(feed.kept.words)")
-                    + self.guardWords(feed))
+                    + self.guardWords(feed)
+                    + (feed.dump.map { "  dump \(DumpSettings.words($0))" } ?? ""))
             lines += feed.rules.options.words.map { "    \($0)" }
             lines += feed.rules.rules.map { "    rule: \($0.words)" }
         }

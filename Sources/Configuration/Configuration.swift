@@ -201,6 +201,8 @@ public struct Configuration: Hashable, Sendable {
         public var guardRules: FeedGuardRules?
         /// How many prefixes a session may bring; nil: as many as the table takes.
         public var limits: PrefixLimits?
+        /// Where what its sessions send is recorded; nil: nowhere.
+        public var dump: DumpSettings?
 
         /// How many feeds of the table it may be at once.
         public var slotCount: Int {

@@ -61,7 +61,7 @@ extension ConfigurationReader {
         let keys =
             [
                 "site", "bgp", "mrt", "text", "read", "stale-time", "guard", "keep", "rules",
-                "limits",
+                "limits", "dump",
             ] + Self.optionKeys
         guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
         let site = mapping.require("site").flatMap(self.siteName)
@@ -111,6 +111,7 @@ extension ConfigurationReader {
         }
         if case .bgp = feed.source { feed.guardRules = self.result.guardRules }
         feed.limits = limits
+        if let value = mapping["dump"] { feed.dump = self.readDump(value) }
         switch feed.source {
         case .bgp:
             if let value = mapping["guard"] {
@@ -119,6 +120,7 @@ extension ConfigurationReader {
         case .mrt, .text:
             mapping["guard"]?.complain("guard is for feeds by BGP: a dump loses nothing")
             mapping["limits"]?.complain("limits are for feeds by BGP: a dump has what it has")
+            mapping["dump"]?.complain("dump is for feeds by BGP: a file has no session to record")
         }
         return feed
     }

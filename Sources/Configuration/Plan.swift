@@ -58,6 +58,8 @@ public struct Plan: Sendable {
     /// Invalid routes are held, but give no distance.
     public var ignoresInvalid: Bool
     public var dumps: [Dump]
+    /// What is recorded of feeds' sessions.
+    public var recordings: [FeedID: DumpRecording]
     /// Route maps in order, and what the AS numbers in them mean.
     public var maps: [String]
     public var sitesByNumber: [ASNumber: SiteID]
@@ -127,6 +129,13 @@ extension Configuration {
             speaker: self.speakerSettings(assignment, definitions, judges),
             origins: self.originSettings,
             ignoresInvalid: self.rpki?.invalid != .accept, dumps: self.dumps(assignment, judges),
+            recordings: Dictionary(
+                self.feeds.compactMap { feed in
+                    guard let id = assignment.feeds[feed.name], let dump = feed.dump else {
+                        return nil
+                    }
+                    return (id, DumpRecording(name: feed.name, settings: dump))
+                }, uniquingKeysWith: { first, _ in first }),
             maps: self.maps,
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),

@@ -59,6 +59,12 @@ extension ConsoleBridge {
     }
 
     func feedDetail(_ feed: FeedID) async -> FeedDetail? {
+        var detail = await self.sessionDetail(feed)
+        if let record = self.daemon.dumps.section(of: feed) { detail?.sections.append(record) }
+        return detail
+    }
+
+    private func sessionDetail(_ feed: FeedID) async -> FeedDetail? {
         let all = await self.daemon.speaker.status()
         if let status = all.first(where: { $0.feed == feed }) {
             return SessionDetail(status, now: TableOwner.systemTime()).detail

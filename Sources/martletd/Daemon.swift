@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BGPSpeaker
+import CLinux
 import Choice
 import Configuration
 import Console
@@ -29,6 +30,7 @@ final class Daemon: Sendable {
     let speaker: BGPSpeaker
     let dns: DNSServer
     let checkpoints: CheckpointKeeper
+    let dumps: DumpKeeper
     let origins: OriginService
     let started: Int64
     /// Who the daemon runs as once its ports are open; nil where that doesn't change.
@@ -77,6 +79,7 @@ final class Daemon: Sendable {
             settings: plan.speaker, group: self.bgpGroup, owner: self.owner, validator: validator,
             logger: Logger(label: "bgp"),
             listener: FeedListener(board: board), now: now)
+        self.dumps = DumpKeeper(speaker: self.speaker, logger: Logger(label: "dump"))
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
             logger: Logger(label: "dns"))
@@ -195,6 +198,8 @@ final class Daemon: Sendable {
         self.checkpoints.warnOfProblem()
         // Before a session can come up.
         await self.speaker.restored(self.restoredFeeds)
+        self.dumps.start()
+        await self.dumps.apply(self.running.withLock { $0.plan })
         do {
             try self.scopes.start()
         } catch {
@@ -205,6 +210,7 @@ final class Daemon: Sendable {
             ReloadService(daemon: self), RoundTripService(daemon: self),
             LocationService(daemon: self), LimitService(daemon: self), self.origins,
             AlarmService(owner: self.owner, logger: Logger(label: "feeds")),
+            DumpService(keeper: self.dumps),
             ClosureTask("bgp") { try await self.speaker.run() },
             ClosureTask("dns") { try await self.dns.run() },
         ]
@@ -215,11 +221,12 @@ final class Daemon: Sendable {
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "services"))
-        // A checkpoint of many full tables on a slow disk takes its time.
-        configuration.maximumGracefulShutdownDuration =
-            self.checkpoints.report == nil ? .seconds(10) : .seconds(45)
+        // A checkpoint of many full tables on a slow disk takes its time, also one that only a
+        // reload has asked for.
+        configuration.maximumGracefulShutdownDuration = .seconds(45)
         try await ServiceGroup(configuration: configuration).run()
         ServiceManager.notify("STOPPING=1")
+        await self.dumps.close()
         self.scopes.stop()
         self.owner.shutdown()
         try? await self.files.shutdownGracefully()
@@ -227,6 +234,11 @@ final class Daemon: Sendable {
         try? await self.bgpGroup.shutdownGracefully()
         self.logger.notice("ended")
     }
+
+    /// Gives back to the system what reading files and whole tables needed for a while: tens of
+    /// megabytes, which the C library would keep for the next time. Nobody waits for the thread
+    /// that does it.
+    func giveMemoryBack() async { try? await self.files.runIfActive { martlet_trim_memory() } }
 
     /// A reload reads all files as the user that the daemon runs as now.
     func warnOfUnreadableFiles() {

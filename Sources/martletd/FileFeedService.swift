@@ -75,6 +75,7 @@ struct ReadinessService: Service {
                     metadata: ["missing": "\(missing.joined(separator: ","))"])
             }
             ServiceManager.notify("READY=1")
+            await self.daemon.giveMemoryBack()
         }
         try await gracefulShutdown()
     }
@@ -87,7 +88,7 @@ struct ReloadService: Service {
     func run() async throws {
         for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
             ServiceManager.notify("RELOADING=1")
-            _ = await self.daemon.reload()
+            _ = await self.daemon.reload(waits: true)
             ServiceManager.notify("READY=1")
         }
     }
@@ -111,6 +112,7 @@ extension Daemon {
                 try loader.load(into: owner, replacing: replacing)
             }
             await owner.flush()
+            await self.giveMemoryBack()
             self.running.withLock { $0.stamps[dump.file] = stamp }
             for feed in report.feeds {
                 self.board.fail(
