@@ -17,7 +17,6 @@ final class FeedLink {
             self.life.staleTime = self.settings.staleTime
             self.life.quietTime = self.settings.quietTime
             self.census.limits = self.settings.limits
-            self.introduceJudge()
             guard self.settings.judge != oldValue.judge else { return }
             // What has come is judged by the rules that held then.
             self.submitBatch()
@@ -44,16 +43,10 @@ final class FeedLink {
         self.settings = settings
         self.core = core
         self.sink = UpdateSink(
-            feed: settings.feed, keeping: settings.kept, judge: settings.judge)
+            feed: settings.feed, keeping: settings.kept, judge: settings.judge,
+            validator: core.validator)
         self.life = FeedLife(staleTime: settings.staleTime, quietTime: settings.quietTime)
         self.census = PrefixCensus(limits: settings.limits)
-        self.introduceJudge()
-    }
-
-    /// Routes that are held are judged again by the same judge.
-    private func introduceJudge() {
-        self.core.validator.setJudge(
-            self.settings.judge, keeping: self.settings.kept, of: self.settings.feed)
     }
 
     // MARK: Life

@@ -14,9 +14,10 @@ extension Peer {
     /// - Returns: What was done, and what is missing, in words.
     func judgeAgain(after old: RouteJudge?) -> String {
         let feed = self.settings.feed
-        let canRevise = self.settings.judge?.canRevise(self.settings.kept) ?? true
+        let judge = self.settings.judge ?? RouteJudge(RuleSet())
+        let canRevise = judge.canRevise(self.settings.kept)
         if canRevise {
-            self.core.submit(.revise(self.core.validator.revision(of: [feed])), for: feed)
+            self.core.submit(.revise(self.core.validator.revision(of: feed, by: judge)), for: feed)
         }
         let held =
             canRevise

@@ -220,7 +220,7 @@ extension BadInputTests {
 
                 """,
             [
-                "3:3: feed 'f' needs bgp, mrt or text"
+                "3:3: feed 'f' needs bgp, bmp, mrt or text"
             ]),
         BadInput(
             "a feed with two sources",
