@@ -101,7 +101,7 @@ let package = Package(
             name: "martlet",
             dependencies: [
                 "Addressing", "RouteTable", "BGPWire", "RouteFiles", "Choice", "BGPSpeaker",
-                "Console", "Configuration", "CReadline", "CLinux", arguments,
+                "Console", "Configuration", "CReadline", "CLinux", arguments, logging,
             ]),
 
         .testTarget(name: "AddressingTests", dependencies: ["Addressing"]),

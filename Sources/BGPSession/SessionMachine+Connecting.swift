@@ -23,6 +23,10 @@ extension SessionMachine {
     private mutating func dial() {
         self.isDialling = true
         self.actions.append(.dial)
+        self.waitForDial()
+    }
+
+    private mutating func waitForDial() {
         self.actions.append(
             .startTimer(
                 .connectRetry, self.jitter.applied(to: self.settings.maximumRetry)))
@@ -37,9 +41,12 @@ extension SessionMachine {
     }
 
     mutating func connectRetryExpired() {
-        guard self.isStarted, !self.isHeld, self.settings.connect.dials,
-            self.connections.isEmpty
-        else { return }
+        guard self.isStarted, !self.isHeld, self.settings.connect.dials else { return }
+        guard self.connections.isEmpty else {
+            // The peer has called meanwhile: what comes of that decides.
+            if self.isDialling { self.waitForDial() }
+            return
+        }
         if self.isDialling {
             // Nothing has come of it in all that time.
             self.actions.append(.abandonDial)
@@ -50,10 +57,10 @@ extension SessionMachine {
 
     /// The settings may want us to dial who didn't, or not to who did.
     mutating func connectAsSet() {
-        guard self.isStarted, !self.isHeld, self.connections.isEmpty else { return }
+        guard self.isStarted, !self.isHeld else { return }
         if self.settings.connect.dials {
-            if !self.isDialling { self.dial() }
-        } else {
+            if !self.isDialling, self.connections.isEmpty { self.dial() }
+        } else if self.isDialling || self.connections.isEmpty {
             if self.isDialling {
                 self.isDialling = false
                 self.actions.append(.abandonDial)

@@ -139,10 +139,11 @@ public struct SessionMachine: Sendable {
     mutating func send(_ message: OutgoingMessage, on slot: ConnectionSlot) {
         self.actions.append(.send(slot, message))
         guard let connection = self.connections[slot], !connection.isSending,
+            connection.phase == .established,
             let hold = connection.negotiation?.holdTimeSeconds, hold > 0
         else { return }
         self.connections[slot]?.isSending = true
-        // RFC 9687 §4.4.
+        // RFC 9687 §4.3 and §6.
         self.actions.append(.startTimer(.sendHold(slot), .seconds(max(480, 2 * hold))))
     }
 

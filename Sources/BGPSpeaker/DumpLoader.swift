@@ -59,6 +59,8 @@ public struct DumpLoader: Sendable {
     public var kept: [FeedID: KeptAttributes] = [:]
     /// Who judges each feed's routes; those of feeds not named count as they are.
     public var judges: [FeedID: RouteJudge] = [:]
+    /// Judges the routes' origins, once all have been read.
+    public var validator: OriginValidator?
     /// Called now and then with how much of the file has been read, from 0 to 1.
     public var progress: (@Sendable (Double) -> Void)?
 
@@ -102,15 +104,16 @@ public struct DumpLoader: Sendable {
             }
             throw error
         }
+        self.validate(self.feeds.map(\.id), in: owner)
         for feed in self.feeds { owner.submitAndWait(.feedComplete(feed.id)) }
         return pass.report
     }
 }
 
-/// One reading of a file.
-private struct DumpPass {
+/// One reading of a file, or of several one after another.
+struct DumpPass {
     var report = DumpLoader.Report()
-    private let path: String
+    private(set) var path: String
     private let keepsGoodPart: Bool
     private let tableDump: DecodeContext
     private let tableDumpV2: DecodeContext
@@ -121,6 +124,8 @@ private struct DumpPass {
     private var feeds: [LoadingFeed]
     /// The feeds of each peer in the peer index table.
     private var index: [[Int]]?
+    /// Those whose peers it has.
+    private(set) var indexedFeeds: [Int] = []
     private var identifiers: [MRTPeer: UInt32] = [:]
     /// Of an ADD-PATH record: each feed's shortest path so far.
     private var best: [(feed: Int, attributes: RouteAttributes)] = []
@@ -161,20 +166,49 @@ private struct DumpPass {
         }
         self.report.records = reader.recordNumber
         try self.peers.checkAll()
+        self.finish()
+        self.report = self.reportSoFar
+    }
+
+    /// What has been taken in, feed by feed.
+    var reportSoFar: DumpLoader.Report {
+        var report = self.report
         for feed in self.feeds.indices {
-            self.feeds[feed].finish()
             let loaded = self.feeds[feed]
             let peer = self.peers.peer(of: feed)
-            self.report.feeds.append(
+            report.feeds.append(
                 .init(
                     id: loaded.id, peer: peer,
                     identifier: peer.flatMap { self.identifiers[$0] }, announced: loaded.announced,
                     withdrawn: loaded.withdrawn,
                     malformed: loaded.malformed))
         }
+        return report
     }
 
-    private mutating func read(_ record: MRTRecord, _ bytes: RawSpan) throws {
+    /// Another file follows.
+    mutating func begin(_ path: String) {
+        self.path = path
+        self.peers.path = path
+        self.index = nil
+    }
+
+    /// The feeds that read a peer, as positions in the loader's list.
+    mutating func feeds(of peer: MRTPeer) throws(DumpSelectionError) -> [Int] {
+        let feeds = try self.peers.feeds(of: peer)
+        if !feeds.isEmpty { try self.peers.checkAmbiguity() }
+        return feeds
+    }
+
+    /// The end: what is gathered is handed over, and counted.
+    mutating func finish() { for feed in self.feeds.indices { self.feeds[feed].finish() } }
+
+    /// Hands over to the table what is gathered.
+    mutating func flush() { for feed in self.feeds.indices { self.feeds[feed].flush() } }
+
+    mutating func forgetPaths(of feed: Int) { self.feeds[feed].forgetPaths() }
+
+    mutating func read(_ record: MRTRecord, _ bytes: RawSpan) throws {
         do {
             try self.readBody(record, bytes)
         } catch let error as MRTFormatError {
@@ -186,7 +220,9 @@ private struct DumpPass {
         switch record.content {
         case .peerIndexTable:
             let table = try PeerIndexTable(parsing: bytes)
-            self.index = try table.peers.map { try self.peers.feeds(of: $0) }
+            let index = try table.peers.map { try self.peers.feeds(of: $0) }
+            self.index = index
+            self.indexedFeeds = Set(index.joined()).sorted()
             for (peer, identifier) in zip(table.peers, table.identifiers) {
                 self.identifiers[peer] = identifier
             }

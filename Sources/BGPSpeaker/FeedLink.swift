@@ -43,7 +43,8 @@ final class FeedLink {
         self.settings = settings
         self.core = core
         self.sink = UpdateSink(
-            feed: settings.feed, keeping: settings.kept, judge: settings.judge)
+            feed: settings.feed, keeping: settings.kept, judge: settings.judge,
+            validator: core.validator)
         self.life = FeedLife(staleTime: settings.staleTime, quietTime: settings.quietTime)
         self.census = PrefixCensus(limits: settings.limits)
     }

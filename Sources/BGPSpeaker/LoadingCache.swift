@@ -18,7 +18,7 @@ import RouteTable
 /// It owns its memory, and is used by one thread at a time.
 final class LoadingCache {
     private struct Place {
-        var hash: UInt64 = 0
+        var hash: UInt32 = 0
         var batch: Int32 = -1
         /// In that batch; negative where the attributes can't be used.
         var index: Int32 = -1
@@ -75,7 +75,7 @@ final class LoadingCache {
                 .map { .index($0) } ?? .malformed
         }
         let hash = Self.hash(bytes)
-        let slot = Int(truncatingIfNeeded: hash &>> 40) & (Self.size - 1)
+        let slot = Self.slot(hash)
         let place = self.places + slot
         if !self.isKnown(bytes, hash, slot) {
             let decoding = AttributeDecoding.decode(bytes, context: context)
@@ -113,7 +113,7 @@ final class LoadingCache {
         for slot in self.judged.indices { self.judged[slot]?.finish(&self.counts) }
     }
 
-    private func isKnown(_ bytes: RawSpan, _ hash: UInt64, _ slot: Int) -> Bool {
+    private func isKnown(_ bytes: RawSpan, _ hash: UInt32, _ slot: Int) -> Bool {
         let place = self.places + slot
         return place.pointee.hash == hash && Int(place.pointee.byteCount) == bytes.byteCount
             && Self.equal(self.cells + slot &* Self.bytesPerPlace, bytes)
@@ -133,7 +133,7 @@ final class LoadingCache {
         of bytes: RawSpan, context: DecodeContext, in batch: inout RouteBatch, number: Int32
     ) -> Int? {
         let hash = Self.hash(bytes)
-        let slot = Int(truncatingIfNeeded: hash &>> 40) & (Self.size - 1)
+        let slot = Self.slot(hash)
         let place = self.places + slot
         let cell = self.cells + slot &* Self.bytesPerPlace
         if self.isKnown(bytes, hash, slot) {
@@ -180,26 +180,11 @@ final class LoadingCache {
             return memcmp(known, start, bytes.count) == 0
         }
     }
+    private static func hash(_ bytes: RawSpan) -> UInt32 {
+        bytes.withUnsafeBytes { KeyedHash.hash($0) }
+    }
 
-    private static func hash(_ bytes: RawSpan) -> UInt64 {
-        bytes.withUnsafeBytes { bytes in
-            var value = UInt64(truncatingIfNeeded: bytes.count)
-            var position = 0
-            func mix(_ word: UInt64) {
-                value = (value ^ word) &* 0x9e37_79b9_7f4a_7c15
-                value ^= value &>> 29
-            }
-            while position &+ 8 <= bytes.count {
-                mix(bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
-                position &+= 8
-            }
-            var rest: UInt64 = 0
-            while position < bytes.count {
-                rest = rest &<< 8 | UInt64(bytes[position])
-                position &+= 1
-            }
-            mix(rest)
-            return (value ^ value &>> 32) &* 0xd6e8_feb8_6659_fd93
-        }
+    private static func slot(_ hash: UInt32) -> Int {
+        Int(truncatingIfNeeded: hash) & (Self.size - 1)
     }
 }

@@ -202,6 +202,9 @@ struct LoadingFeed {
         self.flushIfFull()
     }
 
+    /// The session ended: another one's path identifiers mean something else.
+    mutating func forgetPaths() { self.paths = LoadingPaths() }
+
     /// The end: what has been decided is counted.
     mutating func finish() {
         self.flush()

@@ -5,7 +5,8 @@ import RouteFiles
 
 /// Finds the feeds of each peer that a file names, and what is wrong with their selectors.
 struct LoadingPeers {
-    private let path: String
+    /// For errors.
+    var path: String
     private let selectors: [PeerSelector]
     /// For each selector the peers that it matched: one is right.
     private var matches: [[MRTPeer]]

@@ -64,14 +64,14 @@ extension Peer {
 
     private func complain(_ update: UpdateDecoding) {
         self.journal.counters.dispositions.count(update.disposition)
-        // Attributes that are merely not expected are counted; errors are told.
-        guard
-            let complaint = update.attributes.complaints.first(where: {
-                $0.problem != .notExpectedHere
-            }), let suppressed = self.limiter.admit(at: self.core.now())
+        // Attributes that are merely not expected are counted; errors and leaks are told.
+        guard let complaint = update.attributes.gravestComplaint,
+            complaint.problem != .notExpectedHere || complaint.disposition > .discardAttribute,
+            let suppressed = self.limiter.admit(at: self.core.now())
         else { return }
+        let kind = complaint.disposition == .ineligible ? "route leak" : "malformed attribute"
         self.logger.warning(
-            "malformed attribute: \(complaint)",
+            "\(kind): \(complaint)",
             metadata: [
                 "attribute": "\(complaint.type)", "bytes": "\(complaint.hexadecimal)",
                 "disposition": "\(update.disposition)",

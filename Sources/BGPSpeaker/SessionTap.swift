@@ -23,6 +23,19 @@ public struct TappedSession: Sendable, Hashable {
     public var localAS: ASNumber
     /// How UPDATEs are read; nil as long as the session is not established.
     public var context: DecodeContext?
+
+    public init(
+        feed: FeedID, name: String, peerAddress: IPAddress, localAddress: IPAddress? = nil,
+        peerAS: ASNumber, localAS: ASNumber, context: DecodeContext? = nil
+    ) {
+        self.feed = feed
+        self.name = name
+        self.peerAddress = peerAddress
+        self.localAddress = localAddress
+        self.peerAS = peerAS
+        self.localAS = localAS
+        self.context = context
+    }
 }
 
 /// Sees what passes on a peer's sessions, message by message, for a live record or for somebody

@@ -22,6 +22,25 @@ public struct AttributeDecoding: Sendable, Hashable {
 
     public static let maximumComplaints = 16
 
+    /// The first of those with the strongest disposition; what merely doesn't belong on the
+    /// session counts least.
+    public var gravestComplaint: AttributeComplaint? {
+        var gravest: AttributeComplaint?
+        for complaint in self.complaints {
+            guard let held = gravest else {
+                gravest = complaint
+                continue
+            }
+            let isGraver =
+                complaint.disposition > held.disposition
+                || (held.problem == .notExpectedHere
+                    && complaint.disposition == held.disposition
+                    && complaint.problem != .notExpectedHere)
+            if isGraver { gravest = complaint }
+        }
+        return gravest
+    }
+
     /// Types that stood in the attributes, first occurrences.
     var seen = AttributeTypeSet()
 

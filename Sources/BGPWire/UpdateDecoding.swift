@@ -62,8 +62,7 @@ public struct UpdateDecoding: Sendable, Hashable {
     }
 
     /// RFC 7606 §3 (d). Only what announces something must have them; a field in MP_REACH_NLRI
-    /// has its next hop with it (RFC 4760 §3). LOCAL_PREF is not missed: a peer that leaves it
-    /// out is out of order, but its routes are no less near.
+    /// has its next hop with it (RFC 4760 §3), and LOCAL_PREF is for internal peers (RFC 4271 §5).
     private mutating func checkMandatory(_ context: DecodeContext) {
         guard self.announcesPrefixes else { return }
         let seen = self.attributes.seen
@@ -73,6 +72,9 @@ public struct UpdateDecoding: Sendable, Hashable {
         if !seen.contains(.origin) { miss(.origin) }
         if !seen.contains(.asPath) { miss(.asPath) }
         if !self.announced.isEmpty, !seen.contains(.nextHop) { miss(.nextHop) }
+        if context.requiresLocalPreference, !seen.contains(.localPreference) {
+            miss(.localPreference)
+        }
     }
 
     /// RFC 7606 §5.3: a field of prefixes that can't be read leaves nothing to be withdrawn.

@@ -13,3 +13,5 @@ int martlet_memory_file(const char *name) {
 }
 
 void martlet_trim_memory(void) { malloc_trim(0); }
+
+void martlet_map_large_memory(void) { mallopt(M_MMAP_THRESHOLD, 1 << 20); }

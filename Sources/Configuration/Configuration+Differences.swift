@@ -90,6 +90,7 @@ extension Configuration {
                     + "start on")
         }
         compare("bgp", old.listen.bgp.map(\.description), self.listen.bgp.map(\.description))
+        compare("bmp", old.listen.bmp.map(\.description), self.listen.bmp.map(\.description))
         compare(
             "console", old.listen.console.map(\.words), self.listen.console.map(\.words))
         compare("socket", [old.listen.socket.words], [self.listen.socket.words])
@@ -161,14 +162,18 @@ extension Configuration {
             if feed.site != was.site { parts.append("site \(was.site) -> \(feed.site)") }
             switch (was.source, feed.source) {
             case (.bgp(let a), .bgp(let b)) where a != b: parts.append(b.words(from: a))
+            case (.bmp(let a), .bmp(let b)) where a != b:
+                let isReset = a.router != b.router || a.view != b.view
+                parts.append(
+                    "\(a.words) -> \(b.words)" + (isReset ? "; the session is reset" : ""))
             case (.mrt, .mrt) where feed.source != was.source,
                 (.text, .text) where feed.source != was.source,
                 (.mrt, .text), (.text, .mrt):
                 parts.append("\(was.source.words) -> \(feed.source.words); it is read again")
-            case (.bgp, .mrt), (.mrt, .bgp), (.bgp, .text), (.text, .bgp):
+            case (.bgp, .bgp), (.bmp, .bmp), (.mrt, .mrt), (.text, .text): break
+            case (.bgp, _), (.bmp, _), (.mrt, _), (.text, _):
                 parts.append(
                     "\(was.source.words) -> \(feed.source.words); its routes leave at once")
-            case (.bgp, .bgp), (.mrt, .mrt), (.text, .text): break
             }
             if feed.readsThroughSites != was.readsThroughSites {
                 parts.append(
@@ -183,7 +188,7 @@ extension Configuration {
             if feed.kept != was.kept {
                 var part = "keep \(was.kept.words) -> \(feed.kept.words)"
                 switch feed.source {
-                case .bgp: part += "; the session is reset"
+                case .bgp, .bmp: part += "; the session is reset"
                 case .mrt, .text: part += "; it is read again"
                 }
                 parts.append(part)
@@ -200,6 +205,10 @@ extension Configuration {
                 parts.append(
                     "guard \(FeedGuardRules.words(was.guardRules)) -> "
                         + FeedGuardRules.words(feed.guardRules))
+            }
+            if feed.dump != was.dump {
+                parts.append(
+                    "dump \(DumpSettings.words(was.dump)) -> \(DumpSettings.words(feed.dump))")
             }
             words.append("feed '\(feed.name)': \(parts.joined(separator: ", "))")
         }

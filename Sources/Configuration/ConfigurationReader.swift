@@ -113,7 +113,7 @@ struct ConfigurationReader {
     }
 
     private mutating func readListen(_ value: Value) {
-        guard let listen = value.mapping(allowed: ["bgp", "console", "socket", "dns"]) else {
+        guard let listen = value.mapping(allowed: ["bgp", "bmp", "console", "socket", "dns"]) else {
             return
         }
         var lines: [String: Int] = [:]
@@ -124,12 +124,15 @@ struct ConfigurationReader {
                 value.complain("\(endpoint) is listened on twice: first on line \(first)")
             }
         }
-        if let bgp = listen["bgp"] {
-            for element in bgp.elements("each of bgp") {
-                guard let endpoint = element.endpoint() else { continue }
-                note(endpoint, "tcp", element)
-                self.result.listen.bgp.append(endpoint)
-            }
+        for element in listen["bgp"]?.elements("each of bgp") ?? [] {
+            guard let endpoint = element.endpoint() else { continue }
+            note(endpoint, "tcp", element)
+            self.result.listen.bgp.append(endpoint)
+        }
+        for element in listen["bmp"]?.elements("each of bmp") ?? [] {
+            guard let endpoint = element.endpoint() else { continue }
+            note(endpoint, "tcp", element)
+            self.result.listen.bmp.append(endpoint)
         }
         if let dns = listen["dns"] {
             for element in dns.elements("each of dns") {

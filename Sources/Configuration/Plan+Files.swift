@@ -4,6 +4,7 @@
 public import BGPSpeaker
 import Choice
 import DNSFront
+import Glibc
 import RouteFiles
 public import RouteTable
 
@@ -102,6 +103,14 @@ extension Plan {
         }
         attempt { _ = try self.readRoundTrips() }
         for dump in self.dumps { attempt { try dump.loader.check() } }
+        for recording in self.recordings.values.sorted(by: { $0.name < $1.name }) {
+            let folder = recording.settings.folder
+            if access(folder, W_OK | X_OK) != 0 {
+                findings.warnings.append(
+                    "feed '\(recording.name)' can't be recorded in \(folder) by this user: "
+                        + String(cString: strerror(errno)))
+            }
+        }
         return findings
     }
 }

@@ -53,11 +53,15 @@ public struct Plan: Sendable {
     /// How long a feed's routes outlive its session.
     public var staleTimes: [FeedID: Duration]
     public var speaker: SpeakerSettings
+    /// Routers that monitor their peers for us.
+    public var bmp: BMPSettings
     /// The RPKI caches; none: routes are not validated.
     public var origins: RTRClientSettings
     /// Invalid routes are held, but give no distance.
     public var ignoresInvalid: Bool
     public var dumps: [Dump]
+    /// What is recorded of feeds' sessions.
+    public var recordings: [FeedID: DumpRecording]
     /// Route maps in order, and what the AS numbers in them mean.
     public var maps: [String]
     public var sitesByNumber: [ASNumber: SiteID]
@@ -126,8 +130,15 @@ extension Configuration {
                     assignment.feeds[feed.name].map { ($0, feed.staleTime) }
                 }, uniquingKeysWith: { first, _ in first }),
             speaker: self.speakerSettings(assignment, definitions, judges),
-            origins: self.originSettings,
+            bmp: self.bmpSettings(assignment, definitions, judges), origins: self.originSettings,
             ignoresInvalid: self.rpki?.invalid != .accept, dumps: self.dumps(assignment, judges),
+            recordings: Dictionary(
+                self.feeds.compactMap { feed in
+                    guard let id = assignment.feeds[feed.name], let dump = feed.dump else {
+                        return nil
+                    }
+                    return (id, DumpRecording(name: feed.name, settings: dump))
+                }, uniquingKeysWith: { first, _ in first }),
             maps: self.maps,
             sitesByNumber: Dictionary(
                 sites.map { ($0.asNumber, $0.id) }, uniquingKeysWith: { first, _ in first }),
@@ -208,6 +219,26 @@ extension Configuration {
         return settings
     }
 
+    private func bmpSettings(
+        _ assignment: Assignment, _ definitions: [FeedDefinition], _ judges: [FeedID: RouteJudge]
+    ) -> BMPSettings {
+        let routers = self.feeds.compactMap { feed -> BMPRouterSettings? in
+            guard case .bmp(let bmp) = feed.source, let id = assignment.feeds[feed.name],
+                let definition = definitions.first(where: { $0.id == id })
+            else { return nil }
+            return BMPRouterSettings(
+                name: feed.name, feed: id, router: bmp.router, view: bmp.view,
+                maximumPeers: bmp.maximumPeers, staleTime: feed.staleTime,
+                quietTime: bmp.quietTime, kept: feed.kept, judge: judges[id],
+                range: bmp.isRange
+                    ? BMPRouterSettings.Range(
+                        definition: definition, slots: assignment.slots[feed.name] ?? []) : nil)
+        }
+        return BMPSettings(
+            listen: self.listen.bmp.map { ListenAddress(address: $0.address, port: $0.port) },
+            routers: routers)
+    }
+
     private var originSettings: RTRClientSettings {
         guard let rpki = self.rpki else { return RTRClientSettings() }
         return RTRClientSettings(
@@ -228,7 +259,7 @@ extension Configuration {
             let format: Plan.Format
             let selection: Plan.Selection
             switch feed.source {
-            case .bgp: continue
+            case .bgp, .bmp: continue
             case .mrt(let mrt):
                 (file, format) = (mrt.file, .mrt)
                 selection = Plan.Selection(

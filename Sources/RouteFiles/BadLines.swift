@@ -69,6 +69,20 @@ public struct BadLines: Error, Hashable, Sendable {
     /// What stands in the bad field of each of ``lines``, where it is a field that is bad.
     private var found: [String?] = []
 
+    /// What a parser makes of a file, compressed or not; its complaints bear the file's name.
+    static func inFile<Result>(
+        _ path: String, _ parse: (Span<UInt8>) throws(BadLines) -> Result
+    ) throws -> Result {
+        let bytes = try ByteSource.readAll(path: path)
+        do throws(BadLines) {
+            return try parse(bytes.span)
+        } catch {
+            var error = error
+            error.path = path
+            throw error
+        }
+    }
+
     mutating func add(line: Int, column: Int, _ reason: BadLine.Reason) {
         self.add(BadLine(line: line, column: column, reason: reason), found: nil)
     }

@@ -59,14 +59,7 @@ public struct LocationRanges: Sendable {
     ///
     /// - Throws: ``InputFileError`` or ``BadLines``.
     public init(path: String) throws {
-        let bytes = try ByteSource.readAll(path: path)
-        do throws(BadLines) {
-            try self.init(parsing: bytes.span)
-        } catch {
-            var error = error
-            error.path = path
-            throw error
-        }
+        self = try BadLines.inFile(path) { bytes throws(BadLines) in try Self(parsing: bytes) }
     }
 
     /// Reads ranges, all of `bytes`.

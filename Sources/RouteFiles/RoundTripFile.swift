@@ -27,13 +27,8 @@ public struct RoundTripFile: Sendable {
     ///   - sites: The names that there are.
     /// - Throws: ``InputFileError`` or ``BadLines``.
     public init(path: String, sites: [String]) throws {
-        let bytes = try ByteSource.readAll(path: path)
-        do throws(BadLines) {
-            try self.init(parsing: bytes.span, sites: sites)
-        } catch {
-            var error = error
-            error.path = path
-            throw error
+        self = try BadLines.inFile(path) { bytes throws(BadLines) in
+            try Self(parsing: bytes, sites: sites)
         }
     }
 

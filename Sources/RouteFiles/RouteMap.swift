@@ -53,13 +53,8 @@ public struct RouteMap: Sendable {
     ///     any.
     /// - Throws: ``InputFileError`` or ``BadLines``.
     public init(path: String, sites: [ASNumber: String]?) throws {
-        let bytes = try ByteSource.readAll(path: path)
-        do throws(BadLines) {
-            try self.init(parsing: bytes.span, sites: sites)
-        } catch {
-            var error = error
-            error.path = path
-            throw error
+        self = try BadLines.inFile(path) { bytes throws(BadLines) in
+            try Self(parsing: bytes, sites: sites)
         }
     }
 

@@ -29,8 +29,11 @@ final class AttributeStore {
     private var round = AttributeStore.firstChains
     private var split = 0
     private var highWater = 1
-    /// Records out of use by their granules, linked as chains are.
-    private var freeRecords: [Int: UInt32] = [:]
+    /// Records out of use by their granules, linked as chains are: the first of each list, in an
+    /// array where they are as small as usual.
+    private let freeRecords: UnsafeMutablePointer<UInt32>
+    private var freeLargeRecords: [Int: UInt32] = [:]
+    private static let smallGranules = 128
     private var scratch: [UInt8] = []
     private(set) var count = 0
     private(set) var freeBytes = 0
@@ -41,7 +44,11 @@ final class AttributeStore {
         // The least record has three granules, and there are no more chains than records.
         self.chainMemory = try ReservedMemory(bytes: Self.limit / 2 * 4)
         self.chains = self.chainMemory.base.assumingMemoryBound(to: UInt32.self)
+        self.freeRecords = .allocate(capacity: Self.smallGranules)
+        self.freeRecords.initialize(repeating: 0, count: Self.smallGranules)
     }
+
+    deinit { self.freeRecords.deallocate() }
 
     // MARK: Records
 
@@ -184,8 +191,13 @@ final class AttributeStore {
         }
         self.count -= 1
         let granules = Self.granules(self.packed(id).count)
-        self.setNext(id, self.freeRecords[granules] ?? 0)
-        self.freeRecords[granules] = id
+        if granules < Self.smallGranules {
+            self.setNext(id, self.freeRecords[granules])
+            self.freeRecords[granules] = id
+        } else {
+            self.setNext(id, self.freeLargeRecords[granules] ?? 0)
+            self.freeLargeRecords[granules] = id
+        }
         self.freeBytes += granules * 8
     }
 
@@ -193,10 +205,17 @@ final class AttributeStore {
     private static func granules(_ bytes: Int) -> Int { (headerBytes &+ bytes &+ 7) / 8 }
 
     private func allocate(_ granules: Int) -> UInt32? {
-        if let id = self.freeRecords[granules], id != 0 {
-            self.freeRecords[granules] = self.next(id)
+        let isSmall = granules < Self.smallGranules
+        let free =
+            isSmall ? self.freeRecords[granules] : self.freeLargeRecords[granules] ?? 0
+        if free != 0 {
+            if isSmall {
+                self.freeRecords[granules] = self.next(free)
+            } else {
+                self.freeLargeRecords[granules] = self.next(free)
+            }
             self.freeBytes -= granules * 8
-            return id
+            return free
         }
         guard self.highWater + granules <= Self.limit else { return nil }
         let id = UInt32(self.highWater)

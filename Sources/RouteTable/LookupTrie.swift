@@ -14,8 +14,9 @@ final class LookupTrie: @unchecked Sendable {
     private let mixedMemory: ReservedMemory
     /// Nodes handed out at one time or another.
     private(set) var nodeHighWater = 0
-    /// Nodes out of use.
-    private var stock = NodeStock()
+    /// Nodes out of use. Behind a pointer: as a property that is changed in place it would be
+    /// guarded against overlapping accesses at each node.
+    private let stock: UnsafeMutablePointer<NodeStock>
     /// Who is to hear of changes to a lookup that readers have.
     let marks = AttachedMarks()
     /// Where it is of huge pages.
@@ -46,6 +47,13 @@ final class LookupTrie: @unchecked Sendable {
             mixed: self.mixedMemory.base.assumingMemoryBound(to: Atomic<UInt64>.self),
             changes: (self.mixedMemory.base + Self.mixedBytes)
                 .assumingMemoryBound(to: Atomic<UInt64>.self))
+        self.stock = .allocate(capacity: 1)
+        self.stock.initialize(to: NodeStock())
+    }
+
+    deinit {
+        self.stock.deinitialize(count: 1)
+        self.stock.deallocate()
     }
 
     var mappings: [ReservedMemory] { [self.rootMemory, self.nodeMemory, self.mixedMemory] }
@@ -78,7 +86,7 @@ final class LookupTrie: @unchecked Sendable {
 
     /// A node that no reader sees; nil when the reserved space is used up.
     func allocateNode() -> UInt32? {
-        if let node = self.stock.popFree() { return node }
+        if let node = self.stock.pointee.popFree() { return node }
         guard self.nodeHighWater < self.nodeCapacity else { return nil }
         self.nodeHighWater += 1
         if self.nodeHighWater % (Self.nodesAhead / 4) == 0 { self.hasNodesAhead() }
@@ -86,21 +94,21 @@ final class LookupTrie: @unchecked Sendable {
     }
 
     /// Nodes that can be handed out now.
-    var nodesLeft: Int { self.stock.freeCount + self.nodeCapacity - self.nodeHighWater }
+    var nodesLeft: Int { self.stock.pointee.freeCount + self.nodeCapacity - self.nodeHighWater }
 
     /// Takes a node out of use: for good after its epoch, or at once where there are no readers.
     func retireNode(_ node: UInt32, epoch: UInt64?) {
         if let epoch {
-            self.stock.retire(node, epoch: epoch)
+            self.stock.pointee.retire(node, epoch: epoch)
         } else {
-            self.stock.addFree(node)
+            self.stock.pointee.addFree(node)
         }
     }
 
-    var hasRetiredNodes: Bool { self.stock.retiredCount > 0 }
+    var hasRetiredNodes: Bool { self.stock.pointee.retiredCount > 0 }
 
     /// Takes back some of what was retired before an epoch.
-    func reclaim(before epoch: UInt64) { self.stock.reclaim(before: epoch) }
+    func reclaim(before epoch: UInt64) { self.stock.pointee.reclaim(before: epoch) }
 
     /// Bytes that were written at one time or another: root, nodes and bits.
     var byteCount: Int {
@@ -111,7 +119,9 @@ final class LookupTrie: @unchecked Sendable {
 
     private static var mixedBytes: Int { 1 << LookupBase.rootBits / 8 }
 
-    var retiredBytes: Int { self.stock.retiredCount * 64 }
+    var retiredBytes: Int { self.stock.pointee.retiredCount * 64 }
 
-    var nodesInUse: Int { self.nodeHighWater - self.stock.freeCount - self.stock.retiredCount }
+    var nodesInUse: Int {
+        self.nodeHighWater - self.stock.pointee.freeCount - self.stock.pointee.retiredCount
+    }
 }

@@ -17,6 +17,22 @@ enum OwnerWork: Sendable {
         case .command, .query, .barrier: 1
         }
     }
+
+    /// Memory that it holds.
+    var byteCount: Int {
+        let own = MemoryLayout<Self>.stride
+        guard case .command(let command) = self else { return own }
+        return switch command {
+        case .plain(.routes(let batch)): own + batch.byteCount
+        case .plain(.observe(let trips)), .plain(.setRoundTrips(let trips)):
+            own + trips.capacity * MemoryLayout<RoundTrip>.stride
+        case .plain(.restoreRoundTrips(let reports)):
+            own + reports.capacity * MemoryLayout<RoundTripReport>.stride
+        case .pins(let pins): own + pins.byteCount
+        case .locations(let locations): own + locations.byteCount
+        case .plain, .refused: own
+        }
+    }
 }
 
 /// A command as the writer takes it: what is long and needs no table was done by who submitted it.
@@ -61,6 +77,7 @@ final class OwnerQueue: @unchecked Sendable {
     private let monitor = Monitor()
     private var waiting: [OwnerWork] = []
     private var weight = 0
+    private var bytes = 0
     private var drainWaiters: [@Sendable () -> Void] = []
     private var isClosed = false
     let highMark: Int
@@ -77,9 +94,7 @@ final class OwnerQueue: @unchecked Sendable {
     func add(_ work: OwnerWork) -> Outcome {
         self.monitor.withLock {
             guard !self.isClosed else { return .closed }
-            self.waiting.append(work)
-            self.weight += work.weight
-            self.monitor.wakeAll()
+            self.append(work)
             return self.weight > self.highMark ? .full : .accepted
         }
     }
@@ -91,10 +106,15 @@ final class OwnerQueue: @unchecked Sendable {
         self.monitor.withLock {
             while self.weight > self.highMark, !self.isClosed { self.monitor.wait() }
             guard !self.isClosed else { return }
-            self.waiting.append(work)
-            self.weight += work.weight
-            self.monitor.wakeAll()
+            self.append(work)
         }
+    }
+
+    private func append(_ work: OwnerWork) {
+        self.waiting.append(work)
+        self.weight += work.weight
+        self.bytes += work.byteCount
+        self.monitor.wakeAll()
     }
 
     /// Registers a body to run below the low mark; false where the queue is there already.
@@ -132,10 +152,11 @@ final class OwnerQueue: @unchecked Sendable {
     }
 
     /// Work has been done: gives its weight back, and whom to tell.
-    func finish(weight: Int) -> [@Sendable () -> Void] {
+    func finish(_ work: OwnerWork) -> [@Sendable () -> Void] {
         self.monitor.withLock {
             let wasFull = self.weight > self.highMark
-            self.weight -= weight
+            self.weight -= work.weight
+            self.bytes -= work.byteCount
             if wasFull, self.weight <= self.highMark { self.monitor.wakeAll() }
             guard self.weight <= self.lowMark, !self.drainWaiters.isEmpty else { return [] }
             let waiters = self.drainWaiters
@@ -146,6 +167,9 @@ final class OwnerQueue: @unchecked Sendable {
 
     /// Changes that wait.
     var currentWeight: Int { self.monitor.withLock { self.weight } }
+
+    /// Memory of what waits, and of what is being done.
+    var byteCount: Int { self.monitor.withLock { self.bytes } }
 
     /// Takes nothing more in.
     ///

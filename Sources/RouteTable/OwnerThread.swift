@@ -18,6 +18,7 @@ final class OwnerThread: @unchecked Sendable {
     init(engine: TableEngine, queue: OwnerQueue) {
         self.engine = engine
         self.queue = queue
+        engine.queuedBytes = { queue.byteCount }
     }
 
     func start() throws(TableResourceError) {
@@ -37,7 +38,7 @@ final class OwnerThread: @unchecked Sendable {
                 case .barrier(let body): barriers.append(body)
                 }
                 self.engine.endBatch()
-                for waiter in self.queue.finish(weight: item.weight) { waiter() }
+                for waiter in self.queue.finish(item) { waiter() }
                 self.engine.step(isIdle: false, isAwaited: false)
             }
             if work.isEmpty {

@@ -80,7 +80,8 @@ public struct RIB: ~Copyable {
     /// All feeds, by their order in the configuration.
     public func feedSummaries() -> [FeedSummary] { self.engine.feedSummaries() }
 
-    /// Bytes by part.
+    /// Bytes by part: the table's own, which ``TableLimits/memory`` bounds, the commands that wait
+    /// for the writer, and the routes of each feed.
     public func memory() -> [MemoryPart] { self.engine.memory() }
 
     public func counts() -> TableCounts { self.engine.counts() }

@@ -27,6 +27,11 @@ public struct RouteBatch: Sendable {
 
     public var isEmpty: Bool { self.count == 0 }
 
+    /// Memory that it holds.
+    var byteCount: Int {
+        self.words.capacity * 8 + self.packed.capacity + self.offsets.capacity * 4
+    }
+
     /// Adds attributes, once for all the prefixes of an UPDATE.
     ///
     /// - Returns: Their index in this batch.

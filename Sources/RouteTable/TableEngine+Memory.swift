@@ -5,6 +5,7 @@ extension TableEngine {
     /// What the table's memory is made of: bytes that were written, by part, and the routes by feed.
     func memory() -> [MemoryPart] {
         var parts = self.sharedMemory()
+        parts.append(MemoryPart(name: "queue", bytes: self.queuedBytes() + self.roundTripJobBytes))
         for feed in self.feeds.compactMap({ $0 }) {
             let own =
                 feed.ipv4.byteCount + feed.ipv6.byteCount
@@ -17,7 +18,7 @@ extension TableEngine {
         return parts
     }
 
-    /// The sum of it.
+    /// The sum of it without the queue, which has a bound of its own.
     var memoryInUse: Int { self.sharedMemory().reduce(0) { $0 + $1.bytes } }
 
     /// Looks whether the table is at its limit of memory, once in some hundred updates, or now.
@@ -56,6 +57,19 @@ extension TableEngine {
                 } ?? 0),
             MemoryPart(name: "retired", bytes: self.retiredBytes),
         ]
+    }
+
+    /// Round trips that are taken in slice by slice.
+    private var roundTripJobBytes: Int {
+        self.roundTripJobs.reduce(0) { sum, job in
+            switch job.work {
+            case .observe(let trips), .file(let trips):
+                sum + trips.capacity * MemoryLayout<RoundTrip>.stride
+            case .restore(let reports):
+                sum + reports.capacity * MemoryLayout<RoundTripReport>.stride
+            case .sweep, .rules: sum
+            }
+        }
     }
 
     private var directoryBytes: Int {

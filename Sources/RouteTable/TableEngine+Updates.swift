@@ -77,7 +77,8 @@ extension TableEngine {
             }
             let counts = self.counts(feed, routes)
             guard id != 0,
-                self.areAlike(old.slot.attributes, id, to: feed) || !counts || !self.classesAreFull
+                !counts || !self.classesAreFull
+                    || self.areAlike(old.slot.attributes, id, to: feed)
             else {
                 // The route it replaces is no longer announced either, but not withdrawn: to the
                 // feed's guard it is no loss.

@@ -111,6 +111,8 @@ final class TableEngine {
     var memoryIsFull = false
     /// The number of updates from which on it is weighed again.
     var nextWeighing: UInt64 = 0
+    /// Memory of the commands that wait for the writer.
+    var queuedBytes: () -> Int = { 0 }
 
     init(
         limits: TableLimits, steps: StepPolicy, now: @escaping @Sendable () -> Int64

@@ -33,6 +33,11 @@ public struct FeedSummary: Hashable, Sendable {
 public struct MemoryPart: Hashable, Sendable {
     public var name: String
     public var bytes: Int
+
+    public init(name: String, bytes: Int) {
+        self.name = name
+        self.bytes = bytes
+    }
 }
 
 public struct TableCounts: Hashable, Sendable {

@@ -14,8 +14,10 @@ final class OfflineTable: ConsoleBackend {
     let owner: TableOwner
     let oracle: Oracle
     let router = RouterReport(asNumber: 0, identifier: IPAddress(ipv4: 0))
-    let version = VersionReport(version: "offline", started: TableOwner.systemTime())
     private let feeds: [FeedIdentity]
+    private let policyNames: [String: Int]
+    private let started: @Sendable () -> Int64
+    private let reports: @Sendable () -> [FeedReport]
 
     /// Why files can't become a table.
     enum Problem: Error, CustomStringConvertible {
@@ -38,7 +40,7 @@ final class OfflineTable: ConsoleBackend {
     }
 
     /// Reads all files, or throws. Blocks.
-    init(files: [String], chosen: [SiteArgument]) throws {
+    convenience init(files: [String], chosen: [SiteArgument]) throws {
         var maps: [String] = []
         var dumps: [(path: String, peers: [MRTPeer])] = []
         for path in files {
@@ -93,9 +95,34 @@ final class OfflineTable: ConsoleBackend {
             throw error
         }
         owner.flushAndWait()
+        let feeds = plan.feeds.map(\.identity)
+        let time = TableOwner.systemTime()
+        self.init(
+            owner: owner, oracle: Oracle(lookup: owner.lookup, world: World(sites: plan.sites)),
+            feeds: feeds, started: { time },
+            reports: { feeds.map { FeedReport(identity: $0, state: "loaded", isUp: true) } })
+    }
+
+    /// A table that somebody else fills; it is shut down with this.
+    ///
+    /// - Parameters:
+    ///   - owner: The table.
+    ///   - oracle: Answers from it.
+    ///   - feeds: Where its routes come from.
+    ///   - policyNames: The policies of names, by name in small letters.
+    ///   - started: When it began, in Unix seconds.
+    ///   - reports: How the feeds stand.
+    init(
+        owner: TableOwner, oracle: Oracle, feeds: [FeedIdentity],
+        policyNames: [String: Int] = [:], started: @escaping @Sendable () -> Int64,
+        reports: @escaping @Sendable () -> [FeedReport]
+    ) {
         self.owner = owner
-        self.oracle = Oracle(lookup: owner.lookup, world: World(sites: plan.sites))
-        self.feeds = plan.feeds.map(\.identity)
+        self.oracle = oracle
+        self.feeds = feeds
+        self.policyNames = policyNames
+        self.started = started
+        self.reports = reports
     }
 
     deinit { self.owner.shutdown() }
@@ -165,15 +192,19 @@ final class OfflineTable: ConsoleBackend {
 
     // MARK: ConsoleBackend
 
-    var names: [String] { [] }
-    func policy(named name: String) -> Int? { nil }
+    var version: VersionReport { VersionReport(version: "offline", started: self.started()) }
+    var names: [String] { self.policyNames.keys.sorted() }
+
+    func policy(named name: String) -> Int? {
+        let small = name.lowercased()
+        return self.policyNames[small.hasSuffix(".") ? String(small.dropLast()) : small]
+    }
+
     func feedIdentities() -> [FeedIdentity] { self.feeds }
     func readiness() -> Readiness { .ready }
     func configuration() -> String? { nil }
 
-    func feedReports() async -> [FeedReport] {
-        self.feeds.map { FeedReport(identity: $0, state: "loaded", isUp: true) }
-    }
+    func feedReports() async -> [FeedReport] { self.reports() }
 
     func ruleReport(_ feed: FeedID) -> RuleReport? { nil }
 

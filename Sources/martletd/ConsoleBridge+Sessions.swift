@@ -12,9 +12,14 @@ import RouteTable
 
 /// What the console asks of sessions.
 extension ConsoleBridge {
-    func strangers() async -> Int { await self.daemon.speaker.strangers() }
+    func strangers() async -> Int {
+        await self.daemon.speaker.strangers() + self.daemon.station.strangers()
+    }
 
     func carryOut(_ order: FeedOrder, on feed: FeedID) async -> Result<String, CommandFailure> {
+        if case .clear = order, await self.daemon.station.clear(feed) {
+            return .success("the session is closed: the router has to connect again")
+        }
         let speaker = self.daemon.speaker
         let (outcome, words): (SessionOrder, String) =
             switch order {
@@ -59,12 +64,21 @@ extension ConsoleBridge {
     }
 
     func feedDetail(_ feed: FeedID) async -> FeedDetail? {
+        var detail = await self.sessionDetail(feed)
+        if let record = self.daemon.dumps.section(of: feed) { detail?.sections.append(record) }
+        return detail
+    }
+
+    private func sessionDetail(_ feed: FeedID) async -> FeedDetail? {
         let all = await self.daemon.speaker.status()
         if let status = all.first(where: { $0.feed == feed }) {
             return SessionDetail(status, now: TableOwner.systemTime()).detail
         }
         guard let range = self.plan.speaker.ranges.first(where: { $0.template.feed == feed })
-        else { return nil }
+        else {
+            let routers = await self.daemon.station.status()
+            return self.plan.bmp.detail(of: feed, routers, now: TableOwner.systemTime())
+        }
         let members = all.filter { $0.range == range.template.name }
         return FeedDetail(
             name: range.template.name,

@@ -9,20 +9,23 @@ import DNSFront
 import Logging
 import NIOPosix
 import RouteTable
+import ServiceLifecycle
 import Synchronization
 
 extension Daemon {
     /// Reads the configuration again. A bad one, or a bad file that it names, changes nothing;
     /// a good one changes what differs.
     ///
+    /// - Parameter waits: After a reload that is under way; else there is none.
     /// - Returns: What was changed, a line each; or why nothing was.
-    func reload() async -> Result<[String], CommandFailure> {
-        guard await self.beginReload() else {
+    func reload(waits: Bool = false) async -> Result<[String], CommandFailure> {
+        guard await self.beginReload(waits: waits) else {
             return .failure(CommandFailure(.tooMuch, "a reload is under way"))
         }
         defer { self.running.withLock { $0.isReloading = false } }
         do {
             let changes = try await self.change()
+            await self.giveMemoryBack()
             self.logger.notice(
                 "reloaded", metadata: ["changes": "\(changes.joined(separator: "; "))"])
             return .success(changes)
@@ -36,18 +39,26 @@ extension Daemon {
     }
 
     /// Waits for location files that are being read by themselves: a reload that somebody asks for
-    /// just after replacing them is not to get lost.
-    private func beginReload() async -> Bool {
-        while true {
+    /// just after replacing them is not to get lost. Nor is a signal's, since nobody could tell its
+    /// sender: the reload under way may have read the files before they were changed again.
+    private func beginReload(waits: Bool) async -> Bool {
+        var hasSaidSo = false
+        while !Task.isShuttingDownGracefully {
             let (isFirst, isWorthWaiting) = self.running.withLock { running in
                 defer { running.isReloading = true }
                 return (!running.isReloading, running.isReadingLocations)
             }
             if isFirst { return true }
-            guard isWorthWaiting, (try? await Task.sleep(for: .milliseconds(50))) != nil else {
+            if waits, !isWorthWaiting, !hasSaidSo {
+                self.logger.info("a reload is under way; the next one follows it")
+                hasSaidSo = true
+            }
+            guard waits || isWorthWaiting, (try? await Task.sleep(for: .milliseconds(50))) != nil
+            else {
                 return false
             }
         }
+        return false
     }
 
     private func refuse(_ lines: [String]) -> CommandFailure {
@@ -124,7 +135,11 @@ extension Daemon {
         self.oracle.update { _ in }
         self.checkpoints.apply(plan.checkpoint)
         StandardErrorLog.setLevel(plan.logLevel.level)
+        self.origins.define(plan)
+        await self.dumps.apply(plan)
         changes += await self.speaker.apply(plan.speaker)
+        changes += await self.station.apply(plan.bmp)
+        await self.dumps.prune(plan)
         await self.origins.apply(plan)
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []

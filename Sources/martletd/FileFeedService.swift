@@ -75,6 +75,7 @@ struct ReadinessService: Service {
                     metadata: ["missing": "\(missing.joined(separator: ","))"])
             }
             ServiceManager.notify("READY=1")
+            await self.daemon.giveMemoryBack()
         }
         try await gracefulShutdown()
     }
@@ -87,7 +88,7 @@ struct ReloadService: Service {
     func run() async throws {
         for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
             ServiceManager.notify("RELOADING=1")
-            _ = await self.daemon.reload()
+            _ = await self.daemon.reload(waits: true)
             ServiceManager.notify("READY=1")
         }
     }
@@ -100,17 +101,19 @@ extension Daemon {
     /// - Returns: What went wrong, in words; nil where nothing did.
     @discardableResult
     func load(_ dump: Plan.Dump, replacing: Bool) async -> String? {
-        let loader = dump.loader
+        var loader = dump.loader
+        loader.validator = self.origins.validator
         let owner = self.owner
         let clock = ContinuousClock()
         let start = clock.now
         // Taken before the reading: a file that changes meanwhile counts as changed later.
         let stamp = FileStamp(path: dump.file)
         do {
-            let report = try await self.files.runIfActive {
+            let report = try await self.files.runIfActive { [loader] in
                 try loader.load(into: owner, replacing: replacing)
             }
             await owner.flush()
+            await self.giveMemoryBack()
             self.running.withLock { $0.stamps[dump.file] = stamp }
             for feed in report.feeds {
                 self.board.fail(
@@ -155,7 +158,8 @@ extension Daemon {
         self.owner.submit(.setFlipHold(plan.flipHold))
         self.board.define(
             plan.feeds, files: Set(plan.dumps.flatMap(\.feeds).map(\.feed)),
-            ranges: plan.speaker.ranges.map(\.definition))
+            ranges: plan.speaker.ranges.map(\.definition)
+                + plan.bmp.routers.compactMap { $0.range?.definition })
     }
 
     /// Takes away what is configured no longer: once no session feeds it any more.

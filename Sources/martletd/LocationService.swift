@@ -89,6 +89,8 @@ extension Daemon {
             self.logger.notice(
                 "the location files have changed: read them again",
                 metadata: ["ranges": "\(layers.locations?.count ?? 0)"])
+            await self.owner.flush()
+            await self.giveMemoryBack()
         } catch let error as StartFailure {
             self.keepLocations(error.lines.joined(separator: "; "))
         } catch {

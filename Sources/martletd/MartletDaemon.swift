@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import CBSD
+import CLinux
 import Configuration
 import Glibc
 import Logging
@@ -17,6 +18,7 @@ enum Entry {
     static func main() {
         // Before any thread of ours reads the environment, which it moves.
         setproctitle_init(CommandLine.argc, CommandLine.unsafeArgv, environ)
+        martlet_map_large_memory()
         Task.detached {
             await MartletDaemon.main()
             exit(0)

@@ -47,8 +47,8 @@ struct Rig {
         }
         guard state != .openSent else { return rig }
         rig.take(.received(slot, .open(Self.open())))
-        if state == .established { rig.take(.received(slot, .keepalive)) }
-        rig.take(.flushed(slot))
+        guard state != .openConfirm else { return rig }
+        rig.take(.received(slot, .keepalive))
         return rig
     }
 

@@ -115,47 +115,4 @@ struct TimerTests {
         #expect(actions.contains(.dial))
         #expect(actions.end == .connectFailed("no answer"))
     }
-
-    @Test("any sequence of events leaves a state, and nothing running when stopped")
-    func anySequence() {
-        var random = Jitter(seed: 0x4653_4d)
-        let notification = Notification.cease(.administrativeReset)
-        for _ in 0..<300 {
-            var rig = Rig(seed: random.next())
-            var running: Set<SessionTimer> = []
-            func note(_ actions: [SessionAction]) {
-                for action in actions {
-                    switch action {
-                    case .startTimer(let timer, let duration):
-                        #expect(duration > .zero)
-                        running.insert(timer)
-                    case .stopTimer(let timer): running.remove(timer)
-                    default: break
-                    }
-                }
-            }
-            for _ in 0..<60 {
-                let slot = Bool.random(using: &random) ? ConnectionSlot.outgoing : .incoming
-                let timers: [SessionTimer] = [
-                    .connectRetry, .idleHold, .stability, .hold(slot), .keepalive(slot),
-                    .sendHold(slot),
-                ]
-                let timer = timers[Int.random(in: 0..<timers.count, using: &random)]
-                let events: [SessionEvent] = [
-                    .start, .stop(notification), .connected, .connectFailed("x"), .accepted,
-                    .closed(slot, nil), .received(slot, .open(Rig.open())),
-                    .received(slot, .keepalive), .received(slot, .update),
-                    .received(slot, .notification(notification)), .malformed(slot, notification),
-                    .expired(timer), .flushed(slot),
-                ]
-                let event = events[Int.random(in: 0..<events.count, using: &random)]
-                if case .expired(let timer) = event { running.remove(timer) }
-                note(rig.take(event))
-                #expect((rig.machine.establishedSlot != nil) == (rig.state == .established))
-            }
-            note(rig.take(.stop(notification)))
-            #expect(rig.state == .idle)
-            #expect(running.isEmpty, "\(running)")
-        }
-    }
 }

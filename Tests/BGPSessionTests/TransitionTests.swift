@@ -94,6 +94,31 @@ struct Transition: CustomTestStringConvertible, Sendable {
             "BGPHeaderErr, BGPOpenMsgErr, UpdateMsgErr", .malformed(.outgoing, malformed),
             [.idle, .connect, .active, .idle, .idle, .idle],
             [nil, nil, nil, malformed, malformed, malformed]),
+        .init(
+            "AutomaticStop, for good", .suspend(stop, restartAfter: nil),
+            Array(repeating: .idle, count: 6), [nil, nil, nil, stop, stop, stop]),
+        .init(
+            "AutomaticStop, for a while", .suspend(stop, restartAfter: .seconds(9)),
+            Array(repeating: .idle, count: 6), [nil, nil, nil, stop, stop, stop]),
+        .init("DelayOpenTimer_Expires", .expired(.delayOpen(.outgoing)), unchanged),
+        .init(
+            "BGPOpen with an error", .received(.outgoing, .open(Rig.open(asNumber: 1))),
+            [.idle, .connect, .active, .idle, .idle, .idle],
+            [
+                nil, nil, nil, .open(.badPeerAS), .state(.inOpenConfirm, on: .open),
+                .state(.inEstablished, on: .open),
+            ]),
+        // We have no other version to offer: an end like any other.
+        .init(
+            "NotifMsgVerErr",
+            .received(.outgoing, .notification(.open(.unsupportedVersion, data: [0, 3]))),
+            [.idle, .connect, .active, .active, .active, .active]),
+        .init(
+            "OpenCollisionDump, by the peer",
+            .received(.outgoing, .notification(.cease(.collisionResolution))),
+            [.idle, .connect, .active, .active, .active, .active]),
+        .init("a refresh is wanted", .requestRefresh(.both), unchanged),
+        .init("a refresh is overdue", .expired(.refresh(.ipv4)), unchanged),
         .init("all sent has left", .flushed(.outgoing), unchanged),
         // The other connection isn't there: what is said of it is past.
         .init("a message of no connection", .received(.incoming, .keepalive), unchanged),
@@ -311,9 +336,15 @@ struct OpenTests {
         #expect(dialling?.contains(.dial) == true)
         #expect(rig.state == .connect)
         settings.connect = .passive
+        var called = rig
         let waiting = rig.machine.adjust(to: settings)
         #expect(waiting?.contains(.abandonDial) == true)
         #expect(rig.state == .active)
+        // A dial ends although a caller is there; else nothing would ever give it up.
+        called.take(.accepted)
+        let besides = called.machine.adjust(to: settings)
+        #expect(besides?.contains(.abandonDial) == true)
+        #expect(called.state == .openSent)
     }
 }
 

@@ -31,6 +31,10 @@ final class Bird: @unchecked Sendable {
         var martletPort: UInt16?
         var martletAS: UInt32
         var extra = ""
+        /// Lines within both channels.
+        var channelExtra = ""
+        /// Lines within that of IPv4.
+        var ipv4Extra = ""
     }
 
     private let folder: URL
@@ -92,8 +96,15 @@ final class Bird: @unchecked Sendable {
               multihop; strict bind;
               connect delay time 1; connect retry time 1; error wait time 1, 2;
               \(peer.extra)
-              ipv4 { import all; export all; next hop address 192.0.2.1; };
-              ipv6 { import all; export all; next hop address 2001:db8::1; };
+              ipv4 {
+                import all; export all; next hop address 192.0.2.1;
+                \(peer.channelExtra)
+                \(peer.ipv4Extra)
+              };
+              ipv6 {
+                import all; export all; next hop address 2001:db8::1;
+                \(peer.channelExtra)
+              };
             }
             """
         try Data(text.utf8).write(to: URL(fileURLWithPath: self.path("bird.conf")))

@@ -80,6 +80,51 @@ struct AttributeValueTests {
     }
 }
 
+@Suite("Communities of all kinds")
+struct CommunityTests {
+    static let route =
+        hex("c0 19 28 0002 20010db8000000000000000000000001 0007")
+        + hex("000b 20010db8000000000000000000000002 0000")
+
+    @Test("IPv6 extended ones: type, address, number (RFC 5701 §2)")
+    func ipv6() throws {
+        let decoding = AttributeDecoding.decode(Self.route)
+        let list = decoding.attributes.ipv6ExtendedCommunities
+        #expect(list.map(\.type) == [0x0002, 0x000b])
+        #expect(list.map(\.local) == [7, 0])
+        #expect(list.first?.address == (try address("2001:db8::1")))
+        #expect(
+            list.map(\.description) == ["rt:2001:db8::1:7", "0x000b:2001:db8::2:0"])
+        var context = external
+        context.keepsCommunities = false
+        let checked = AttributeDecoding.decode(Self.route, context)
+        #expect(checked.attributes.ipv6ExtendedCommunities.isEmpty)
+    }
+
+    @Test("those of long-lived restarts are known even where none are kept (RFC 9494)")
+    func staleMarks() {
+        var context = external
+        context.keepsCommunities = false
+        func marks(_ text: String) -> PathAttributes.StaleMarks {
+            AttributeDecoding.decode(hex(text), context).attributes.staleMarks
+        }
+        #expect(marks("c0 08 04 fde90006") == [])
+        #expect(marks("c0 08 08 fde90001 ffff0006") == .longLivedStale)
+        #expect(marks("c0 08 04 ffff0007") == .notLongLived)
+        #expect(marks("c0 08 08 ffff0007 ffff0006") == [.longLivedStale, .notLongLived])
+        #expect(marks("c0 08 06 ffff0007 ffff") == [], "of a malformed list nothing counts")
+    }
+
+    @Test("large ones count once each, in their order (RFC 8092 §3)")
+    func largeOnce() {
+        let twice =
+            hex("c0 20 24 00000001 00000002 00000003 00000001 00000000 00000003")
+            + hex("00000001 00000002 00000003")
+        let list = AttributeDecoding.decode(twice).attributes.largeCommunities
+        #expect(list.map(\.description) == ["1:2:3", "1:0:3"])
+    }
+}
+
 @Suite("Attributes in table dumps")
 struct TableDumpAttributeTests {
     static let global = "20010db8000000000000000000000001"

@@ -151,6 +151,108 @@ struct OpenMessageTests {
         #expect(odd.addPath(sends: true) == [], "a direction that isn't one spoils the whole")
     }
 
+    @Test("IPv4 over IPv6 next hops (RFC 8950 §4)")
+    func extendedNextHop() {
+        func has(_ value: String) -> Bool {
+            Capabilities([Capability(.extendedNextHop, hex(value))]).extendedNextHop
+        }
+        #expect(has("0001 0001 0002"))
+        #expect(has("0001 0080 0002 0001 0001 0002"))
+        #expect(!has("0001 0080 0002"))
+        #expect(!has("0001 0001"))
+        #expect(!has(""))
+    }
+
+    @Test("roles (RFC 9234 §4.1): of one byte, each once")
+    func roles() {
+        let capabilities = Capabilities([
+            .role(.peer), Capability(.role, [3, 3]), Capability(.role), .role(.peer),
+            .role(.customer),
+        ])
+        #expect(capabilities.roles == [.peer, .customer])
+        #expect(
+            PeeringRole.all.map(\.description)
+                == ["provider", "rs", "rs-client", "customer", "peer"])
+        #expect(PeeringRole(rawValue: 9).description == "role 9")
+        #expect(PeeringRole(rawValue: 9).counterpart == nil)
+    }
+
+    @Test("long-lived times by family (RFC 9494 §3.1)")
+    func longLived() {
+        let value = hex("0001 01 80 000e10 0002 01 00 ffffff 0001 80 80 000001")
+        let capabilities = Capabilities([
+            .gracefulRestartHelper, Capability(.longLivedGracefulRestart, value),
+        ])
+        #expect(capabilities.longLived.map(\.family) == [.ipv4, .ipv6])
+        #expect(capabilities.longLived.map(\.staleSeconds) == [3600, 16_777_215])
+        #expect(capabilities.longLived.map(\.isPreserved) == [true, false])
+        let cut = Capabilities([
+            .gracefulRestartHelper,
+            Capability(.longLivedGracefulRestart, Array(value.prefix(13))),
+        ])
+        #expect(cut.longLived.map(\.family) == [.ipv4])
+        let alone = Capabilities([Capability(.longLivedGracefulRestart, value)])
+        #expect(alone.longLived.isEmpty, "without graceful restart it counts for nothing")
+    }
+
+    @Test("each capability in words, in the order of the codes")
+    func words() {
+        let capabilities = Capabilities([
+            .fourOctetAS(4_200_000_000), .multiprotocol(.ipv4), .extendedNextHop, .role(.provider),
+            Capability(.gracefulRestart, hex("4078 0001 01 80 0002 01 00")), .multiprotocol(.ipv4),
+            Capability(.addPath, hex("0001 01 03 0002 01 01")), .extendedMessage,
+            Capability(.longLivedGracefulRestart, hex("0001 01 80 000e10")),
+            Capability(.hostName, [4] + Array("r1\u{7}x".utf8)), Capability(.init(rawValue: 99)),
+            Capability(.role), .longLivedHelper, .gracefulRestartHelper,
+        ])
+        #expect(
+            capabilities.details == [
+                "IPv4 unicast", "extended next hop: IPv4 over IPv6", "extended message",
+                "role: provider", "role: malformed",
+                "graceful restart: 120 s, IPv4 unicast (forwarding kept), IPv6 unicast",
+                "graceful restart: helper", "4-octet AS: 4200000000",
+                "ADD-PATH: IPv4 unicast both ways, IPv6 unicast receive",
+                "long-lived graceful restart: IPv4 unicast 3600 s",
+                "long-lived graceful restart: helper", "host name: r1\\u{7}x", "capability 99",
+            ])
+    }
+
+    @Test("parameters in the form of RFC 9072 whatever the count before them, but zero")
+    func extendedParameters() throws {
+        for count in ["ff", "01", "12"] {
+            let body = hex("04 fde8 005a c0000201 \(count) ff 0009 02 0006 01 04 0001 00 01")
+            let open = try self.read(body).get()
+            #expect(open.capabilities.families == .ipv4)
+        }
+        #expect(
+            self.read(hex("04 fde8 005a c0000201 00 ff 0009 02 0006 01 04 0001 00 01"))
+                == .failure(.open(.unspecific)))
+        // A long capability fits this form alone.
+        let long = Capability(.init(rawValue: 200), [UInt8](repeating: 7, count: 255))
+        let open = OpenMessage(
+            asNumber: 65000, holdTimeSeconds: 0, identifier: 1, capabilities: [long])
+        let message = OutgoingMessage.open(open).encoded()
+        #expect(try self.read(Array(message.dropFirst(19))).get() == open)
+        // Plain up to 254 bytes: 6 for the AS number, and 248.
+        let most = Capability(.init(rawValue: 200), [UInt8](repeating: 7, count: 242))
+        let plain = OutgoingMessage.open(
+            OpenMessage(asNumber: 65000, holdTimeSeconds: 0, identifier: 1, capabilities: [most]))
+        #expect(plain.encoded()[19 + 9] == 254)
+    }
+
+    @Test("never more than 4,096 bytes, whatever it holds")
+    func longest() throws {
+        let many = (0..<40).map {
+            Capability(.init(rawValue: 100 + $0), Array(repeating: 1, count: 200))
+        }
+        let open = OpenMessage(
+            asNumber: 65000, holdTimeSeconds: 0, identifier: 1, capabilities: many)
+        let message = OutgoingMessage.open(open).encoded()
+        #expect(message.count <= MessageFrame.maximumLength)
+        let read = try self.read(Array(message.dropFirst(19))).get()
+        #expect(open.capabilities.list.starts(with: read.capabilities.list))
+    }
+
     @Test("what is wrong has its own subcode")
     func errors() {
         let cases: [(String, Notification)] = [
@@ -188,6 +290,31 @@ struct NotificationTests {
             ("06 63", "Cease/subcode 99"),
             ("04 00", "Hold Timer Expired"),
             ("05 03", "Finite State Machine Error/Unexpected Message in Established State"),
+            (
+                "05 02 02",
+                "Finite State Machine Error/Unexpected Message in OpenConfirm State: UPDATE"
+            ),
+            (
+                "05 01 63",
+                "Finite State Machine Error/Unexpected Message in OpenSent State: data 63"
+            ),
+            (
+                "06 01 0002 01 00000064",
+                "Cease/Maximum Number of Prefixes Reached: at most 100 of IPv6 unicast"
+            ),
+            (
+                "06 01 0019 41 00000064",
+                "Cease/Maximum Number of Prefixes Reached: data 00194100000064"
+            ),
+            (
+                "06 09 06 02 03 627965",
+                "Cease/Hard Reset: Cease/Administrative Shutdown: \"bye\""
+            ),
+            ("06 09 06 09", "Cease/Hard Reset: data 0609"),
+            ("06 0a", "Cease/BFD Down"),
+            ("02 0b", "OPEN Message Error/Role Mismatch"),
+            ("02 07 01040002 0001", "OPEN Message Error/Unsupported Capability: IPv6 unicast"),
+            ("02 07 01", "OPEN Message Error/Unsupported Capability: data 01"),
             ("01 02 0012", "Message Header Error/Bad Message Length: 18"),
             ("02 02", "OPEN Message Error/Bad Peer AS"),
             (
@@ -225,6 +352,32 @@ struct NotificationTests {
             .administrativeShutdown, message: String(repeating: "é", count: 300))
         #expect(notification.data.count == 1 + 254)
         #expect(notification.shutdownMessage == String(repeating: "é", count: 127))
+    }
+
+    @Test("a Hard Reset has its cause in it (RFC 8538 §3.1)")
+    func hardReset() {
+        let shutdown = Notification.cease(.administrativeShutdown, message: "bye")
+        #expect(shutdown.hardened.isHardReset)
+        #expect(shutdown.hardened.cause == shutdown)
+        #expect(shutdown.cause == shutdown)
+        #expect(notification(hex("06 09"))?.cause == notification(hex("06 09")))
+    }
+
+    @Test("a bound of prefixes is told (RFC 4486 §4)")
+    func maximumPrefixes() {
+        let limit = Notification.maximumPrefixes(.ipv6, bound: 1_000_000)
+        #expect(limit.data == hex("0002 01 000f4240"))
+        #expect(
+            limit.description
+                == "Cease/Maximum Number of Prefixes Reached: at most 1000000 of IPv6 unicast")
+    }
+
+    @Test("a message of 255 bytes fits (RFC 9003)")
+    func fullMessage() {
+        let text = String(repeating: "x", count: 255)
+        let sent = Notification.cease(.administrativeReset, message: text + "y")
+        #expect(sent.data.count == 256)
+        #expect(sent.shutdownMessage == text)
     }
 
     @Test("less than a code and a subcode is none")
@@ -271,9 +424,11 @@ struct OutgoingMessageTests {
     @Test("borders of a refresh have four bytes (RFC 7313 §5)")
     func borders() throws {
         #expect(try refresh(hex("0001 01 01")).subtype == .beginning)
-        #expect(throws: Notification.self) {
-            try refresh(hex("0001 01 01 00"))
-        }
+        let long = hex("0001 01 01 00")
+        let whole = [UInt8](repeating: 0xff, count: 16) + hex("0018 05") + long
+        #expect(throws: Notification(.routeRefresh, 1, data: whole)) { try refresh(long) }
+        // Filters after a request that nobody asked for (RFC 5291).
+        #expect(try refresh(hex("0001 00 01 01 80 0000")).subtype == .request)
         let unknown = try refresh(hex("0001 09 01 00"))
         #expect(unknown.subtype.rawValue == 9)
         #expect(throws: Notification.self) {

@@ -84,6 +84,10 @@ struct PathMergeTests {
         let decoding = AttributeDecoding.decode(example.bytes, Self.context)
         #expect(decoding.attributes.asPath?.description == example.merged)
         #expect(decoding.disposition == .accept)
+        // RFC 6793 §6: what was left out is told.
+        let hasConfederation = example.as4Path.contains { $0.kind == .confederationSequence }
+        #expect(
+            decoding.complaints.map(\.problem) == (hasConfederation ? [.segmentsLeftOut] : []))
     }
 
     @Test("is ignored, with AS4_AGGREGATOR, where a two-octet speaker aggregated later")

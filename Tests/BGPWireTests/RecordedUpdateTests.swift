@@ -84,6 +84,7 @@ struct RecordedUpdateTests {
         #expect(totals.announced == recording.announced)
         #expect(totals.withdrawn == recording.withdrawn)
         #expect(totals.resets == 0)
+        #expect(totals.treatedAsWithdrawn == 0)
     }
 
     struct Totals {
@@ -91,6 +92,7 @@ struct RecordedUpdateTests {
         var announced = 0
         var withdrawn = 0
         var resets = 0
+        var treatedAsWithdrawn = 0
 
         /// A BGP4MP record (RFC 6396 §4.4): two AS numbers, an interface, AFI, two addresses and
         /// a message.
@@ -123,6 +125,7 @@ struct RecordedUpdateTests {
             let update = UpdateDecoding.decode(body, context: context)
             self.updates += 1
             if case .resetSession = update.disposition { self.resets += 1 }
+            if update.disposition == .treatAsWithdraw { self.treatedAsWithdrawn += 1 }
             try update.forEachAnnounced(in: body, context: context) { _, _ in self.announced += 1 }
             try update.forEachWithdrawn(in: body, context: context) { _, _ in self.withdrawn += 1 }
         }

@@ -53,6 +53,57 @@ struct UpdateDecodingTests {
         #expect(UpdateDecoding.decode(mp).disposition == .accept, "its next hop is in it")
     }
 
+    @Test("from an internal peer, LOCAL_PREF too (RFC 4271 §5)")
+    func localPreference() {
+        let without = updateBody(attributes: Sound.mandatory, announced: Sound.prefix)
+        var context = internalContext
+        #expect(
+            UpdateDecoding.decode(without, context).disposition == .accept,
+            "records of others' sessions have none")
+        context.requiresLocalPreference = true
+        let update = UpdateDecoding.decode(without, context)
+        #expect(update.disposition == .treatAsWithdraw)
+        #expect(update.attributes.complaints.map(\.type) == [.localPreference])
+        let with = updateBody(
+            attributes: Sound.mandatory + hex("40 05 04 00000064"), announced: Sound.prefix)
+        #expect(UpdateDecoding.decode(with, context).disposition == .accept)
+    }
+
+    @Test("a route that has leaked is not to be used (RFC 9234 §5)")
+    func leaks() throws {
+        let mark = hex("c0 23 04 0000fdea")
+        let body = updateBody(attributes: Sound.mandatory + mark, announced: Sound.prefix)
+        func context(_ rule: LeakRule) -> DecodeContext {
+            DecodeContext(fourOctetAS: true, isInternal: false, leaks: rule)
+        }
+        let cases: [(LeakRule, Bool)] = [
+            (.none, false), (.marked, true), (.markedByOther(than: 65002), false),
+            (.markedByOther(than: 65001), true),
+        ]
+        for (rule, isLeak) in cases {
+            let update = UpdateDecoding.decode(body, context(rule))
+            #expect(update.disposition == (isLeak ? .ineligible : .accept))
+            #expect(update.attributes.attributes.onlyToCustomer == 65002)
+            #expect(
+                try update.changes(in: body, context(rule)).announced == [prefix("192.0.2.0/24")])
+        }
+        let update = UpdateDecoding.decode(body, context(.marked))
+        #expect(
+            update.attributes.complaints.map(\.description) == [
+                "ONLY_TO_CUSTOMER shows a route leak: AS 65002 marked it for customers only: "
+                    + "routes not used"
+            ])
+        let unmarked = updateBody(attributes: Sound.mandatory, announced: Sound.prefix)
+        #expect(UpdateDecoding.decode(unmarked, context(.marked)).disposition == .accept)
+        // Errors are stronger, and a leak without a route is none.
+        let malformed = updateBody(
+            attributes: hex("40 01 01 09") + Sound.path + Sound.nextHop + mark,
+            announced: Sound.prefix)
+        #expect(UpdateDecoding.decode(malformed, context(.marked)).disposition == .treatAsWithdraw)
+        let nothing = UpdateDecoding.decode(updateBody(attributes: mark), context(.marked))
+        #expect(nothing.disposition == .ineligible)
+    }
+
     @Test("nothing of routes and no route: errors reset the session (RFC 7606 §5.2)")
     func noRoute() {
         let harmless = UpdateDecoding.decode(updateBody(attributes: Sound.mandatory))

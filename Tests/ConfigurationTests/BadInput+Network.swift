@@ -220,7 +220,7 @@ extension BadInputTests {
 
                 """,
             [
-                "3:3: feed 'f' needs bgp, mrt or text"
+                "3:3: feed 'f' needs bgp, bmp, mrt or text"
             ]),
         BadInput(
             "a feed with two sources",
@@ -372,6 +372,29 @@ extension BadInputTests {
                 """,
             [
                 "3:26: mrt has no file"
+            ]),
+        BadInput(
+            "records that can't be",
+            Reading.sites + Reading.router + """
+                feeds:
+                  a: { site: tokyo, bgp: { peer: 192.0.2.1, as: 7 }, dump: { rotate-size: 1 } }
+                  b: { site: tokyo, bgp: { peer: 192.0.2.2, as: 7 }, dump: { file: a.%Y, keep: 0 } }
+                  c: { site: tokyo, bgp: { peer: 192.0.2.3, as: 7 }, dump: { file: a.%Y } }
+                  d: { site: tokyo, bgp: { peer: 192.0.2.4, as: 7 }, dump: { file: "%Y/a" } }
+                  e: { site: tokyo, bgp: { peer: 192.0.2.5, as: 7 }, dump: { file: a.%c } }
+                  f: { site: tokyo, mrt: { file: x, peer-as: 7 }, dump: { file: b } }
+                  g: { site: tokyo, bgp: { peer: 192.0.2.6, as: 7 }, dump: { file: c, rotate-every: 1500ms } }
+
+                """,
+            [
+                "4:60: dump has no file",
+                "4:75: rotate-size must be from 64K to 1T, as 512M or 2G",
+                "5:82: keep must be a whole number from 1 to 1000000, not 0",
+                "6:68: feed 'b' is recorded in the same file",
+                "7:68: the time may stand in the file's name, not in that of its folder",
+                "8:68: %Y, %m, %d, %H, %M, %S, %j and %s stand for parts of the time, %% for %",
+                "9:57: dump is for feeds by BGP: a file has no session to record",
+                "10:85: rotate-every must be a whole number of seconds, not '1500ms'",
             ]),
         BadInput(
             "a router's table without a file",

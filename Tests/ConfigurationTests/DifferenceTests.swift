@@ -114,6 +114,10 @@ struct DifferenceTests {
                 "feed 'dump': rib.gz, peer AS 8 -> BGP with 192.0.2.8 AS 8; its routes leave at "
                     + "once"),
             Change(
+                "as: 7 } }",
+                "as: 7 }, dump: { file: a.%s, rotate-size: 1M, rotate-every: 1h, keep: 3 } }",
+                "feed 'live': dump none -> a.%s of 1M every 1 h, 3 kept"),
+            Change(
                 "mrt: { file: rib.gz, peer-as: 8 }", "text: { file: bgp.txt }",
                 "feed 'dump': rib.gz, peer AS 8 -> bgp.txt, best paths; it is read again"),
             Change(

@@ -368,6 +368,14 @@ struct CommandTests {
         let counts = try #require(lines.last)
         #expect(counts.hasPrefix("counts ipv4_prefixes=2 ipv6_prefixes=1 routes=3 "))
         #expect(lines.contains { $0.hasPrefix("process bytes=") })
+        let rows = try lines.compactMap { line -> (name: Substring, bytes: Int)? in
+            let words = line.split(separator: " ")
+            guard words.count == 2, words[1].hasPrefix("bytes=") else { return nil }
+            return (words[0], try #require(Int(words[1].dropFirst(6))))
+        }
+        let parts = rows.prefix { $0.name != "table" }
+        #expect(parts.contains { $0.name == "scopes" } && parts.contains { $0.name == "queue" })
+        #expect(rows[parts.count].bytes == parts.reduce(0) { $0 + $1.bytes })
         #expect(text.hasPrefix("* \(lines.count)\n"))
     }
 

@@ -125,6 +125,31 @@ struct TableOwnerTests {
         #expect(try await owner.query { $0.counts().updates } == 0)
     }
 
+    @Test("counts what waits for the writer, until that is done")
+    func queueMemory() async throws {
+        let owner = try Self.owner(queue: 100_000)
+        func bytes(_ parts: [MemoryPart]) -> Int? {
+            parts.first { $0.name == "queue" }?.bytes
+        }
+        // The writer is busy with this while the commands come.
+        let parts = try await owner.query { rib in
+            owner.submit(Self.batch(5000))
+            owner.submit(
+                .setRoundTrips(
+                    (0..<1000).map {
+                        RoundTrip(
+                            prefix: IPPrefix(host: IPAddress(ipv4: $0)), site: SiteID(0),
+                            microseconds: 1)
+                    }))
+            return rib.memory()
+        }
+        let waiting = try #require(bytes(parts))
+        #expect(waiting > 5000 * 8 + 1000 * MemoryLayout<RoundTrip>.stride)
+        await owner.flush()
+        let later = try await owner.query { $0.memory() }
+        #expect(try #require(bytes(later)) < 1000)
+    }
+
     @Test("counts bytes by part, and gives back what was retired")
     func memory() async throws {
         let owner = try Self.owner(queue: 100_000)

@@ -71,6 +71,20 @@ def opens():
         struct.pack(">BH", 2, len(coded)) + coded)
 
 
+def sessions():
+    """Settings, a seed, and events: see SessionFuzzer.swift."""
+    for settings in (b"\0\0", b"\4\0", b"\x44\0", b"\1\x10", b"\x80\x81", b"\x10\4"):
+        head = settings + b"\7"
+        body = b"".join(struct.pack(">B", len(body)) + body for body in list(opens())[1:2])
+        # Dialled, OPEN, KEEPALIVE; a refresh with its borders; the peer calls again; a stop.
+        usual = b"\0\4\x20\0\x15" + b"\x1a\1\1\x14\x1a\1\2" + b"\6\x60\0\x55\1"
+        yield head + usual
+        yield head + b"\0\5\6\x52\x60\0\x55\x54\x4f\x0d\0"
+        yield head + b"\0\4\x30" + body + b"\x16\2\6\2\x0c\4\3\x0d"
+        # Both dial at once.
+        yield head + b"\0\6\4\x60\0\x20\0\x15\x55\7\x0c"
+
+
 def dns():
     def name(text):
         return b"".join(bytes([len(part)]) + part.encode() for part in text.split(".")) + b"\0"
@@ -191,10 +205,15 @@ def seeds():
     yield "locationdatabase", [
         mmdb({"country": {"iso_code": "AU"}}, {"country": "NL", "latitude": "52.4", "lng": "4.9"}),
         mmdb({"location": {"latitude": -33.9, "longitude": 151.2}}, {"asn": "AS64500"}, 6)]
-    # The first octet chooses the context that the rest is read in.
-    yield "bgp", [bytes([context]) + body for body in updates for context in (0, 1, 3, 7, 31, 255)]
-    yield "attributes", [bytes([context]) + blob for blob in plain[:8] for context in (0, 1, 64, 128)]
+    # The first two octets choose the context that the rest is read in.
+    contexts = (b"\0\0", b"\1\0", b"\3\1", b"\7\2", b"\x31\x14", b"\xff\xff", b"\1\4", b"\1\x18")
+    marked = update(b"", b"\xc0\x23\4\0\0\xfd\xe9" + plain[0], b"\x18\xc6\x33\x64")
+    updates.append(marked)
+    yield "bgp", [context + body for body in updates for context in contexts]
+    yield "attributes", [
+        context + blob for blob in plain[:8] for context in (b"\0\0", b"\1\0", b"\x40\x20", b"\x80\1")]
     yield "open", list(opens())
+    yield "session", list(sessions())
     yield "dns", [bytes([over]) + packet for packet in dns() for over in (0, 1)]
     yield "console", [
         b"nearest 1.0.4.1\r\nrank 1.0.4.1 for www.example.com\nmachine\nshow ip bgp 1.0.4.1\n",

@@ -158,7 +158,8 @@ class Martlet(Process):
     end in .key are their owner's alone.
     """
 
-    def __init__(self, configuration, files=None, arguments=(), wait=True, mode=0o755):
+    def __init__(
+            self, configuration, files=None, arguments=(), wait=True, mode=0o755, process=None):
         self.folder = tempfile.mkdtemp(prefix="martlet-test-")
         os.chmod(self.folder, mode)
         self.words = {
@@ -171,7 +172,8 @@ class Martlet(Process):
         started = False
         try:
             super().__init__(
-                [program("martletd"), "--config", self.configuration, "--foreground", *arguments])
+                [program("martletd"), "--config", self.configuration, "--foreground", *arguments],
+                **(process or {}))
             started = True
             if wait:
                 self.wait_ready()

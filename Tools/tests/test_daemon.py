@@ -108,6 +108,32 @@ class ReloadTests(TestCase):
         done = self.daemon.console("reload")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_a_signal_during_a_reload_is_not_lost(self):
+        self.start()
+        # A route map that is a pipe: the reload reads until the test has written all of it.
+        pipe = os.path.join(self.daemon.folder, "pipe.routes")
+        os.mkfifo(pipe)
+        text = self.daemon.fill(CONFIGURATION)
+        self.daemon.write("martlet.yaml", text.replace("pins.routes", "pipe.routes"))
+        command = subprocess.Popen(
+            [program("martlet"), "console", self.daemon.socket_path, "-c", "reload"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        # Opens when the reload does; both stay as they are until something is written.
+        writer = open(pipe, "w")
+        self.daemon.write("martlet.yaml", text.replace("192.0.2.20", "192.0.2.21"))
+        try:
+            seen = self.hang_up()
+            self.daemon.wait_line(r"a reload is under way; the next one follows it", after=seen)
+            self.assertEqual(self.answer(), ["192.0.2.20"])
+            done = self.daemon.console("reload")
+            self.assertIn("reload is under way", done.stdout + done.stderr)
+        finally:
+            writer.write(PINS)
+            writer.close()
+        output, _ = command.communicate(timeout=60)
+        self.assertEqual(command.returncode, 0, output)
+        eventually("what the signal asked for", lambda: self.answer() == ["192.0.2.21"])
+
     def test_a_session_that_did_not_change_stays(self):
         with_feed = CONFIGURATION.replace("maps:", (
             "ready: { wait: 0s }\nfeeds:\n  near-router: { site: near, bgp: { peer: 127.0.0.2, as: 65001,"

@@ -13,4 +13,9 @@ int martlet_memory_file(const char *name);
 /// Gives memory that was freed back to the system (malloc_trim).
 void martlet_trim_memory(void);
 
+/// Has the C library map each piece of memory of 1 MiB and more by itself, so that it goes back to
+/// the system when it is freed. Left alone, it maps none below the largest that it has seen freed,
+/// up to 32 MiB, and keeps what lies in between. To be called before other threads begin.
+void martlet_map_large_memory(void);
+
 #endif

@@ -141,7 +141,8 @@ extension Interpreter {
     }
 
     func memory() async throws -> Table {
-        let (parts, counts) = try await self.backend.owner.query { ($0.memory(), $0.counts()) }
+        var (parts, counts) = try await self.backend.owner.query { ($0.memory(), $0.counts()) }
+        parts.append(MemoryPart(name: "scopes", bytes: self.backend.oracle.scopeBytes))
         var table = Table("memory", columns: [.alone("part"), Table.Column("bytes", right: true)])
         table.rows = parts.map { [.text($0.name), .integer($0.bytes)] }
         table.rows.append([.text("table"), .integer(parts.reduce(0) { $0 + $1.bytes })])

@@ -4,6 +4,7 @@
 public import Logging
 public import NIOCore
 import NIOPosix
+public import RouteTable
 import Synchronization
 
 /// Serves the line protocol on TCP and on a Unix socket, on an event loop of its own.
@@ -24,11 +25,13 @@ public final class ConsoleServer: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let state: Mutex<State>
 
-    /// Throws where the table has no place for two more readers.
+    /// Throws where the table has no place for two more readers. `now` is the time that ages are
+    /// counted to, in Unix seconds.
     public init(
-        backend: any ConsoleBackend, settings: ConsoleSettings, logger: Logger
+        backend: any ConsoleBackend, settings: ConsoleSettings, logger: Logger,
+        now: @escaping @Sendable () -> Int64 = TableOwner.systemTime
     ) throws {
-        self.interpreter = try Interpreter(backend: backend)
+        self.interpreter = try Interpreter(backend: backend, now: now)
         self.answerer = try Answerer(backend.oracle)
         self.logger = logger
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: 1)

@@ -5,37 +5,57 @@ import Addressing
 import BGPWire
 
 extension DecodeContext {
-    /// Any of the contexts that a session or a file can have, by the bits of one octet.
-    fileprivate init(choosing bits: UInt8) {
+    /// Any of the contexts that a session or a file can have, by the bits of two octets.
+    fileprivate init(choosing low: UInt8, _ high: UInt8) {
+        let families = FamilySet(rawValue: ~(low >> 2) & 3)
+        let leaks: [LeakRule] = [.none, .marked, .markedByOther(than: 65001), .none]
         self.init(
-            fourOctetAS: bits & 1 != 0, isInternal: bits & 2 != 0,
-            families: bits & 4 == 0 ? .both : .ipv4,
-            addPath: bits & 8 == 0 ? [] : .both,
-            extendedMessages: true, isConfederation: bits & 16 != 0,
-            mrt: bits & 64 == 0 ? .none : bits & 32 == 0 ? .tableDump : .tableDumpV2,
-            keepsCommunities: bits & 128 == 0)
+            fourOctetAS: low & 1 != 0, isInternal: low & 2 != 0, families: families,
+            addPath: FamilySet(rawValue: low >> 4 & 3).intersection(families),
+            extendedMessages: high & 1 != 0, extendedNextHop: high & 2 == 0,
+            leaks: leaks[Int(high >> 2 & 3)], isConfederation: high & 16 != 0,
+            mrt: low & 64 == 0 ? .none : high & 32 == 0 ? .tableDump : .tableDumpV2,
+            keepsCommunities: low & 128 == 0)
+        self.requiresLocalPreference = high & 64 != 0
     }
 }
 
-/// UPDATEs in every decode context: the first octet chooses it. Whatever is not a reset gives its
-/// prefixes without an error.
+/// The context that the first two octets choose, and what comes after them.
+private func split(
+    _ bytes: UnsafeRawBufferPointer
+) -> (context: DecodeContext, rest: UnsafeRawBufferPointer)? {
+    guard bytes.count >= 2 else { return nil }
+    return (
+        DecodeContext(choosing: bytes[0], bytes[1]),
+        UnsafeRawBufferPointer(rebasing: bytes.dropFirst(2))
+    )
+}
+
+/// UPDATEs in every decode context: the first two octets choose it. Whatever is not a reset gives
+/// its prefixes without an error, each of a family that was agreed.
 func fuzzUpdates(_ bytes: UnsafeRawBufferPointer) {
-    guard let bits = bytes.first else { return }
-    let body = UnsafeRawBufferPointer(rebasing: bytes.dropFirst()).bytes
-    let context = DecodeContext(choosing: bits)
+    guard let (context, rest) = split(bytes) else { return }
+    let body = rest.bytes
     let update = UpdateDecoding.decode(body, context: context)
     require(update.announced.upperBound <= body.byteCount, "prefixes lie within the message")
-    if case .resetSession = update.disposition { return }
+    require(update.disposition >= update.attributes.disposition, "the strongest holds")
+    check(update.attributes, context, body.byteCount)
+    if case .resetSession(let notification) = update.disposition {
+        require(notification.code == .update, "an UPDATE's error is told as one")
+        return
+    }
     var count = 0
+    func look(_ pathID: UInt32, _ prefix: IPPrefix) {
+        count += 1
+        require(IPPrefix(prefix.description) == prefix, "\(prefix) is canonical")
+        require(context.families.contains(prefix.address.family), "\(prefix) was agreed")
+        require(
+            pathID == 0 || context.addPath.contains(prefix.address.family),
+            "path identifiers stand where they were agreed")
+    }
     do {
-        try update.forEachWithdrawn(in: body, context: context) { _, prefix in
-            count += 1
-            require(IPPrefix(prefix.description) == prefix, "\(prefix) is canonical")
-        }
-        try update.forEachAnnounced(in: body, context: context) { _, prefix in
-            count += 1
-            require(IPPrefix(prefix.description) == prefix, "\(prefix) is canonical")
-        }
+        try update.forEachWithdrawn(in: body, context: context, look)
+        try update.forEachAnnounced(in: body, context: context, look)
     } catch {
         require(false, "checked prefixes can be read: \(error)")
     }
@@ -45,16 +65,35 @@ func fuzzUpdates(_ bytes: UnsafeRawBufferPointer) {
 
 /// Path attributes alone, as table dumps hold them.
 func fuzzAttributes(_ bytes: UnsafeRawBufferPointer) {
-    guard let bits = bytes.first else { return }
-    let body = UnsafeRawBufferPointer(rebasing: bytes.dropFirst()).bytes
-    let decoding = AttributeDecoding.decode(body, context: DecodeContext(choosing: bits))
+    guard let (context, rest) = split(bytes) else { return }
+    let decoding = AttributeDecoding.decode(rest.bytes, context: context)
+    check(decoding, context, rest.count)
+}
+
+/// What must hold of any attributes, `size` octets of them.
+private func check(_ decoding: AttributeDecoding, _ context: DecodeContext, _ size: Int) {
     for field in [decoding.mpReach, decoding.mpUnreach] {
-        require((field?.prefixes.upperBound ?? 0) <= body.byteCount, "fields lie within the bytes")
+        require((field?.prefixes.upperBound ?? 0) <= size, "fields lie within the bytes")
     }
-    if let path = decoding.attributes.asPath {
-        require(path.length >= 0 && path.length <= body.byteCount * 255, "\(path) has a length")
+    let attributes = decoding.attributes
+    if let path = attributes.asPath {
+        require(path.length >= 0 && path.length <= size * 255, "\(path) has a length")
     }
-    _ = decoding.complaints.map(String.init(describing:))
+    let kept =
+        attributes.communities.count + attributes.extendedCommunities.count
+        + attributes.largeCommunities.count + attributes.ipv6ExtendedCommunities.count
+        + attributes.clusterList.count
+    require(kept <= size / 4, "lists hold no more than there was")
+    require(kept == 0 || context.keepsCommunities, "lists are kept where they are wanted")
+    require(
+        context.isInternal || context.isConfederation || attributes.localPreference == nil,
+        "LOCAL_PREF is for those inside")
+    require(decoding.complaints.count <= AttributeDecoding.maximumComplaints, "few complaints")
+    for complaint in decoding.complaints {
+        require(complaint.disposition <= decoding.disposition, "the strongest holds")
+        require(complaint.bytes.count <= AttributeComplaint.maximumBytes, "short quotes")
+        _ = complaint.description + complaint.hexadecimal
+    }
 }
 
 /// The other messages: OPEN, NOTIFICATION, ROUTE-REFRESH and the header before them. An OPEN that
@@ -70,10 +109,10 @@ func fuzzOpens(_ bytes: UnsafeRawBufferPointer) {
             require(again?.asNumber == open.asNumber, "the AS number comes back")
             require(again?.identifier == open.identifier, "the identifier comes back")
         }
-        _ = String(describing: open)
+        _ = String(describing: open) + open.capabilities.details.joined()
     }
     if let notification = Notification(body: body) {
-        _ = String(describing: notification)
+        _ = String(describing: notification) + String(describing: notification.cause)
     }
     _ = try? RouteRefreshMessage(body: body)
     for extended in [false, true] {

@@ -24,6 +24,7 @@ private let fuzzers: [String: Fuzzer] = [
     "routemap": fuzzRouteMaps,
     "rtr": fuzzRTR,
     "rules": fuzzRules,
+    "session": fuzzSessions,
     "textdump": fuzzTextDumps,
 ]
 

@@ -1,0 +1,1 @@
+../../../Tests/BGPSessionTests/SessionAudit.swift
