@@ -59,6 +59,9 @@ struct DifferenceTests {
                 "round trips: observations weigh 0.25 and expire after 1 d -> "
                     + "observations weigh 0.5 and expire after 2 h"),
             Change(
+                "ready: {", "flip-hold: { flips: 3, calm: 2m }\nready: {",
+                "flip hold: off -> after 3 flips in 1 min, until calm for 2 min"),
+            Change(
                 "as: 65000", "as: 65001",
                 "router: AS 65000, 192.0.2.9 -> AS 65001, 192.0.2.9; all BGP sessions are reset"),
             Change(
