@@ -62,6 +62,11 @@ final class BMPRouter {
             // What has come is judged by the rules that held then.
             self.submitBatch()
             self.sink.judge = settings.judge
+            // A router can't be asked again: what is held is judged, where enough of it is.
+            if let judge = settings.judge, judge.canRevise(settings.kept) {
+                self.submit(
+                    .revise(self.core.validator.revision(of: settings.feed, by: judge)))
+            }
         }
         self.settings = settings
         self.monitor.maximumPeers = settings.maximumPeers

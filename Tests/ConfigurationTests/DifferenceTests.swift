@@ -51,13 +51,16 @@ struct DifferenceTests {
                 "as: 7 } }", "as: 7 }, rules: [ { penalty: 1 }, { reject: true } ] }",
                 "feed 'live': rules: + all -> penalty 1, + all -> reject"),
             Change(
-                "peer-as: 8 } }", "peer-as: 8 }, prepends: once, default-route: accept }",
-                "feed 'dump': options as usual -> prepends once, default route accepted"),
+                "peer-as: 8 } }", "peer-as: 8 }, prepends: once, default-route: ignore }",
+                "feed 'dump': options as usual -> prepends once, default route ignored"),
             Change("[one.csv]", "[one.csv, two.csv]", "round trips: one.csv -> one.csv, two.csv"),
             Change(
                 "[one.csv]", "[one.csv], weight: 0.5, expire: 2h",
                 "round trips: observations weigh 0.25 and expire after 1 d -> "
                     + "observations weigh 0.5 and expire after 2 h"),
+            Change(
+                "ready: {", "flip-hold: { flips: 3, calm: 2m }\nready: {",
+                "flip hold: off -> after 3 flips in 1 min, until calm for 2 min"),
             Change(
                 "as: 65000", "as: 65001",
                 "router: AS 65000, 192.0.2.9 -> AS 65001, 192.0.2.9; all BGP sessions are reset"),

@@ -252,7 +252,7 @@ struct CommandTests {
                 {"site":"london","addresses":[],"distance":null,"cost":null,"km":15115.649,"rtt":null,\
                 "state":"stale","reason":"no-route","prefix":null,"feed":null,"since":null,\
                 "as_path":null,"penalty":null,"set_distance":null,"validation":null,"tags":[]}],\
-                "location":"AU","all_down":false,"ignored":[]}
+                "location":"AU","all_down":false,"ignored":[],"held":[]}
 
                 """)
         for line in ["nearest 1.0.4.1 --json", "rank 1.0.4.1 --json"] {
