@@ -8,14 +8,18 @@ extension TableEngine {
     ///
     /// Fresh before stale before long-lived stale, then the least distance; which of equal feeds
     /// decides makes no difference here.
-    func recompute(_ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node) {
+    private func recompute(_ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node) {
+        self.store(self.stored(column, tree, node), column, tree, node, in: .distances)
+    }
+
+    /// What a site's distance at one prefix is by its feeds' routes, as columns have it.
+    func stored(_ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node) -> UInt8 {
         var best: Int?
         for contributor in self.contributors[column] {
             guard let (rank, _) = self.rank(contributor, tree, node) else { continue }
             best = min(best ?? .max, rank)
         }
-        let stored = best.map { UInt8(truncatingIfNeeded: $0 & 0xff) &+ 1 } ?? 0
-        self.setDistance(column, tree, node, stored)
+        return best.map { UInt8(truncatingIfNeeded: $0 & 0xff) &+ 1 } ?? 0
     }
 
     /// A contributor's standing at a prefix, and the path that gives it: the least over its paths,
@@ -62,19 +66,13 @@ extension TableEngine {
 
     /// Looks at all columns that a feed has a say in.
     func recompute(_ sites: UInt64, _ tree: PrefixTree, _ node: PrefixTree.Node) {
+        guard self.flips == nil else { return self.recomputeWatched(sites, tree, node) }
         var left = sites
         while left != 0 {
             let column = left.trailingZeroBitCount
             self.recompute(column, tree, node)
             left &= left &- 1
         }
-    }
-
-    /// Writes a site's own distance at a prefix, and paints where it holds.
-    private func setDistance(
-        _ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node, _ stored: UInt8
-    ) {
-        self.store(stored, column, tree, node, in: .distances)
     }
 
     /// Writes a layer's own byte at a prefix, and paints where it holds. Of a column that is held

@@ -11,6 +11,8 @@ extension TableEngine {
         let time = UInt32(truncatingIfNeeded: self.now())
         let sites = feed.changingSites
         self.watch(feed)
+        self.countsFlips = true
+        defer { self.countsFlips = false }
         let words = batch.words
         var position = 0
         while position < words.count {
@@ -136,7 +138,7 @@ extension TableEngine {
     ) -> Bool {
         let isFirst = routes.load(node).isEmpty
         guard routes.add(node, id: pathID, slot) else {
-            if tree.routeCount(node) == 0 { tree.remove(node) }
+            self.removeIfUnused(tree, node)
             return false
         }
         if isFirst { tree.addRoutes(1, to: node) }
@@ -178,6 +180,6 @@ extension TableEngine {
         self.attributes.release(path.slot.attributes)
         if routes.load(node).isEmpty { tree.addRoutes(-1, to: node) }
         self.recompute(sites, tree, node)
-        if tree.routeCount(node) == 0 { tree.remove(node) }
+        self.removeIfUnused(tree, node)
     }
 }
