@@ -66,7 +66,7 @@ struct CommandTests {
             ("reload", "* 1\nnothing has changed\n.\n"),
             (
                 "show bogus",
-                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, feed, routes, round-trips, memory, checkpoint, version, configuration\n"
+                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, feed, routes, round-trips, rpki, memory, checkpoint, version, configuration\n"
             ),
             (
                 "show version",
@@ -206,8 +206,8 @@ struct CommandTests {
                 0 BGP community entries
 
                 Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd     IPv4     IPv6    Stale Feed
-                203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2         2        0        0 sydney-core
-                202.0.0.1       4       2500       0       0        0    0    0 never    Failed             1        0        0 tokyo-edge
+                203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2          2        0        0 sydney-core
+                202.0.0.1       4       2500       0       0        0    0    0 never    Failed              1        0        0 tokyo-edge
 
                 Total number of neighbors 2
 
