@@ -43,9 +43,8 @@ extension TableEngine {
         var best = rank.map { (rank: $0, path: first) }
         var path = routes.next(after: first)
         while let next = path {
-            if let rank = self.rank(next.slot, routes, contributor.through), rank < best?.rank ?? .max {
-                best = (rank, next)
-            }
+            let rank = self.rank(next.slot, routes, contributor.through)
+            if let rank, rank < best?.rank ?? .max { best = (rank, next) }
             path = routes.next(after: next)
         }
         return best
