@@ -62,6 +62,17 @@ struct DifferenceTests {
                 "as: 65000", "as: 65001",
                 "router: AS 65000, 192.0.2.9 -> AS 65001, 192.0.2.9; all BGP sessions are reset"),
             Change(
+                "ready: {", "rpki: { caches: [{ address: 192.0.2.8, port: 3323 }] }\nready: {",
+                "rpki: none -> caches 192.0.2.8:3323; invalid routes: ignore; routes are judged "
+                    + "anew"),
+            Change(
+                "bgp: { peer: 192.0.2.7, as: 7 }", "bmp: { router: 192.0.2.7, policy: post }",
+                "feed 'live': 192.0.2.7 AS 7 -> bmp from 192.0.2.7, policy post; its routes leave "
+                    + "at once"),
+            Change(
+                "listen: {", "listen: { bmp: '[::1]:1790',",
+                "listen bmp: none -> [::1]:1790, from the next start on"),
+            Change(
                 "127.0.0.1:53", "[::1]:53",
                 "listen dns: 127.0.0.1:53 -> [::1]:53, from the next start on"),
             Change(
