@@ -79,7 +79,7 @@ extension BadInputTests {
                   f: { site: tokyo, bmp: { router: 192.0.2.9 }, guard: off }
 
                 """,
-            ["3:57: guard is for feeds by BGP"]),
+            ["3:56: guard is for feeds by BGP"]),
         BadInput(
             "a listener twice",
             Reading.sites + "listen: { bgp: '[::]:1790', bmp: '[::]:1790' }\n",

@@ -67,8 +67,8 @@ struct DifferenceTests {
                     + "anew"),
             Change(
                 "bgp: { peer: 192.0.2.7, as: 7 }", "bmp: { router: 192.0.2.7, policy: post }",
-                "feed 'live': 192.0.2.7 AS 7 -> bmp from 192.0.2.7, policy post; its routes leave "
-                    + "at once"),
+                "feed 'live': BGP with 192.0.2.7 AS 7 -> BMP from 192.0.2.7, policy post; its "
+                    + "routes leave at once"),
             Change(
                 "listen: {", "listen: { bmp: '[::1]:1790',",
                 "listen bmp: none -> [::1]:1790, from the next start on"),
