@@ -24,6 +24,7 @@ needed_to_test=(
     "bgpdump bgpdump"
     "kdig knot-dnsutils"
     "python3 python3"
+    "stayrtr stayrtr"
 )
 
 # say MESSAGE: one line about what happens, to standard error.

@@ -52,6 +52,7 @@ public struct Negotiation: Sendable, Hashable {
             extendedMessages: both(.extendedMessage),
             extendedNextHop: local.extendedNextHop && peer.extendedNextHop,
             isConfederation: isConfederation, keepsCommunities: false)
+        self.context.requiresLocalPreference = self.context.isInternal
         self.holdTimeSeconds = Int(min(sent.holdTimeSeconds, received.holdTimeSeconds))
         self.peerIdentifier = received.identifier
         self.peerAS = received.asNumber

@@ -59,6 +59,8 @@ public struct DumpLoader: Sendable {
     public var kept: [FeedID: KeptAttributes] = [:]
     /// Who judges each feed's routes; those of feeds not named count as they are.
     public var judges: [FeedID: RouteJudge] = [:]
+    /// Judges the routes' origins, once all have been read.
+    public var validator: OriginValidator?
     /// Called now and then with how much of the file has been read, from 0 to 1.
     public var progress: (@Sendable (Double) -> Void)?
 
@@ -102,6 +104,7 @@ public struct DumpLoader: Sendable {
             }
             throw error
         }
+        self.validate(self.feeds.map(\.id), in: owner)
         for feed in self.feeds { owner.submitAndWait(.feedComplete(feed.id)) }
         return pass.report
     }

@@ -9,6 +9,8 @@ public import RouteTable
 /// plain thread.
 public protocol FileLoader: Sendable {
     var path: String { get }
+    /// Judges the routes' origins.
+    var validator: OriginValidator? { get set }
 
     /// Reads the whole file without a table: an error, if loading it would give one.
     func check() throws
@@ -23,6 +25,15 @@ public protocol FileLoader: Sendable {
     /// - Throws: As ``check()`` does.
     @discardableResult
     func load(into owner: TableOwner, replacing: Bool) throws -> DumpLoader.Report
+}
+
+extension FileLoader {
+    /// Has the routes that were read judged by their origins, before they count.
+    func validate(_ feeds: [FeedID], in owner: TableOwner) {
+        guard let validator = self.validator, validator.snapshot.isOn else { return }
+        owner.submitAndWait(.revise(validator.revision(of: Set(feeds))))
+        owner.flushAndWait()
+    }
 }
 
 extension DumpLoader: FileLoader {}

@@ -111,11 +111,13 @@ struct JudgedAttributes {
     }
 
     private func attributes(_ way: Way) -> RouteAttributes? {
-        guard !self.judge.rejects(way.decision) else { return nil }
+        let isRejected = self.judge.rejects(way.decision)
+        // What is rejected for its origin is held: it may be valid before it comes again.
+        guard !isRejected || self.judge.minds(way.decision) else { return nil }
         var attributes = self.attributes
         self.judge.apply(way.decision, self.facts, to: &attributes)
         attributes.validation = way.validation
-        if way.isIgnored { attributes.isIgnored = true }
+        if way.isIgnored || isRejected { attributes.isIgnored = true }
         return attributes
     }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Addressing
+public import FeedRules
 public import OriginValidation
 public import RouteTable
 import Synchronization
@@ -40,49 +41,107 @@ public struct OriginSnapshot: Sendable {
 /// The validated payloads that routes are judged by, for all that bring routes and for the table's
 /// writer, who judges held ones again.
 public final class OriginValidator: Sendable {
+    /// What judging a feed's held routes takes.
+    public struct Feed: Sendable {
+        /// The AS of the speaker that has the feed's routes: those with an empty path are from
+        /// there (RFC 6811 §2). 0, which no payload matches, where it isn't known.
+        public var localAS: ASNumber
+        /// The feed's rules, where one of them asks for the validation.
+        fileprivate var judge: RouteJudge?
+
+        public init(localAS: ASNumber = 0, judge: RouteJudge? = nil, kept: KeptAttributes) {
+            self.localAS = localAS
+            let asks = judge?.rules.readsValidation ?? false
+            // Without all that the rules ask for, what they said when the route came stands.
+            self.judge = asks && judge?.canRevise(kept) == true ? judge : nil
+        }
+    }
+
     private struct State {
         var snapshot = OriginSnapshot()
-        var localNumbers: [FeedID: ASNumber] = [:]
+        var feeds: [FeedID: Feed] = [:]
     }
 
     private let state = Mutex(State())
 
     public init() {}
 
-    /// Small, and shares the payloads' storage.
+    /// A reference to the payloads, and a flag.
     public var snapshot: OriginSnapshot {
         get { self.state.withLock { $0.snapshot } }
         set { self.state.withLock { $0.snapshot = newValue } }
     }
 
-    /// The AS of the speaker that has a feed's routes: routes with an empty path are from there
-    /// (RFC 6811 §2). 0, which no payload matches, where it isn't known.
-    public func localAS(of feed: FeedID) -> ASNumber {
-        self.state.withLock { $0.localNumbers[feed] } ?? 0
+    /// The feeds there are, in place of those before.
+    public func define(_ feeds: [FeedID: Feed]) {
+        self.state.withLock { state in
+            for (id, feed) in feeds where feed.localAS == 0 {
+                // What a router has said of itself stands.
+                state.feeds[id] =
+                    state.feeds[id].map {
+                        var known = feed
+                        known.localAS = $0.localAS
+                        return known
+                    } ?? feed
+            }
+            for (id, feed) in feeds where feed.localAS != 0 { state.feeds[id] = feed }
+            state.feeds = state.feeds.filter { feeds[$0.key] != nil }
+        }
+    }
+
+    func localAS(of feed: FeedID) -> ASNumber {
+        self.state.withLock { $0.feeds[feed]?.localAS } ?? 0
+    }
+
+    /// A router has said which AS it is of.
+    func setLocalAS(_ number: ASNumber, of feed: FeedID) {
+        self.state.withLock { $0.feeds[feed]?.localAS = number }
     }
 
     /// Has held routes judged by the payloads there are when it is their turn.
     ///
-    /// - Parameter prefixes: Only routes under these; nil: all.
+    /// - Parameters:
+    ///   - feeds: Whose routes; nil: of all feeds.
+    ///   - prefixes: Only routes under these; nil: all.
     /// - Returns: What the table is to do.
-    public func revision(within prefixes: [IPPrefix]? = nil) -> TableRevision {
-        TableRevision(within: prefixes) { feed, prefix, held in
+    public func revision(
+        of feeds: Set<FeedID>? = nil, within prefixes: [IPPrefix]? = nil
+    ) -> TableRevision {
+        TableRevision(feeds: feeds, within: prefixes) { feed, prefix, held in
             self.revised(held, prefix: prefix, of: feed)
+        }
+    }
+
+    /// Has a feed's held routes judged by other rules, and by the payloads there are when it is
+    /// their turn. Readers see all of it at once.
+    func revision(of feed: FeedID, by judge: RouteJudge) -> TableRevision {
+        TableRevision(feeds: [feed], showsAtOnce: true) { feed, prefix, held in
+            let snapshot = self.snapshot
+            let validation =
+                snapshot.isOn
+                ? snapshot.state(
+                    of: prefix, origin: held.asPath.originAS(local: self.localAS(of: feed)))
+                : .notChecked
+            return judge.revised(
+                held, prefix, validation: validation, ignoresInvalid: snapshot.ignoresInvalid)
         }
     }
 
     private func revised(
         _ held: RouteAttributes, prefix: IPPrefix, of feed: FeedID
     ) -> RouteAttributes? {
-        let snapshot = self.snapshot
+        let (snapshot, feed) = self.state.withLock { ($0.snapshot, $0.feeds[feed]) }
+        let validation =
+            snapshot.isOn
+            ? snapshot.state(
+                of: prefix, origin: held.asPath.originAS(local: feed?.localAS ?? 0)) : .notChecked
+        if let judge = feed?.judge {
+            return judge.revised(
+                held, prefix, validation: validation, ignoresInvalid: snapshot.ignoresInvalid)
+        }
         var revised = held
-        revised.validation = snapshot.state(
-            of: prefix, origin: held.asPath.originAS(local: self.localAS(of: feed)))
-        revised.isIgnored = revised.validation == .invalid && snapshot.ignoresInvalid
+        revised.validation = validation
+        revised.isIgnored = held.isLeaked || validation == .invalid && snapshot.ignoresInvalid
         return revised
-    }
-
-    public func setLocalAS(_ number: ASNumber, of feed: FeedID) {
-        self.state.withLock { $0.localNumbers[feed] = number }
     }
 }

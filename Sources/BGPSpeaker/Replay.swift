@@ -189,6 +189,8 @@ public final class Replay: Sendable {
     ) {
         run.states[feed].peer = message.peer
         run.states[feed].messages += 1
+        let messages = run.states[feed].messages
+        self.statuses.withLock { $0[self.feeds[feed].id]?.messages = messages }
         switch message.messageType {
         case 1:
             // A new session; its change of state may have been recorded or not.

@@ -70,12 +70,15 @@ extension RouteJudge {
             large: held.communities.large.span.bytes)
         let decision = self.decide(judgement, prefix) { validation.state }
         counts.count(decision)
-        guard !self.rejects(decision) else { return nil }
+        let isRejected = self.rejects(decision)
+        // What is rejected for its origin is held: it may be valid before it comes again.
+        guard !isRejected || self.minds(decision) else { return nil }
         var revised = held
         self.apply(decision, facts, to: &revised)
         revised.validation = validation
         revised.isIgnored =
-            held.isLeaked || validation == .invalid && ignoresInvalid && !self.minds(decision)
+            held.isLeaked || isRejected
+            || validation == .invalid && ignoresInvalid && !self.minds(decision)
         return revised
     }
 }

@@ -4,6 +4,7 @@
 import Addressing
 import BGPWire
 import FeedRules
+import OriginValidation
 import RouteTable
 
 /// Turns UPDATEs into batches for the table.
@@ -21,6 +22,8 @@ struct UpdateSink {
         didSet { self.counts = RuleCounts(rules: self.judge?.rules.rules.count ?? 0) }
     }
     private var counts: RuleCounts
+    /// Judges the routes' origins.
+    private let validator: OriginValidator?
     private(set) var batch: RouteBatch
     private(set) var announcedByFamily = (ipv4: 0, ipv6: 0)
     private(set) var withdrawn = 0
@@ -29,9 +32,13 @@ struct UpdateSink {
 
     var announced: Int { self.announcedByFamily.ipv4 + self.announcedByFamily.ipv6 }
 
-    init(feed: FeedID, keeping kept: KeptAttributes, judge: RouteJudge? = nil) {
+    init(
+        feed: FeedID, keeping kept: KeptAttributes, judge: RouteJudge? = nil,
+        validator: OriginValidator? = nil
+    ) {
         self.feed = feed
         self.kept = kept
+        self.validator = validator
         self.judge = judge
         self.counts = RuleCounts(rules: judge?.rules.rules.count ?? 0)
         self.batch = RouteBatch(feed: feed)
@@ -55,26 +62,37 @@ struct UpdateSink {
     /// then the announced ones, or those too as withdrawn.
     ///
     /// A session that is to be reset adds nothing.
-    mutating func add(_ update: UpdateDecoding, body: RawSpan, context: DecodeContext) {
+    ///
+    /// - Parameters:
+    ///   - update: The UPDATE, decoded.
+    ///   - body: Its bytes.
+    ///   - context: How it was decoded.
+    ///   - identify: Gives the table's identifier of a path by the sender's, which is 0 where it
+    ///     sends none; nil: the path is passed by. Without it the sender's own is the table's.
+    mutating func add(
+        _ update: UpdateDecoding, body: RawSpan, context: DecodeContext,
+        identify: PathIdentifier? = nil
+    ) {
         if case .resetSession = update.disposition { return }
         var withdrawn = 0
         var reachable = 0
         var classic = 0
         // The prefixes have been checked: what could throw here has been thrown there.
-        try? update.forEachWithdrawn(in: body, context: context) { _, prefix in
-            self.batch.withdraw(prefix)
+        try? update.forEachWithdrawn(in: body, context: context) { path, prefix in
+            self.withdraw(prefix, path, identify)
             withdrawn += 1
         }
         if update.disposition >= .treatAsWithdraw {
-            try? update.forEachAnnounced(in: body, context: context) { _, prefix in
-                self.batch.withdraw(prefix)
+            try? update.forEachAnnounced(in: body, context: context) { path, prefix in
+                self.withdraw(prefix, path, identify)
                 withdrawn += 1
             }
         } else if update.announcesPrefixes {
+            let origins = self.validator?.snapshot ?? OriginSnapshot()
             (reachable, classic) =
-                self.judge.map { $0.isPlain } ?? true
-                ? self.announce(update, body: body, context: context)
-                : self.announceJudged(update, body: body, context: context)
+                !origins.isOn && self.judge.map { $0.isPlain } ?? true
+                ? self.announce(update, body: body, context: context, identify)
+                : self.announceJudged(update, body: body, context: context, origins, identify)
         }
         self.withdrawn += withdrawn
         if update.attributes.mpReach?.family == .ipv6 {
@@ -88,11 +106,25 @@ struct UpdateSink {
         }
     }
 
+    /// By family, and the sender's identifier.
+    typealias PathIdentifier = (AddressFamily, UInt32) -> UInt32?
+
+    @inline(__always)
+    private mutating func withdraw(_ prefix: IPPrefix, _ path: UInt32, _ identify: PathIdentifier?)
+    {
+        guard let identify else {
+            self.batch.withdraw(prefix, pathID: path)
+            return
+        }
+        if let path = identify(prefix.family, path) { self.batch.withdraw(prefix, pathID: path) }
+    }
+
     /// Announces all prefixes but default routes where the feed has no use for them.
     ///
     /// - Returns: How many of MP_REACH_NLRI, and how many of the message's own.
     private mutating func announce(
-        _ update: UpdateDecoding, body: RawSpan, context: DecodeContext
+        _ update: UpdateDecoding, body: RawSpan, context: DecodeContext,
+        _ identify: PathIdentifier?
     ) -> (reachable: Int, classic: Int) {
         var announced = (reachable: 0, classic: 0)
         var defaultRoutes = 0
@@ -105,24 +137,34 @@ struct UpdateSink {
         if let field = update.attributes.mpReach, field.family != nil {
             index.mp = self.batch.intern(self.attributes(update, field.nextHop))
         }
-        func add(_ prefix: IPPrefix, _ index: Int) -> Int {
+        func add(_ path: UInt32, _ prefix: IPPrefix, _ index: Int) -> Int {
+            guard let path = identify == nil ? path : identify?(prefix.family, path) else {
+                return 0
+            }
             guard prefix.length > 0 || !ignoresDefaultRoute else {
-                self.batch.withdraw(prefix)
+                self.batch.withdraw(prefix, pathID: path)
                 defaultRoutes += 1
                 return 0
             }
-            self.batch.announce(prefix, attributes: index)
+            self.batch.announce(prefix, pathID: path, attributes: index)
             return 1
         }
         try? update.forEachReachable(in: body, context: context) {
-            announced.reachable += add($1, index.mp)
+            announced.reachable += add($0, $1, index.mp)
         }
         try? update.forEachClassic(in: body, context: context) {
-            announced.classic += add($1, index.ipv4)
+            announced.classic += add($0, $1, index.ipv4)
         }
         if defaultRoutes > 0 { self.counts.defaultRoutes += defaultRoutes }
         return announced
     }
+
+    /// Lets all routes pass, for feeds without rules.
+    private static let indifferent: RouteJudge = {
+        var options = FeedOptions()
+        options.acceptsDefaultRoute = true
+        return RouteJudge(RuleSet(options: options))
+    }()
 
     /// What is kept of an UPDATE's attributes, before rules.
     private func attributes(_ update: UpdateDecoding, _ nextHop: IPAddress?) -> RouteAttributes {
@@ -137,19 +179,31 @@ struct UpdateSink {
     ///
     /// - Returns: How many have passed, as ``announce(_:body:context:)`` says it.
     private mutating func announceJudged(
-        _ update: UpdateDecoding, body: RawSpan, context: DecodeContext
+        _ update: UpdateDecoding, body: RawSpan, context: DecodeContext,
+        _ origins: OriginSnapshot, _ identify: PathIdentifier?
     ) -> (reachable: Int, classic: Int) {
         var announced = (reachable: 0, classic: 0)
-        guard let judge = self.judge else { return announced }
+        let judge = self.judge ?? Self.indifferent
         let decoded = update.attributes.attributes
         let bytes = body.extracting(update.attributeBytes)
-        func add(_ prefix: IPPrefix, _ attributes: inout JudgedAttributes) -> Int {
-            let index = attributes.index(of: prefix, in: &self.batch, counts: &self.counts)
-            guard let index else {
-                self.batch.withdraw(prefix)
+        var origin: ASNumber?
+        if origins.isOn, let validator = self.validator {
+            origin = decoded.asPath?.originAS(local: validator.localAS(of: self.feed))
+        }
+        func add(
+            _ path: UInt32, _ prefix: IPPrefix, _ attributes: inout JudgedAttributes
+        ) -> Int {
+            guard let path = identify == nil ? path : identify?(prefix.family, path) else {
                 return 0
             }
-            self.batch.announce(prefix, attributes: index)
+            let index = attributes.index(
+                of: prefix, validation: origins.state(of: prefix, origin: origin),
+                ignoresInvalid: origins.ignoresInvalid, in: &self.batch, counts: &self.counts)
+            guard let index else {
+                self.batch.withdraw(prefix, pathID: path)
+                return 0
+            }
+            self.batch.announce(prefix, pathID: path, attributes: index)
             return 1
         }
         if let field = update.attributes.mpReach, let family = field.family {
@@ -157,7 +211,7 @@ struct UpdateSink {
                 judge, self.attributes(update, field.nextHop), decoded, nextHop: field.nextHop,
                 family: family, bytes: bytes)
             try? update.forEachReachable(in: body, context: context) {
-                announced.reachable += add($1, &attributes)
+                announced.reachable += add($0, $1, &attributes)
             }
             attributes.finish(&self.counts)
         }
@@ -166,7 +220,7 @@ struct UpdateSink {
                 judge, self.attributes(update, decoded.nextHop), decoded, nextHop: decoded.nextHop,
                 family: .ipv4, bytes: bytes)
             try? update.forEachClassic(in: body, context: context) {
-                announced.classic += add($1, &attributes)
+                announced.classic += add($0, $1, &attributes)
             }
             attributes.finish(&self.counts)
         }

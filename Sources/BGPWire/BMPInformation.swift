@@ -145,14 +145,17 @@ extension BMPStatistic.Kind: CustomStringConvertible {
 }
 
 extension BMPStatistic: CustomStringConvertible {
-    public var description: String {
-        guard let family else { return "\(self.kind): \(self.value)" }
+    public var description: String { "\(self.name): \(self.value)" }
+
+    /// What it counts, with the family where there is one.
+    public var name: String {
+        guard let family else { return "\(self.kind)" }
         let name =
             switch family {
             case (1, 1): "IPv4 unicast"
             case (2, 1): "IPv6 unicast"
             default: "AFI \(family.afi) SAFI \(family.safi)"
             }
-        return "\(self.kind) (\(name)): \(self.value)"
+        return "\(self.kind) (\(name))"
     }
 }

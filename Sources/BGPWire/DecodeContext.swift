@@ -56,6 +56,9 @@ public struct DecodeContext: Sendable, Hashable {
     public var isInternal: Bool
     /// The peer is of our confederation (RFC 5065), so that its segments may stand in an AS_PATH.
     public var isConfederation: Bool
+    /// LOCAL_PREF must be there (RFC 4271 §5): so on a session with an internal peer. What others
+    /// have heard, and tell us of, may come without.
+    public var requiresLocalPreference = false
     /// Families that both sides announced. Routes of others are passed by.
     public var families: FamilySet
     /// Families whose prefixes carry a path identifier (RFC 7911).

@@ -72,7 +72,9 @@ public struct UpdateDecoding: Sendable, Hashable {
         if !seen.contains(.origin) { miss(.origin) }
         if !seen.contains(.asPath) { miss(.asPath) }
         if !self.announced.isEmpty, !seen.contains(.nextHop) { miss(.nextHop) }
-        if context.isInternal, !seen.contains(.localPreference) { miss(.localPreference) }
+        if context.requiresLocalPreference, !seen.contains(.localPreference) {
+            miss(.localPreference)
+        }
     }
 
     /// RFC 7606 §5.3: a field of prefixes that can't be read leaves nothing to be withdrawn.

@@ -43,6 +43,11 @@ extension Configuration {
         if self.roundTrips.words != old.roundTrips.words {
             words.append("round trips: \(old.roundTrips.words) -> \(self.roundTrips.words)")
         }
+        if self.flipHold != old.flipHold {
+            words.append(
+                "flip hold: \(FlipHoldRules.words(old.flipHold)) -> "
+                    + FlipHoldRules.words(self.flipHold))
+        }
         words += self.zoneDifferences(from: old)
         if self.checkpoint != old.checkpoint {
             func text(_ options: CheckpointOptions?) -> String {
@@ -85,6 +90,7 @@ extension Configuration {
                     + "start on")
         }
         compare("bgp", old.listen.bgp.map(\.description), self.listen.bgp.map(\.description))
+        compare("bmp", old.listen.bmp.map(\.description), self.listen.bmp.map(\.description))
         compare(
             "console", old.listen.console.map(\.words), self.listen.console.map(\.words))
         compare("socket", [old.listen.socket.words], [self.listen.socket.words])
@@ -156,14 +162,18 @@ extension Configuration {
             if feed.site != was.site { parts.append("site \(was.site) -> \(feed.site)") }
             switch (was.source, feed.source) {
             case (.bgp(let a), .bgp(let b)) where a != b: parts.append(b.words(from: a))
+            case (.bmp(let a), .bmp(let b)) where a != b:
+                let isReset = a.router != b.router || a.view != b.view
+                parts.append(
+                    "\(a.words) -> \(b.words)" + (isReset ? "; the session is reset" : ""))
             case (.mrt, .mrt) where feed.source != was.source,
                 (.text, .text) where feed.source != was.source,
                 (.mrt, .text), (.text, .mrt):
                 parts.append("\(was.source.words) -> \(feed.source.words); it is read again")
-            case (.bgp, .mrt), (.mrt, .bgp), (.bgp, .text), (.text, .bgp):
+            case (.bgp, .bgp), (.bmp, .bmp), (.mrt, .mrt), (.text, .text): break
+            case (.bgp, _), (.bmp, _), (.mrt, _), (.text, _):
                 parts.append(
                     "\(was.source.words) -> \(feed.source.words); its routes leave at once")
-            case (.bgp, .bgp), (.mrt, .mrt), (.text, .text): break
             }
             if feed.readsThroughSites != was.readsThroughSites {
                 parts.append(
@@ -178,7 +188,7 @@ extension Configuration {
             if feed.kept != was.kept {
                 var part = "keep \(was.kept.words) -> \(feed.kept.words)"
                 switch feed.source {
-                case .bgp: part += "; the session is reset"
+                case .bgp, .bmp: part += "; the session is reset"
                 case .mrt, .text: part += "; it is read again"
                 }
                 parts.append(part)

@@ -65,6 +65,9 @@ extension Configuration {
                         ? "" : " and every \(Value.words(checkpoint.every))"))
         }
         lines += self.limitLines
+        if let rules = self.flipHold {
+            lines.append("prefixes that flip are held \(FlipHoldRules.words(rules))")
+        }
         if self.roundTrips != RoundTripOptions() {
             lines.append(
                 Self.count(self.roundTrips.files.count, "file") + " of round trips, "
@@ -103,11 +106,12 @@ extension Configuration {
         let socket =
             self.listen.socket == .usual
             ? usualSocket ?? self.listen.socket.words : self.listen.socket.words
-        return [
-            line("bgp", self.listen.bgp.map(\.description)),
-            line("console", self.listen.console.map(\.words)),
-            line("socket", [socket]), line("dns", self.listen.dns.map(\.description)),
-        ]
+        let bmp = self.listen.bmp.map(\.description)
+        return [line("bgp", self.listen.bgp.map(\.description))]
+            + (bmp.isEmpty ? [] : [line("bmp", bmp)]) + [
+                line("console", self.listen.console.map(\.words)),
+                line("socket", [socket]), line("dns", self.listen.dns.map(\.description)),
+            ]
     }
 
     /// What is allowed but perhaps not meant.
@@ -139,6 +143,10 @@ extension Configuration {
         let open = self.listen.console.contains { !$0.endpoint.address.isLoopback }
         if open, self.console.passwordFile == nil {
             warnings.append("the console is open to the network without a password")
+        }
+        let monitored = self.feeds.first { if case .bmp = $0.source { true } else { false } }
+        if let monitored, self.listen.bmp.isEmpty {
+            warnings.append("no listen: bmp, so that no router can connect for '\(monitored.name)'")
         }
         if !self.zones.isEmpty, self.listen.dns.isEmpty {
             warnings.append("no listen: dns, so that nobody is told of the zones")
@@ -196,6 +204,7 @@ extension Configuration.Source {
     var words: String {
         switch self {
         case .bgp(let bgp): return bgp.words
+        case .bmp(let bmp): return bmp.words
         case .mrt(let mrt):
             let peer = [mrt.peer?.description, mrt.peerAS.map { "AS \($0)" }]
                 .compactMap(\.self).joined(separator: " ")

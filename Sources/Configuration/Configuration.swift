@@ -42,6 +42,8 @@ public struct Configuration: Hashable, Sendable {
     public var checkpoint: CheckpointOptions?
     /// When what feeds lose is not believed, where a feed doesn't say; nil: all is.
     public var guardRules: FeedGuardRules? = FeedGuardRules()
+    /// When prefixes that flip keep what is shown of them; nil: never.
+    public var flipHold: FlipHoldRules?
     /// Where validated payloads come from, and what becomes of invalid routes; nil: routes are not
     /// validated.
     public var rpki: RPKIOptions?
@@ -91,6 +93,8 @@ public struct Configuration: Hashable, Sendable {
 
     public struct Listen: Hashable, Sendable {
         public var bgp: [Endpoint] = []
+        /// Routers that monitor their peers connect here.
+        public var bmp: [Endpoint] = []
         public var console: [ConsoleListener] = []
         public var socket = Socket.usual
         public var dns: [Endpoint] = []
@@ -162,6 +166,24 @@ public struct Configuration: Hashable, Sendable {
         public var receiveID: UInt8
     }
 
+    /// A router, or all of a range, that monitors its peers for us (RFC 7854).
+    public struct BMPSource: Hashable, Sendable {
+        /// Who may connect.
+        public var router: IPPrefix
+        /// Where in the router routes are looked at.
+        public var view = BMPPeerHeader.View.pre
+        /// Of a range.
+        public var maximumRouters = 1
+        /// Monitored peers that are told apart.
+        public var maximumPeers = 1000
+        /// A first transfer is complete after so long without routes.
+        public var quietTime = Duration.seconds(10)
+
+        public init(router: IPPrefix) { self.router = router }
+
+        public var isRange: Bool { self.router.length < self.router.family.width }
+    }
+
     public struct MRTSource: Hashable, Sendable {
         public var file: String
         public var peer: IPAddress?
@@ -181,6 +203,7 @@ public struct Configuration: Hashable, Sendable {
 
     public enum Source: Hashable, Sendable {
         case bgp(BGPSource)
+        case bmp(BMPSource)
         case mrt(MRTSource)
         case text(TextSource)
     }
@@ -206,7 +229,11 @@ public struct Configuration: Hashable, Sendable {
 
         /// How many feeds of the table it may be at once.
         public var slotCount: Int {
-            if case .bgp(let bgp) = self.source, bgp.range != nil { bgp.maximumPeers } else { 0 }
+            switch self.source {
+            case .bgp(let bgp): bgp.range == nil ? 0 : bgp.maximumPeers
+            case .bmp(let bmp): bmp.isRange ? bmp.maximumRouters : 0
+            case .mrt, .text: 0
+            }
         }
     }
 

@@ -21,7 +21,7 @@ extension ConfigurationReader {
                     at: entry.position,
                     "feed '\(entry.key)' is one too many: there can be \(FeedID.limit) feeds"
                         + (count > before.count + 1
-                            ? ", and each of a range's maximum-peers is one" : ""))
+                            ? ", and each that a range may have is one" : ""))
                 break
             }
             guard let feed else { continue }
@@ -48,10 +48,11 @@ extension ConfigurationReader {
         let isSame: Bool
         switch (feed.source, other.source) {
         case (.bgp(let a), .bgp(let b)): return a.conflict(feed.name, with: b, other.name)
+        case (.bmp(let a), .bmp(let b)): return a.conflict(feed.name, with: b, other.name)
         case (.mrt(let a), .mrt(let b)): isSame = a == b
         case (.text(let a), .text(let b)):
             isSame = a.file == b.file && a.peer == b.peer && a.peerAS == b.peerAS
-        case (.bgp, _), (.mrt, _), (.text, _): isSame = false
+        case (.bgp, _), (.bmp, _), (.mrt, _), (.text, _): isSame = false
         }
         return isSame ? "feed '\(feed.name)' has the same peer as feed '\(other.name)'" : nil
     }
@@ -60,13 +61,13 @@ extension ConfigurationReader {
         let name = "feed '\(entry.key)'"
         let keys =
             [
-                "site", "bgp", "mrt", "text", "read", "stale-time", "guard", "keep", "rules",
-                "limits", "dump",
+                "site", "bgp", "bmp", "mrt", "text", "read", "stale-time", "guard", "keep",
+                "rules", "limits", "dump",
             ] + Self.optionKeys
         guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
         let site = mapping.require("site").flatMap(self.siteName)
         var source: Configuration.Source?
-        let sources = ["bgp", "mrt", "text"].compactMap { key in
+        let sources = ["bgp", "bmp", "mrt", "text"].compactMap { key in
             mapping[key].map { (key: key, value: $0) }
         }
         if sources.count > 1 {
@@ -75,11 +76,12 @@ extension ConfigurationReader {
         } else if let (key, value) = sources.first {
             switch key {
             case "bgp": source = self.readBGP(value).map { .bgp($0) }
+            case "bmp": source = self.readBMP(value).map { .bmp($0) }
             case "mrt": source = self.readMRT(value).map { .mrt($0) }
             default: source = self.readText(value).map { .text($0) }
             }
         } else {
-            mapping.complain("\(name) needs bgp, mrt or text")
+            mapping.complain("\(name) needs bgp, bmp, mrt or text")
         }
         enum Reading: String, CaseIterable {
             case plain
@@ -117,6 +119,10 @@ extension ConfigurationReader {
             if let value = mapping["guard"] {
                 feed.guardRules = self.guardRules(value, default: feed.guardRules)
             }
+        case .bmp:
+            mapping["guard"]?.complain("guard is for feeds by BGP")
+            mapping["limits"]?.complain("limits are for feeds by BGP")
+            mapping["dump"]?.complain("dump is for feeds by BGP")
         case .mrt, .text:
             mapping["guard"]?.complain("guard is for feeds by BGP: a dump loses nothing")
             mapping["limits"]?.complain("limits are for feeds by BGP: a dump has what it has")

@@ -41,7 +41,7 @@ struct ConfigurationReader {
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
         "zones", "choice", "dns", "guard", "log", "ready", "checkpoint", "limits",
-        "keep", "rpki", "prefix-lists", "rules", "feed-options",
+        "keep", "rpki", "prefix-lists", "rules", "feed-options", "flip-hold",
     ]
 
     mutating func read(_ root: Value) {
@@ -53,6 +53,7 @@ struct ConfigurationReader {
         if let value = top["guard"] {
             self.result.guardRules = self.guardRules(value, default: self.result.guardRules)
         }
+        if let value = top["flip-hold"] { self.result.flipHold = self.flipHold(value) }
         if let value = top.require("sites") { self.readSites(value) }
         if let kept = top["keep"].flatMap(Self.kept) { self.result.kept = kept }
         if let value = top["prefix-lists"] { self.readPrefixLists(value) }
@@ -112,7 +113,7 @@ struct ConfigurationReader {
     }
 
     private mutating func readListen(_ value: Value) {
-        guard let listen = value.mapping(allowed: ["bgp", "console", "socket", "dns"]) else {
+        guard let listen = value.mapping(allowed: ["bgp", "bmp", "console", "socket", "dns"]) else {
             return
         }
         var lines: [String: Int] = [:]
@@ -123,12 +124,15 @@ struct ConfigurationReader {
                 value.complain("\(endpoint) is listened on twice: first on line \(first)")
             }
         }
-        if let bgp = listen["bgp"] {
-            for element in bgp.elements("each of bgp") {
-                guard let endpoint = element.endpoint() else { continue }
-                note(endpoint, "tcp", element)
-                self.result.listen.bgp.append(endpoint)
-            }
+        for element in listen["bgp"]?.elements("each of bgp") ?? [] {
+            guard let endpoint = element.endpoint() else { continue }
+            note(endpoint, "tcp", element)
+            self.result.listen.bgp.append(endpoint)
+        }
+        for element in listen["bmp"]?.elements("each of bmp") ?? [] {
+            guard let endpoint = element.endpoint() else { continue }
+            note(endpoint, "tcp", element)
+            self.result.listen.bmp.append(endpoint)
         }
         if let dns = listen["dns"] {
             for element in dns.elements("each of dns") {

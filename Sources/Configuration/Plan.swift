@@ -53,6 +53,8 @@ public struct Plan: Sendable {
     /// How long a feed's routes outlive its session.
     public var staleTimes: [FeedID: Duration]
     public var speaker: SpeakerSettings
+    /// Routers that monitor their peers for us.
+    public var bmp: BMPSettings
     /// The RPKI caches; none: routes are not validated.
     public var origins: RTRClientSettings
     /// Invalid routes are held, but give no distance.
@@ -69,6 +71,7 @@ public struct Plan: Sendable {
     public var limits: TableLimits
     public var roundTripFiles: [String]
     public var roundTripRules: RoundTripRules
+    public var flipHold: FlipHoldRules?
     public var console: ConsoleSettings
     public var dns: DNSSettings
     public var logLevel: Configuration.LogLevel
@@ -127,7 +130,7 @@ extension Configuration {
                     assignment.feeds[feed.name].map { ($0, feed.staleTime) }
                 }, uniquingKeysWith: { first, _ in first }),
             speaker: self.speakerSettings(assignment, definitions, judges),
-            origins: self.originSettings,
+            bmp: self.bmpSettings(assignment, definitions, judges), origins: self.originSettings,
             ignoresInvalid: self.rpki?.invalid != .accept, dumps: self.dumps(assignment, judges),
             recordings: Dictionary(
                 self.feeds.compactMap { feed in
@@ -143,6 +146,7 @@ extension Configuration {
             limits: self.limits, roundTripFiles: self.roundTrips.files,
             roundTripRules: RoundTripRules(
                 weight: self.roundTrips.weight, expiry: self.roundTrips.expiry.components.seconds),
+            flipHold: self.flipHold,
             console: self.consoleSettings(usualSocket: usualSocket), dns: self.dnsSettings,
             logLevel: self.logLevel, readyWait: self.readyWait, checkpoint: self.checkpoint)
     }
@@ -215,6 +219,26 @@ extension Configuration {
         return settings
     }
 
+    private func bmpSettings(
+        _ assignment: Assignment, _ definitions: [FeedDefinition], _ judges: [FeedID: RouteJudge]
+    ) -> BMPSettings {
+        let routers = self.feeds.compactMap { feed -> BMPRouterSettings? in
+            guard case .bmp(let bmp) = feed.source, let id = assignment.feeds[feed.name],
+                let definition = definitions.first(where: { $0.id == id })
+            else { return nil }
+            return BMPRouterSettings(
+                name: feed.name, feed: id, router: bmp.router, view: bmp.view,
+                maximumPeers: bmp.maximumPeers, staleTime: feed.staleTime,
+                quietTime: bmp.quietTime, kept: feed.kept, judge: judges[id],
+                range: bmp.isRange
+                    ? BMPRouterSettings.Range(
+                        definition: definition, slots: assignment.slots[feed.name] ?? []) : nil)
+        }
+        return BMPSettings(
+            listen: self.listen.bmp.map { ListenAddress(address: $0.address, port: $0.port) },
+            routers: routers)
+    }
+
     private var originSettings: RTRClientSettings {
         guard let rpki = self.rpki else { return RTRClientSettings() }
         return RTRClientSettings(
@@ -235,7 +259,7 @@ extension Configuration {
             let format: Plan.Format
             let selection: Plan.Selection
             switch feed.source {
-            case .bgp: continue
+            case .bgp, .bmp: continue
             case .mrt(let mrt):
                 (file, format) = (mrt.file, .mrt)
                 selection = Plan.Selection(

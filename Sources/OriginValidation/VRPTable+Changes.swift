@@ -36,7 +36,7 @@ extension VRPTable {
             let (a, b) = (changes[$0].payload, changes[$1].payload)
             return a != b ? a < b : $0 < $1
         }
-        var result = VRPTable()
+        var result = Builder()
         let announced = changes.count
         result.reserveCapacity(
             ipv4: self.count(.ipv4) + announced, ipv6: self.count(.ipv6))
@@ -65,7 +65,7 @@ extension VRPTable {
             result.append(old)
             next = known.next()
         }
-        return result
+        return result.table
     }
 
     /// The prefixes under which another table may judge routes otherwise: those of payloads that

@@ -5,22 +5,65 @@ public import Addressing
 
 /// Validated payloads, for lookups (RFC 6811) and as the set that a cache's deltas change.
 ///
-/// An immutable value: copies share their storage, so that one may be handed to any thread. About
-/// 17 bytes an IPv4 payload and 29 an IPv6 one.
-public struct VRPTable: Sendable, Hashable {
-    private var ipv4 = VRPTree<UInt32>()
-    private var ipv6 = VRPTree<UInt128>()
+/// An immutable value of one reference: it may be copied for every route, and handed to any thread.
+/// About 17 bytes an IPv4 payload and 29 an IPv6 one.
+public struct VRPTable: Sendable {
+    private final class Storage: Sendable {
+        let ipv4: VRPTree<UInt32>
+        let ipv6: VRPTree<UInt128>
+
+        init(_ ipv4: VRPTree<UInt32>, _ ipv6: VRPTree<UInt128>) {
+            self.ipv4 = ipv4
+            self.ipv6 = ipv6
+        }
+    }
+
+    /// Takes payloads in tree order.
+    struct Builder {
+        private var ipv4 = VRPTree<UInt32>()
+        private var ipv6 = VRPTree<UInt128>()
+
+        /// Adds one that comes after all that are there.
+        mutating func append(_ payload: VRP) {
+            let length = UInt8(truncatingIfNeeded: payload.prefix.length)
+            switch payload.prefix.family {
+            case .ipv4:
+                self.ipv4.append(
+                    payload.prefix.address.ipv4Value, length,
+                    maximumLength: payload.maximumLength, origin: payload.asNumber.rawValue)
+            case .ipv6:
+                self.ipv6.append(
+                    payload.prefix.address.leftAligned, length,
+                    maximumLength: payload.maximumLength, origin: payload.asNumber.rawValue)
+            }
+        }
+
+        mutating func reserveCapacity(ipv4: Int, ipv6: Int) {
+            self.ipv4.reserveCapacity(ipv4)
+            self.ipv6.reserveCapacity(ipv6)
+        }
+
+        var table: VRPTable { VRPTable(Storage(self.ipv4, self.ipv6)) }
+    }
+
+    private let storage: Storage
+    private var ipv4: VRPTree<UInt32> { self.storage.ipv4 }
+    private var ipv6: VRPTree<UInt128> { self.storage.ipv6 }
+
+    private init(_ storage: Storage) { self.storage = storage }
 
     /// A table without payloads.
-    public init() {}
+    public init() { self = Builder().table }
 
     /// A table of these payloads, in any order; equal ones count once.
     public init(_ payloads: some Sequence<VRP>) {
+        var builder = Builder()
         var last: VRP?
         for payload in payloads.sorted() where payload != last {
-            self.append(payload)
+            builder.append(payload)
             last = payload
         }
+        self = builder.table
     }
 
     /// How many payloads of a family there are.
@@ -86,26 +129,14 @@ public struct VRPTable: Sendable, Hashable {
                 length: Int(self.ipv6.lengths[prefix])),
             self.ipv6.maximumLengths[payload], ASNumber(self.ipv6.origins[payload]))
     }
+}
 
-    /// Adds one that comes after all that are there.
-    mutating func append(_ payload: VRP) {
-        let length = UInt8(truncatingIfNeeded: payload.prefix.length)
-        switch payload.prefix.family {
-        case .ipv4:
-            self.ipv4.append(
-                payload.prefix.address.ipv4Value, length, maximumLength: payload.maximumLength,
-                origin: payload.asNumber.rawValue)
-        case .ipv6:
-            self.ipv6.append(
-                payload.prefix.address.leftAligned, length,
-                maximumLength: payload.maximumLength, origin: payload.asNumber.rawValue)
-        }
+extension VRPTable: Hashable {
+    public static func == (a: VRPTable, b: VRPTable) -> Bool {
+        a.storage === b.storage || a.ipv4 == b.ipv4 && a.ipv6 == b.ipv6
     }
 
-    mutating func reserveCapacity(ipv4: Int, ipv6: Int) {
-        self.ipv4.reserveCapacity(ipv4)
-        self.ipv6.reserveCapacity(ipv6)
-    }
+    public func hash(into hasher: inout Hasher) { hasher.combine(self.count) }
 }
 
 /// All payloads in tree order, IPv4 first.

@@ -94,9 +94,10 @@ struct RouteMapImport {
         var routes = 0
         for (index, file) in files.enumerated() {
             let part = (Double(index), Double(files.count + 1))
-            bar.show(part.0 / part.1, "reading \(file.path)")
+            let words = "reading \(file.path.split(separator: "/").last ?? "")"
+            bar.show(part.0 / part.1, words)
             let report = try self.loader(file) { done in
-                bar.show((part.0 + done) / part.1, "reading \(file.path)")
+                bar.show((part.0 + done) / part.1, words)
             }.load(into: owner, replacing: false)
             routes += report.feeds.reduce(0) { $0 + $1.announced - $1.withdrawn }
             self.warn(of: report, in: file.path)

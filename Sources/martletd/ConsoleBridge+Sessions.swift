@@ -12,9 +12,14 @@ import RouteTable
 
 /// What the console asks of sessions.
 extension ConsoleBridge {
-    func strangers() async -> Int { await self.daemon.speaker.strangers() }
+    func strangers() async -> Int {
+        await self.daemon.speaker.strangers() + self.daemon.station.strangers()
+    }
 
     func carryOut(_ order: FeedOrder, on feed: FeedID) async -> Result<String, CommandFailure> {
+        if case .clear = order, await self.daemon.station.clear(feed) {
+            return .success("the session is closed: the router has to connect again")
+        }
         let speaker = self.daemon.speaker
         let (outcome, words): (SessionOrder, String) =
             switch order {
@@ -70,7 +75,10 @@ extension ConsoleBridge {
             return SessionDetail(status, now: TableOwner.systemTime()).detail
         }
         guard let range = self.plan.speaker.ranges.first(where: { $0.template.feed == feed })
-        else { return nil }
+        else {
+            let routers = await self.daemon.station.status()
+            return self.plan.bmp.detail(of: feed, routers, now: TableOwner.systemTime())
+        }
         let members = all.filter { $0.range == range.template.name }
         return FeedDetail(
             name: range.template.name,

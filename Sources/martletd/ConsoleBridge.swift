@@ -46,11 +46,18 @@ struct ConsoleBridge: ConsoleBackend {
         let (configuration, plan) = self.daemon.running.withLock { ($0.configuration, $0.plan) }
         let entries = self.daemon.board.entries
         let guests = entries.compactMap { id, entry in
-            entry.guest.map { settings in
-                FeedIdentity(
-                    id: id, name: entry.name, site: entry.site, kind: .bgp,
-                    peerAS: settings.peerAS, peerAddress: settings.peerAddress,
-                    isInternal: settings.isInternal)
+            entry.guest.map { guest in
+                switch guest {
+                case .neighbour(let settings):
+                    FeedIdentity(
+                        id: id, name: entry.name, site: entry.site, kind: .bgp,
+                        peerAS: settings.peerAS, peerAddress: settings.peerAddress,
+                        isInternal: settings.isInternal)
+                case .router(let address):
+                    FeedIdentity(
+                        id: id, name: entry.name, site: entry.site, kind: .bmp,
+                        peerAddress: address)
+                }
             }
         }
         return configuration.feeds.compactMap { feed in
@@ -63,6 +70,10 @@ struct ConsoleBridge: ConsoleBackend {
                     id: id, name: feed.name, site: site, kind: .bgp, peerAS: bgp.peerAS,
                     peerAddress: bgp.range == nil ? bgp.peer : nil,
                     isInternal: bgp.peerAS == bgp.localAS ?? configuration.router?.asNumber)
+            case .bmp(let bmp):
+                return FeedIdentity(
+                    id: id, name: feed.name, site: site, kind: .bmp,
+                    peerAddress: bmp.isRange ? nil : bmp.router.address)
             case .mrt(let mrt):
                 let entry = entries[id]
                 return FeedIdentity(
@@ -82,8 +93,10 @@ struct ConsoleBridge: ConsoleBackend {
         let all = await self.daemon.speaker.status()
         let peers = Dictionary(
             all.map { ($0.feed, $0) }, uniquingKeysWith: { first, _ in first })
+        let routers = await self.daemon.station.status()
+        let plan = self.plan
         let ranges = Dictionary(
-            self.plan.speaker.ranges.map { ($0.template.feed, $0) },
+            plan.speaker.ranges.map { ($0.template.feed, $0) },
             uniquingKeysWith: { first, _ in first })
         let entries = self.daemon.board.entries
         return self.feedIdentities().map { identity in
@@ -95,6 +108,9 @@ struct ConsoleBridge: ConsoleBackend {
                     isUp: members.contains { $0.state == .established },
                     messagesReceived: members.reduce(0) { $0 + $1.counters.messagesIn },
                     messagesSent: members.reduce(0) { $0 + $1.counters.messagesOut })
+            }
+            if identity.kind == .bmp {
+                return plan.bmp.report(identity, routers, isComplete: entry?.isComplete == true)
             }
             guard let peer = peers[identity.id] else {
                 let state =

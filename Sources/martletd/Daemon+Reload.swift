@@ -135,8 +135,10 @@ extension Daemon {
         self.oracle.update { _ in }
         self.checkpoints.apply(plan.checkpoint)
         StandardErrorLog.setLevel(plan.logLevel.level)
+        self.origins.define(plan)
         await self.dumps.apply(plan)
         changes += await self.speaker.apply(plan.speaker)
+        changes += await self.station.apply(plan.bmp)
         await self.dumps.prune(plan)
         await self.origins.apply(plan)
         self.forget(old.plan, unlessIn: plan)

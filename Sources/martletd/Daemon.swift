@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import BGPSpeaker
 import CLinux
 import Choice
@@ -28,6 +29,7 @@ final class Daemon: Sendable {
     let readiness = DNSReadiness()
     let board: FeedBoard
     let speaker: BGPSpeaker
+    let station: BMPStation
     let dns: DNSServer
     let checkpoints: CheckpointKeeper
     let dumps: DumpKeeper
@@ -39,6 +41,7 @@ final class Daemon: Sendable {
     let files = NIOThreadPool(numberOfThreads: 1)
     let running: Mutex<Running>
     private let bgpGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let bmpGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let consoleBox = Mutex<ConsoleServer?>(nil)
     private let restoredBox = Mutex<[FeedID]>([])
 
@@ -79,6 +82,9 @@ final class Daemon: Sendable {
             settings: plan.speaker, group: self.bgpGroup, owner: self.owner, validator: validator,
             logger: Logger(label: "bgp"),
             listener: FeedListener(board: board), now: now)
+        self.station = BMPStation(
+            settings: plan.bmp, group: self.bmpGroup, owner: self.owner, validator: validator,
+            logger: Logger(label: "bmp"), listener: FeedListener(board: board), now: now)
         self.dumps = DumpKeeper(speaker: self.speaker, logger: Logger(label: "dump"))
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
@@ -87,7 +93,7 @@ final class Daemon: Sendable {
             plan.checkpoint, owner: self.owner, logger: Logger(label: "checkpoint"), now: now)
         self.origins = OriginService(
             plan: plan, validator: validator, owner: self.owner, speaker: self.speaker,
-            logger: Logger(label: "rpki"), now: now)
+            station: self.station, logger: Logger(label: "rpki"), now: now)
         self.running = Mutex(
             Running(
                 configuration: configuration, plan: plan,
@@ -171,6 +177,9 @@ final class Daemon: Sendable {
             for address in try await self.speaker.bind() {
                 listening.append("bgp \(Self.text(address))")
             }
+            for address in try await self.station.bind() {
+                listening.append("bmp \(Self.text(address))")
+            }
             for endpoint in try self.dns.bind() { listening.append("dns \(endpoint)") }
             for address in try await self.console?.bind() ?? [] {
                 listening.append("console \(Self.text(address))")
@@ -198,6 +207,7 @@ final class Daemon: Sendable {
         self.checkpoints.warnOfProblem()
         // Before a session can come up.
         await self.speaker.restored(self.restoredFeeds)
+        await self.station.restored(self.restoredFeeds)
         self.dumps.start()
         await self.dumps.apply(self.running.withLock { $0.plan })
         do {
@@ -212,6 +222,7 @@ final class Daemon: Sendable {
             AlarmService(owner: self.owner, logger: Logger(label: "feeds")),
             DumpService(keeper: self.dumps),
             ClosureTask("bgp") { try await self.speaker.run() },
+            ClosureTask("bmp") { try await self.station.run() },
             ClosureTask("dns") { try await self.dns.run() },
         ]
         if let console = self.console {
@@ -232,6 +243,7 @@ final class Daemon: Sendable {
         try? await self.files.shutdownGracefully()
         try? await self.checkpoints.thread.shutdownGracefully()
         try? await self.bgpGroup.shutdownGracefully()
+        try? await self.bmpGroup.shutdownGracefully()
         self.logger.notice("ended")
     }
 
@@ -278,7 +290,7 @@ struct ClosureTask: Service, CustomStringConvertible {
 }
 
 /// Brings what becomes of feeds to the board.
-struct FeedListener: SpeakerListener {
+struct FeedListener: SpeakerListener, BMPListener {
     let board: FeedBoard
 
     func feed(_ feed: FeedID, became liveness: FeedLiveness) {
@@ -287,7 +299,11 @@ struct FeedListener: SpeakerListener {
     }
 
     func appeared(_ definition: FeedDefinition, _ settings: PeerSettings) {
-        self.board.appear(definition, settings)
+        self.board.appear(definition, .neighbour(settings))
+    }
+
+    func appeared(_ definition: FeedDefinition, router: IPAddress) {
+        self.board.appear(definition, .router(router))
     }
 
     func disappeared(_ feed: FeedID, name: String) { self.board.disappear(feed, name: name) }

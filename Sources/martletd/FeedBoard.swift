@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import BGPSpeaker
 import Choice
 import RouteFiles
@@ -10,6 +11,12 @@ import Synchronization
 /// How every feed stands, and what follows from it: the state of the sites' feeds, and whether
 /// Martlet is ready to answer.
 final class FeedBoard: Sendable {
+    /// A feed that comes and goes.
+    enum Guest: Sendable {
+        case neighbour(PeerSettings)
+        case router(IPAddress)
+    }
+
     struct Entry: Sendable {
         var name: String
         var site: SiteID
@@ -19,8 +26,8 @@ final class FeedBoard: Sendable {
         var isFile: Bool
         /// Stands for neighbours that come as they like, or is one of them: nobody waits for it.
         var isOptional = false
-        /// One of a range's neighbours, which no configuration names.
-        var guest: PeerSettings?
+        /// One of a range's neighbours or routers, which no configuration names.
+        var guest: Guest?
         var liveness: SiteStatus.Feeds
         /// Whether its routes have been seen whole since the start.
         var isComplete: Bool
@@ -90,14 +97,14 @@ final class FeedBoard: Sendable {
         self.resume()
     }
 
-    /// A neighbour of a range is a feed of its own from now.
-    func appear(_ feed: FeedDefinition, _ settings: PeerSettings) {
+    /// A neighbour or a router of a range is a feed of its own from now.
+    func appear(_ feed: FeedDefinition, _ guest: Guest) {
         let now = self.now()
         self.state.withLock { state in
             let before = state.entries[feed.id].flatMap { $0.name == feed.name ? $0 : nil }
             state.entries[feed.id] = Entry(
                 name: feed.name, site: feed.site, throughSites: Set(feed.throughSites.keys),
-                isFile: false, isOptional: true, guest: settings,
+                isFile: false, isOptional: true, guest: guest,
                 liveness: before?.liveness ?? .lost, isComplete: before?.isComplete ?? false,
                 since: before?.since ?? now)
         }

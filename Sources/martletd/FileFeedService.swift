@@ -101,14 +101,15 @@ extension Daemon {
     /// - Returns: What went wrong, in words; nil where nothing did.
     @discardableResult
     func load(_ dump: Plan.Dump, replacing: Bool) async -> String? {
-        let loader = dump.loader
+        var loader = dump.loader
+        loader.validator = self.origins.validator
         let owner = self.owner
         let clock = ContinuousClock()
         let start = clock.now
         // Taken before the reading: a file that changes meanwhile counts as changed later.
         let stamp = FileStamp(path: dump.file)
         do {
-            let report = try await self.files.runIfActive {
+            let report = try await self.files.runIfActive { [loader] in
                 try loader.load(into: owner, replacing: replacing)
             }
             await owner.flush()
@@ -154,9 +155,11 @@ extension Daemon {
         for site in plan.sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
         for feed in plan.feeds { self.owner.submit(.addFeed(feed)) }
         self.owner.submit(.setRoundTripRules(plan.roundTripRules))
+        self.owner.submit(.setFlipHold(plan.flipHold))
         self.board.define(
             plan.feeds, files: Set(plan.dumps.flatMap(\.feeds).map(\.feed)),
-            ranges: plan.speaker.ranges.map(\.definition))
+            ranges: plan.speaker.ranges.map(\.definition)
+                + plan.bmp.routers.compactMap { $0.range?.definition })
     }
 
     /// Takes away what is configured no longer: once no session feeds it any more.

@@ -60,12 +60,13 @@ final class OriginService: Service, CustomStringConvertible {
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let owner: TableOwner
     private let speaker: BGPSpeaker
+    private let station: BMPStation
     private let logger: Logger
     private let inbox: Inbox
 
     init(
         plan: Plan, validator: OriginValidator, owner: TableOwner, speaker: BGPSpeaker,
-        logger: Logger, now: @escaping @Sendable () -> Int64
+        station: BMPStation, logger: Logger, now: @escaping @Sendable () -> Int64
     ) {
         let inbox = Inbox(
             Wanted(
@@ -74,6 +75,7 @@ final class OriginService: Service, CustomStringConvertible {
         self.validator = validator
         self.owner = owner
         self.speaker = speaker
+        self.station = station
         self.logger = logger
         self.client = RTRClient(
             settings: plan.origins, group: self.group, logger: logger, now: now
@@ -84,6 +86,7 @@ final class OriginService: Service, CustomStringConvertible {
             }
         }
         validator.snapshot = OriginSnapshot(ignoresInvalid: plan.ignoresInvalid)
+        validator.define(plan.validated)
     }
 
     func run() async throws {
@@ -98,6 +101,9 @@ final class OriginService: Service, CustomStringConvertible {
         }
         try await self.group.shutdownGracefully()
     }
+
+    /// Who the feeds are, before their sessions are told.
+    func define(_ plan: Plan) { self.validator.define(plan.validated) }
 
     /// Takes another configuration.
     func apply(_ plan: Plan) async {
@@ -123,6 +129,7 @@ final class OriginService: Service, CustomStringConvertible {
         self.validator.snapshot = new
         // What was judged by the old payloads is on its way to the table before the revision is.
         await self.speaker.flush()
+        await self.station.flush()
         self.owner.submit(.revise(self.validator.revision(within: prefixes)))
         if new.table?.isEmpty == true, old.table?.isEmpty == false {
             self.logger.error(

@@ -185,6 +185,17 @@ struct CapabilityTests {
         #expect(theirs.peerRole == .customer)
     }
 
+    @Test("an internal peer must say LOCAL_PREF (RFC 4271 §5)")
+    func localPreference() {
+        for peer in [65000, 65001] as [ASNumber] {
+            var settings = Rig.settings
+            settings.peerAS = peer
+            let negotiation = Negotiation(sent: settings.open, received: Rig.open(asNumber: peer))
+            #expect(negotiation.context.isInternal == (peer == 65000))
+            #expect(negotiation.context.requiresLocalPreference == (peer == 65000))
+        }
+    }
+
     @Test("a peer of our confederation is told of by settings alone (RFC 5065)")
     func confederation() throws {
         let inside = try self.negotiation([.multiprotocol(.ipv4)]) { $0.isConfederation = true }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import BGPSession
 import BGPSpeaker
 import BGPWire
 import Testing

@@ -56,15 +56,17 @@ struct UpdateDecodingTests {
     @Test("from an internal peer, LOCAL_PREF too (RFC 4271 §5)")
     func localPreference() {
         let without = updateBody(attributes: Sound.mandatory, announced: Sound.prefix)
-        let update = UpdateDecoding.decode(without, internalContext)
+        var context = internalContext
+        #expect(
+            UpdateDecoding.decode(without, context).disposition == .accept,
+            "records of others' sessions have none")
+        context.requiresLocalPreference = true
+        let update = UpdateDecoding.decode(without, context)
         #expect(update.disposition == .treatAsWithdraw)
         #expect(update.attributes.complaints.map(\.type) == [.localPreference])
         let with = updateBody(
             attributes: Sound.mandatory + hex("40 05 04 00000064"), announced: Sound.prefix)
-        #expect(UpdateDecoding.decode(with, internalContext).disposition == .accept)
-        let confederation = DecodeContext(
-            fourOctetAS: true, isInternal: false, isConfederation: true)
-        #expect(UpdateDecoding.decode(without, confederation).disposition == .accept)
+        #expect(UpdateDecoding.decode(with, context).disposition == .accept)
     }
 
     @Test("a route that has leaked is not to be used (RFC 9234 §5)")

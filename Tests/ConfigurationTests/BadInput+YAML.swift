@@ -167,7 +167,7 @@ extension BadInputTests {
                 "2:26: unknown key 'tll' in zone 'example.com'; did you mean 'ttl'?",
                 "3:15: level must be trace, debug, info, notice, warning, error or "
                     + "critical, not 'loud'",
-                "5:3: feed 'f' needs bgp, mrt or text",
+                "5:3: feed 'f' needs bgp, bmp, mrt or text",
                 "5:14: there is no site 'b' (sites: a)",
                 "6:3: feed 'g' has no site",
                 "6:22: feed 'g' is either bgp or mrt, not both",

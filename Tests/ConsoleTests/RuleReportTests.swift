@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Console
+import Synchronization
 import Testing
 
 @Suite("show feed FEED rules")

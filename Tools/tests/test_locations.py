@@ -58,6 +58,27 @@ class LocationTests(unittest.TestCase):
                 self.assertEqual(self.first("1.0.1.1"), "near")
                 self.assertEqual(self.first("1.0.0.1"), "far")
 
+    def test_what_reading_took_is_given_back(self):
+        """Text of many ranges: the process keeps little more than the table says it has."""
+        ranges = "".join(
+            f"{(number << 24) + 1},{(number << 24) + 9},{'NL' if number % 2 else 'AU'}\n"
+            for number in range(1, 200))
+        text = ranges + "".join(
+            f"{0xc8000000 + 16 * number},{0xc8000000 + 16 * number + 15},"
+            f"{'NL' if number % 2 else 'AU'}\n" for number in range(500_000))
+        self.replace("ranges.csv", text)
+        self.martlet.wait_line(r"read them again.*ranges=500\d\d\d")
+        with self.martlet.machine() as machine:
+            lines = machine.ask("show memory")
+            table = next(int(line.split("=")[1]) for line in lines if line.startswith("table "))
+
+        def beyond_the_table():
+            with open(f"/proc/{self.martlet.child.pid}/smaps_rollup") as file:
+                line = next(line for line in file if line.startswith("Anonymous:"))
+            return int(line.split()[1]) * 1024 - table
+
+        eventually("the memory to be given back", lambda: beyond_the_table() < 16 << 20)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -66,7 +66,7 @@ class Frr(Process):
         super().__init__([
             bgpd, "--no_kernel", "--no_zebra", "-S", "-P", "0", "-l", "127.0.0.1", "-p",
             str(self.port), "-i", os.path.join(self.folder, "pid"), "--vty_socket", self.folder,
-            "-f", path])
+            "-f", path, *getattr(self, "extra", [])])
         eventually(
             "bgpd's socket", lambda: os.path.exists(os.path.join(self.folder, "bgpd.vty")))
 

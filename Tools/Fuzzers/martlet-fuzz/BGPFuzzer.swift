@@ -16,6 +16,7 @@ extension DecodeContext {
             leaks: leaks[Int(high >> 2 & 3)], isConfederation: high & 16 != 0,
             mrt: low & 64 == 0 ? .none : high & 32 == 0 ? .tableDump : .tableDumpV2,
             keepsCommunities: low & 128 == 0)
+        self.requiresLocalPreference = high & 64 != 0
     }
 }
 

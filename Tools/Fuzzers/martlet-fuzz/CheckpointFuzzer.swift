@@ -4,12 +4,32 @@
 import Addressing
 import RouteTable
 
-/// A table's file: as it is, and with all checksums made right, so that what lies behind them is
-/// reached. What is taken in leaves a table that can be written again.
+/// A table's file: as it is, with all checksums made right, so that what lies behind them is
+/// reached, and as the beginning of one that says it is larger, whose rest is holes. What is taken
+/// in leaves a table that can be written again.
 func fuzzCheckpoints(_ bytes: UnsafeRawBufferPointer) {
     let file = [UInt8](bytes)
     if let checkpoint = try? Checkpoint(bytes: file) { restore(checkpoint) }
-    if let checkpoint = try? Checkpoint(bytes: sealed(file)) { restore(checkpoint) }
+    let whole = sealed(file)
+    if let checkpoint = try? Checkpoint(bytes: whole) { restore(checkpoint) }
+    let holes = 1 << 20
+    let read = readFromHoles(whole, holes)
+    require(read <= 2 * whole.count + holes, "no more is read than there is")
+}
+
+/// Takes a file for the beginning of a larger one.
+///
+/// - Returns: How many bytes were read.
+private func readFromHoles(_ file: [UInt8], _ holes: Int) -> Int {
+    var count = 0
+    let checkpoint = try? Checkpoint(byteCount: file.count + holes) { buffer, offset in
+        count += buffer.count
+        buffer.initializeMemory(as: UInt8.self, repeating: 0)
+        buffer.copyBytes(from: file[min(offset, file.count)...].prefix(buffer.count))
+        return buffer.count
+    }
+    require(checkpoint == nil, "a file ends with its end")
+    return count
 }
 
 private func restore(_ checkpoint: Checkpoint) {

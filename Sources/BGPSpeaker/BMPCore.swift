@@ -1,0 +1,294 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+public import Addressing
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+public import RouteTable
+
+/// Who hears of what becomes of routers' feeds: called on the station's event loop.
+public protocol BMPListener: Sendable {
+    /// Routes of a feed begin or cease to be had.
+    func feed(_ feed: FeedID, became liveness: FeedLiveness)
+
+    /// A router of a range has connected, and is a feed of its own from now.
+    func appeared(_ definition: FeedDefinition, router: IPAddress)
+
+    /// It is no more: its number will be another's.
+    func disappeared(_ feed: FeedID, name: String)
+}
+
+/// The station on its event loop: listeners, routers, and who a connection belongs to.
+///
+/// Not `Sendable`: `BMPStation` keeps it bound to the loop.
+final class BMPCore {
+    let loop: any EventLoop
+    let owner: TableOwner
+    let validator: OriginValidator
+    let logger: Logger
+    let now: @Sendable () -> Int64
+    let listener: any BMPListener
+    private(set) var settings: BMPSettings
+    private var routers: [BMPRouter] = []
+    private var listeners: [ListenAddress: any Channel] = [:]
+    /// Connections that are open, those of strangers too.
+    private var connections: [ObjectIdentifier: BMPConnection] = [:]
+    private var emptyPromise: EventLoopPromise<Void>?
+    private var isRunning = false
+    private(set) var strangers = 0
+    private var strangerLines = ComplaintLimiter()
+
+    init(
+        settings: BMPSettings, loop: any EventLoop, owner: TableOwner,
+        validator: OriginValidator, logger: Logger, now: @escaping @Sendable () -> Int64,
+        listener: any BMPListener
+    ) {
+        self.settings = settings
+        self.loop = loop
+        self.owner = owner
+        self.validator = validator
+        self.logger = logger
+        self.now = now
+        self.listener = listener
+        self.routers = settings.routers.filter { $0.range == nil }.map {
+            BMPRouter(settings: $0, core: self)
+        }
+    }
+
+    func makeSink(_ settings: BMPRouterSettings) -> UpdateSink {
+        UpdateSink(
+            feed: settings.feed, keeping: settings.kept, judge: settings.judge,
+            validator: self.validator)
+    }
+
+    // MARK: Life
+
+    func start() {
+        self.isRunning = true
+        // Who called since the listeners were bound has waited in their backlog.
+        for listener in self.listeners.values {
+            listener.setOption(.autoRead, value: true).whenFailure { _ in }
+        }
+    }
+
+    /// Ends all; the future succeeds once all connections have gone.
+    func stop() -> EventLoopFuture<Void> {
+        self.isRunning = false
+        for listener in self.listeners.values { listener.close(promise: nil) }
+        self.listeners.removeAll()
+        for router in self.routers { router.stop() }
+        for connection in self.connections.values { connection.end(nil) }
+        guard !self.connections.isEmpty else { return self.loop.makeSucceededVoidFuture() }
+        let promise = self.emptyPromise ?? self.loop.makePromise(of: Void.self)
+        self.emptyPromise = promise
+        return promise.futureResult
+    }
+
+    /// Hands all that has come on to the table.
+    func flush() {
+        for router in self.routers { router.flush() }
+    }
+
+    func restored(_ feeds: Set<FeedID>, isGood: Bool) {
+        for router in self.routers where feeds.contains(router.settings.feed) {
+            router.restored(isGood: isGood)
+        }
+    }
+
+    func reset(_ feed: FeedID) -> Bool {
+        guard let router = self.routers.first(where: { $0.settings.feed == feed }) else {
+            return false
+        }
+        router.reset()
+        return true
+    }
+
+    var statuses: [BMPRouterStatus] { self.routers.map(\.status) }
+
+    func whenTableDrained(_ body: @escaping () -> Void) {
+        let bound = NIOLoopBound(body, eventLoop: self.loop)
+        let loop = self.loop
+        self.owner.whenDrained { loop.execute { bound.value() } }
+    }
+
+    // MARK: Configuration
+
+    /// Takes new routers, drops old ones, and changes the others, with as few resets as can be.
+    ///
+    /// - Returns: What was reset, in words.
+    func apply(_ routers: [BMPRouterSettings]) -> [String] {
+        var report: [String] = []
+        self.settings.routers = routers
+        for router in self.routers {
+            let wanted = self.wanted(for: router)
+            if let wanted, wanted == router.settings || router.adjust(to: wanted) { continue }
+            report.append(
+                wanted == nil
+                    ? "feed \(router.settings.name): session ended, it is configured no more"
+                    : "feed \(router.settings.name): session reset, its settings have changed")
+            self.remove(router)
+        }
+        for settings in routers where settings.range == nil {
+            guard !self.routers.contains(where: { $0.settings.feed == settings.feed }) else {
+                continue
+            }
+            self.routers.append(BMPRouter(settings: settings, core: self))
+        }
+        return report
+    }
+
+    /// What a router's settings are to be now; nil where it is not wanted.
+    private func wanted(for router: BMPRouter) -> BMPRouterSettings? {
+        guard let range = router.range else {
+            return self.settings.routers.first {
+                $0.range == nil && $0.feed == router.settings.feed
+            }
+        }
+        let feed = router.settings.feed
+        return self.settings.routers.first {
+            $0.feed == range && $0.range?.slots.contains(feed) == true
+                && $0.router.contains(router.settings.router)
+        }?.member(router.settings.router.address, feed: feed).0
+    }
+
+    private func remove(_ router: BMPRouter) {
+        router.remove()
+        self.routers.removeAll { $0 === router }
+        guard router.range != nil else { return }
+        self.owner.submit(.removeFeed(router.settings.feed))
+        self.listener.disappeared(router.settings.feed, name: router.settings.name)
+    }
+
+    /// Looks whether a router of a range has gone, once all that is under way is done.
+    func changed(_ router: BMPRouter) {
+        guard router.range != nil, router.isGone else { return }
+        let bound = NIOLoopBound((self, router), eventLoop: self.loop)
+        self.loop.execute {
+            let (core, router) = bound.value
+            if router.isGone, core.routers.contains(where: { $0 === router }) {
+                core.remove(router)
+            }
+        }
+    }
+
+    // MARK: Connections
+
+    /// Closes connections of strangers, gives the others to their routers.
+    func accepted(_ connection: BMPConnection) {
+        self.connections[ObjectIdentifier(connection)] = connection
+        let remote = IPAddress(connection.channel?.remoteAddress)
+        guard self.isRunning, let remote, let router = self.router(at: remote) else {
+            self.strangers += 1
+            if let suppressed = self.strangerLines.admit(at: self.now()) {
+                self.logger.info(
+                    "connection of a stranger closed",
+                    metadata: [
+                        "address": "\(remote.map(\.description) ?? "unknown")",
+                        "strangers": "\(self.strangers)", "suppressed": "\(suppressed)",
+                    ])
+            }
+            connection.end(nil)
+            return
+        }
+        connection.adopt(by: router)
+        router.accepted(connection)
+    }
+
+    func closed(_ connection: BMPConnection) {
+        self.connections[ObjectIdentifier(connection)] = nil
+        guard self.connections.isEmpty, let promise = self.emptyPromise else { return }
+        self.emptyPromise = nil
+        promise.succeed()
+    }
+
+    /// The router at an address: the one that is named, or one of a range, the narrowest first,
+    /// as long as that has numbers left.
+    private func router(at address: IPAddress) -> BMPRouter? {
+        let host = IPPrefix(host: address)
+        if let router = self.routers.first(where: { $0.settings.router == host }) {
+            return router
+        }
+        let ranges = self.settings.routers.filter {
+            $0.range != nil && $0.router.contains(address)
+        }
+        guard let range = ranges.max(by: { $0.router.length < $1.router.length }) else {
+            return nil
+        }
+        let taken = Set(self.routers.map(\.settings.feed))
+        guard let feed = range.range?.slots.first(where: { !taken.contains($0) }) else {
+            return nil
+        }
+        let (settings, definition) = range.member(address, feed: feed)
+        guard let definition else { return nil }
+        // The table hears of it before its first route.
+        self.owner.submit(.addFeed(definition))
+        self.listener.appeared(definition, router: address)
+        let router = BMPRouter(settings: settings, core: self, range: range.feed)
+        self.routers.append(router)
+        return router
+    }
+
+    // MARK: Listeners
+
+    var listenerAddresses: [SocketAddress] {
+        self.settings.listen.compactMap { self.listeners[$0]?.localAddress }
+    }
+
+    /// Listens on what is new, and no longer on what is not named.
+    ///
+    /// - Returns: What can't be listened on.
+    func listen(on addresses: [ListenAddress]) -> EventLoopFuture<[BGPSpeaker.BindError]> {
+        for (address, channel) in self.listeners where !addresses.contains(address) {
+            channel.close(promise: nil)
+            self.listeners[address] = nil
+        }
+        self.settings.listen = addresses
+        let new = addresses.filter { self.listeners[$0] == nil }
+        return EventLoopFuture.whenAllComplete(new.map { self.bind($0) }, on: self.loop)
+            .assumeIsolated().map { results in
+                zip(new, results).compactMap { address, result in
+                    switch result {
+                    case .success(let channel):
+                        self.listeners[address] = channel
+                        if self.isRunning {
+                            channel.setOption(.autoRead, value: true).whenFailure { _ in }
+                        }
+                        return nil
+                    case .failure(let error):
+                        return BGPSpeaker.BindError(
+                            address: address, reason: error.inWords)
+                    }
+                }
+            }.nonisolated()
+    }
+
+    private func bind(_ address: ListenAddress) -> EventLoopFuture<any Channel> {
+        let bound = NIOLoopBound(self, eventLoop: self.loop)
+        do {
+            return ServerBootstrap(group: self.loop)
+                .serverChannelOption(.backlog, value: 64)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .serverChannelOption(.autoRead, value: false)
+                // A router that is gone without a word is found out: BMP has no keepalives.
+                .childChannelOption(.socketOption(.so_keepalive), value: 1)
+                .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+                .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 20)
+                .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 6)
+                .childChannelOption(
+                    .recvAllocator,
+                    value: FixedSizeRecvByteBufferAllocator(capacity: SpeakerCore.readSize)
+                )
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(
+                            BMPConnection(core: bound.value))
+                    }
+                }
+                .bind(to: try SocketAddress(address.address, port: address.port))
+        } catch {
+            return self.loop.makeFailedFuture(error)
+        }
+    }
+}
