@@ -62,6 +62,11 @@ final class BMPRouter {
             // What has come is judged by the rules that held then.
             self.submitBatch()
             self.sink.judge = settings.judge
+            // A router can't be asked again: what is held is judged, where enough of it is.
+            if let judge = settings.judge, judge.canRevise(settings.kept) {
+                self.submit(
+                    .revise(self.core.validator.revision(of: settings.feed, by: judge)))
+            }
         }
         self.settings = settings
         self.monitor.maximumPeers = settings.maximumPeers
@@ -356,12 +361,7 @@ final class BMPRouter {
     private func carryOut(_ step: FeedLife.Step) {
         let feed = self.settings.feed
         switch step {
-        case .feedUp: self.submit(.feedUp(feed))
-        case .feedComplete: self.submit(.feedComplete(feed))
-        case .feedDown: self.submit(.feedDown(feed))
-        case .feedFlush: self.submit(.feedFlush(feed))
-        // Nothing of this was agreed with a router that monitors.
-        case .familyComplete, .refreshBegan, .refreshEnded, .longLivedStale, .staleExpired: break
+        case .table(let order): self.submit(order.command(for: feed))
         case .startTimer(let timer, let time): self.start(timer, at: time)
         case .stopTimer(let timer): self.timers.removeValue(forKey: timer)?.cancel()
         case .become(let liveness):

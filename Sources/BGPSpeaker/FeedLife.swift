@@ -3,6 +3,7 @@
 
 package import Addressing
 package import BGPWire
+package import RouteTable
 
 /// What becomes of a feed's routes as its sessions come and go: events in, steps out. It holds no
 /// route, keeps no timer and knows no clock.
@@ -69,18 +70,34 @@ package struct FeedLife {
 
     /// What is to be done, in this order. What was gathered of UPDATEs goes to the table first.
     package enum Step: Hashable, Sendable {
-        case feedUp
+        case table(TableOrder)
+        case startTimer(Timer, at: Duration)
+        case stopTimer(Timer)
+        case become(FeedLiveness)
+    }
+
+    /// What the table is told of the feed: its commands of the same names.
+    package enum TableOrder: Hashable, Sendable {
+        case up, complete, down, flush
         case familyComplete(AddressFamily)
-        case feedComplete
-        case feedDown
-        case feedFlush
         case refreshBegan(AddressFamily)
         case refreshEnded(AddressFamily)
         case longLivedStale(AddressFamily)
         case staleExpired(AddressFamily)
-        case startTimer(Timer, at: Duration)
-        case stopTimer(Timer)
-        case become(FeedLiveness)
+
+        package func command(for feed: FeedID) -> TableCommand {
+            switch self {
+            case .up: .feedUp(feed)
+            case .complete: .feedComplete(feed)
+            case .down: .feedDown(feed)
+            case .flush: .feedFlush(feed)
+            case .familyComplete(let family): .familyComplete(feed, family)
+            case .refreshBegan(let family): .refreshBegan(feed, family)
+            case .refreshEnded(let family): .refreshEnded(feed, family)
+            case .longLivedStale(let family): .longLivedStale(feed, family)
+            case .staleExpired(let family): .staleExpired(feed, family)
+            }
+        }
     }
 
     package var staleTime: Duration
@@ -153,7 +170,7 @@ package struct FeedLife {
         self.transfer = TransferProgress(
             families: terms.families, sendsEndOfRIB: terms.sendsEndOfRIB,
             quietTime: self.quietTime)
-        self.steps.append(.feedUp)
+        self.steps.append(.table(.up))
         if self.liveness == .stale { self.become(.live) }
         self.lookLater()
     }
@@ -164,7 +181,7 @@ package struct FeedLife {
             return
         }
         self.endSession()
-        self.steps.append(.feedDown)
+        self.steps.append(.table(.down))
         if loss == .hard {
             self.flush()
             return
@@ -188,7 +205,7 @@ package struct FeedLife {
         for family in AddressFamily.allCases {
             self.deadlines[family] = self.deadlines[family] ?? now + time
             // It was already when a session came that ended too soon.
-            if self.longLived[family] != nil { self.steps.append(.longLivedStale(family)) }
+            if self.longLived[family] != nil { self.steps.append(.table(.longLivedStale(family))) }
         }
         self.age(now)
     }
@@ -209,7 +226,7 @@ package struct FeedLife {
                 time > .zero
             {
                 self.longLived[family] = now + time
-                self.steps.append(.longLivedStale(family))
+                self.steps.append(.table(.longLivedStale(family)))
             } else {
                 self.renew(family)
                 self.gone.insert(FamilySet(family))
@@ -220,7 +237,7 @@ package struct FeedLife {
             self.flush()
             return
         }
-        self.steps += expired.map { .staleExpired($0) }
+        self.steps += expired.map { .table(.staleExpired($0)) }
         if let next = self.nextDeadline { self.steps.append(.startTimer(.stale, at: next)) }
     }
 
@@ -234,7 +251,7 @@ package struct FeedLife {
         self.steps.append(.stopTimer(.stale))
         for family in AddressFamily.allCases { self.renew(family) }
         self.gone = []
-        self.steps.append(.feedFlush)
+        self.steps.append(.table(.flush))
         self.become(.lost)
     }
 
@@ -254,14 +271,14 @@ package struct FeedLife {
             self.completed()
         } else {
             self.renew(family)
-            self.steps.append(.familyComplete(family))
+            self.steps.append(.table(.familyComplete(family)))
         }
     }
 
     private mutating func completed() {
         self.steps.append(.stopTimer(.transfer))
         for family in AddressFamily.allCases { self.renew(family) }
-        self.steps.append(.feedComplete)
+        self.steps.append(.table(.complete))
         self.become(.live)
     }
 
@@ -275,13 +292,15 @@ package struct FeedLife {
     private mutating func refreshBegan(_ family: AddressFamily) {
         guard self.transfer?.families.contains(family) == true else { return }
         self.refreshing.insert(FamilySet(family))
-        self.steps.append(.refreshBegan(family))
+        self.steps.append(.table(.refreshBegan(family)))
     }
 
     private mutating func refreshEnded(_ family: AddressFamily) {
         guard self.refreshing.contains(family) else { return }
         self.refreshing.remove(FamilySet(family))
-        self.steps.append(.refreshEnded(family))
+        // All that there is has come: what the table sweeps now is whatever didn't.
+        self.renew(family)
+        self.steps.append(.table(.refreshEnded(family)))
     }
 
     // MARK: Timers

@@ -102,20 +102,11 @@ final class FeedLink {
     }
 
     private func carryOut(_ step: FeedLife.Step) {
-        let feed = self.settings.feed
         switch step {
-        case .feedUp: self.submit(.feedUp(feed))
-        case .feedComplete: self.submit(.feedComplete(feed))
-        case .feedDown: self.submit(.feedDown(feed))
-        case .feedFlush: self.submit(.feedFlush(feed))
-        case .familyComplete(let family): self.submit(.familyComplete(feed, family))
-        case .refreshBegan(let family): self.submit(.refreshBegan(feed, family))
-        case .refreshEnded(let family): self.submit(.refreshEnded(feed, family))
-        case .longLivedStale(let family): self.submit(.longLivedStale(feed, family))
-        case .staleExpired(let family): self.submit(.staleExpired(feed, family))
+        case .table(let order): self.submit(order.command(for: self.settings.feed))
         case .startTimer(let timer, let time): self.start(timer, at: time)
         case .stopTimer(let timer): self.timers.removeValue(forKey: timer)?.cancel()
-        case .become(let liveness): self.core.feed(feed, became: liveness)
+        case .become(let liveness): self.core.feed(self.settings.feed, became: liveness)
         }
     }
 

@@ -112,6 +112,21 @@ public final class OriginValidator: Sendable {
         }
     }
 
+    /// Has a feed's held routes judged by other rules, and by the payloads there are when it is
+    /// their turn. Readers see all of it at once.
+    func revision(of feed: FeedID, by judge: RouteJudge) -> TableRevision {
+        TableRevision(feeds: [feed], showsAtOnce: true) { feed, prefix, held in
+            let snapshot = self.snapshot
+            let validation =
+                snapshot.isOn
+                ? snapshot.state(
+                    of: prefix, origin: held.asPath.originAS(local: self.localAS(of: feed)))
+                : .notChecked
+            return judge.revised(
+                held, prefix, validation: validation, ignoresInvalid: snapshot.ignoresInvalid)
+        }
+    }
+
     private func revised(
         _ held: RouteAttributes, prefix: IPPrefix, of feed: FeedID
     ) -> RouteAttributes? {

@@ -7,20 +7,47 @@ import FeedRules
 import RouteTable
 
 extension Peer {
-    /// The feed's rules are others from now on: asks the peer for its routes again, where that was
-    /// agreed (RFC 2918).
+    /// The feed's rules are others from now on: what it has is judged again, by what is kept of it;
+    /// and the peer is asked for its routes once more, where that was agreed (RFC 2918), since
+    /// what the rules of before turned away isn't there to be judged.
     ///
     /// - Returns: What was done, and what is missing, in words.
-    func judgeAgain() -> String {
-        let feed = "feed \(self.settings.name): other rules"
-        guard let negotiation = self.status.negotiation, self.status.state == .established else {
-            return feed + ", for its next session"
+    func judgeAgain(after old: RouteJudge?) -> String {
+        let feed = self.settings.feed
+        let judge = self.settings.judge ?? RouteJudge(RuleSet())
+        let canRevise = judge.canRevise(self.settings.kept)
+        if canRevise {
+            self.core.submit(.revise(self.core.validator.revision(of: feed, by: judge)), for: feed)
         }
-        guard negotiation.canRefresh else {
-            return feed + " for what comes from now on: the peer has no route refresh, and what it "
-                + "announced before counts as it did until it comes again"
+        let held =
+            canRevise
+            ? "what it has is judged again"
+            : "what it has counts as it did until it comes again, since 'keep' doesn't hold what "
+                + "the rules ask for"
+        var words = "feed \(self.settings.name): other rules; \(held)"
+        let status = self.status
+        if status.state == .established, status.negotiation?.canRefresh == true {
+            self.handle(.requestRefresh(self.settings.families))
+            return words + "; its routes are asked for again"
         }
-        self.handle(.requestRefresh(self.settings.families))
-        return feed + "; its routes are asked for again"
+        let rejected = old?.rejected ?? 0
+        if rejected > 0 {
+            words +=
+                "; what the rules of before turned away (\(rejected) announcements) is missing "
+                + "until its next session: "
+                + (status.state == .established
+                    ? "the peer has no route refresh" : "there is none now")
+        }
+        return words
+    }
+}
+
+extension RouteJudge {
+    /// Announcements that were turned away.
+    fileprivate var rejected: Int {
+        let counts = self.tally.total
+        return zip(self.rules.rules, counts.rules).reduce(
+            counts.defaultRoutes + counts.lengths + counts.bogons
+        ) { $1.0.action == .reject ? $0 + $1.1 : $0 }
     }
 }

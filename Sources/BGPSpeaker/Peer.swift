@@ -240,6 +240,16 @@ final class Peer {
         }
     }
 
+    /// A connection of the peer's address was closed before a byte of it was read. That may be
+    /// anybody's: it is told so many times a minute.
+    func turnedAway(_ reason: String) {
+        self.journal.counters.refused += 1
+        guard let suppressed = self.limiter.admit(at: self.core.now()) else { return }
+        self.logger.warning(
+            "connection closed",
+            metadata: ["reason": "\(reason)", "suppressed": "\(suppressed)"])
+    }
+
     private func refuse(_ notification: Notification) {
         guard let candidate = self.candidate else { return }
         self.candidate = nil

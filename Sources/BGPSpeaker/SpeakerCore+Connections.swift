@@ -34,7 +34,7 @@ extension SpeakerCore {
         case .failure(let refusal): self.refuse(handler, remote, refusal.reason)
         case .success(let peer):
             if let problem = self.prepare(handler, for: peer) {
-                peer.logger.error("connection closed", metadata: ["reason": "\(problem)"])
+                peer.turnedAway(problem)
                 handler.channel?.close(promise: nil)
                 self.changed(peer)
                 return

@@ -67,7 +67,7 @@ extension SpeakerCore {
     ) -> Peer {
         let judge = peer.settings.judge
         if peer.settings == settings || peer.adjust(to: settings) {
-            if settings.judge != judge { report.append(peer.judgeAgain()) }
+            if settings.judge != judge { report.append(peer.judgeAgain(after: judge)) }
             return peer
         }
         report.append("feed \(settings.name): session reset, its settings have changed")

@@ -43,6 +43,11 @@ extension Configuration {
         if self.roundTrips.words != old.roundTrips.words {
             words.append("round trips: \(old.roundTrips.words) -> \(self.roundTrips.words)")
         }
+        if self.flipHold != old.flipHold {
+            words.append(
+                "flip hold: \(FlipHoldRules.words(old.flipHold)) -> "
+                    + FlipHoldRules.words(self.flipHold))
+        }
         words += self.zoneDifferences(from: old)
         if self.checkpoint != old.checkpoint {
             func text(_ options: CheckpointOptions?) -> String {

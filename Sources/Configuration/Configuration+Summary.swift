@@ -65,6 +65,9 @@ extension Configuration {
                         ? "" : " and every \(Value.words(checkpoint.every))"))
         }
         lines += self.limitLines
+        if let rules = self.flipHold {
+            lines.append("prefixes that flip are held \(FlipHoldRules.words(rules))")
+        }
         if self.roundTrips != RoundTripOptions() {
             lines.append(
                 Self.count(self.roundTrips.files.count, "file") + " of round trips, "

@@ -42,6 +42,8 @@ public struct Configuration: Hashable, Sendable {
     public var checkpoint: CheckpointOptions?
     /// When what feeds lose is not believed, where a feed doesn't say; nil: all is.
     public var guardRules: FeedGuardRules? = FeedGuardRules()
+    /// When prefixes that flip keep what is shown of them; nil: never.
+    public var flipHold: FlipHoldRules?
     /// Where validated payloads come from, and what becomes of invalid routes; nil: routes are not
     /// validated.
     public var rpki: RPKIOptions?

@@ -22,6 +22,21 @@ extension ConfigurationReader {
         return rules
     }
 
+    /// `off`, or when a prefix flips too often.
+    func flipHold(_ value: Value) -> FlipHoldRules? {
+        if value.plainText == "off" { return nil }
+        guard value.isMapping else {
+            value.mustBe("off, or a mapping with flips, within and calm")
+            return nil
+        }
+        guard let mapping = value.mapping(allowed: ["flips", "within", "calm"]) else { return nil }
+        var rules = FlipHoldRules()
+        rules.flips = mapping["flips"]?.integer(FlipHoldRules.flipCounts) ?? rules.flips
+        rules.within = self.seconds(mapping["within"], FlipHoldRules.windows) ?? rules.within
+        rules.calm = self.seconds(mapping["calm"], FlipHoldRules.calmTimes) ?? rules.calm
+        return rules
+    }
+
     /// A time of whole seconds.
     private func seconds(_ value: Value?, _ range: ClosedRange<Int>) -> Int? {
         guard let value,
@@ -43,5 +58,15 @@ extension FeedGuardRules {
         guard let rules else { return "off" }
         return "\(rules.share) in \(Value.words(.seconds(rules.window))), settles in "
             + Value.words(.seconds(rules.settle))
+    }
+}
+
+extension FlipHoldRules {
+    /// What `martlet check` and a reload say of a hold.
+    static func words(_ rules: FlipHoldRules?) -> String {
+        guard let rules else { return "off" }
+        let within = Value.words(.seconds(rules.within))
+        let calm = Value.words(.seconds(rules.calm))
+        return "after \(rules.flips) flips in \(within), until calm for \(calm)"
     }
 }

@@ -41,7 +41,7 @@ struct ConfigurationReader {
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
         "zones", "choice", "dns", "guard", "log", "ready", "checkpoint", "limits",
-        "keep", "rpki", "prefix-lists", "rules", "feed-options",
+        "keep", "rpki", "prefix-lists", "rules", "feed-options", "flip-hold",
     ]
 
     mutating func read(_ root: Value) {
@@ -53,6 +53,7 @@ struct ConfigurationReader {
         if let value = top["guard"] {
             self.result.guardRules = self.guardRules(value, default: self.result.guardRules)
         }
+        if let value = top["flip-hold"] { self.result.flipHold = self.flipHold(value) }
         if let value = top.require("sites") { self.readSites(value) }
         if let kept = top["keep"].flatMap(Self.kept) { self.result.kept = kept }
         if let value = top["prefix-lists"] { self.readPrefixLists(value) }

@@ -71,6 +71,7 @@ public struct Plan: Sendable {
     public var limits: TableLimits
     public var roundTripFiles: [String]
     public var roundTripRules: RoundTripRules
+    public var flipHold: FlipHoldRules?
     public var console: ConsoleSettings
     public var dns: DNSSettings
     public var logLevel: Configuration.LogLevel
@@ -145,6 +146,7 @@ extension Configuration {
             limits: self.limits, roundTripFiles: self.roundTrips.files,
             roundTripRules: RoundTripRules(
                 weight: self.roundTrips.weight, expiry: self.roundTrips.expiry.components.seconds),
+            flipHold: self.flipHold,
             console: self.consoleSettings(usualSocket: usualSocket), dns: self.dnsSettings,
             logLevel: self.logLevel, readyWait: self.readyWait, checkpoint: self.checkpoint)
     }

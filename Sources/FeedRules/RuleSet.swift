@@ -39,9 +39,8 @@ public struct FeedOptions: Hashable, Sendable {
     public var lengthsIPv6 = 0...128
     /// Prefixes that are ignored.
     public var bogons: PrefixList?
-    /// A default route says that a site has a way out, not that anything is near: it is ignored
-    /// unless this is set.
-    public var acceptsDefaultRoute = false
+    /// A default route counts as any other.
+    public var acceptsDefaultRoute = true
 
     public init() {}
 
@@ -88,7 +87,7 @@ public struct FeedOptions: Hashable, Sendable {
             words.append("\(name) prefixes of \(lengths.lowerBound) to \(lengths.upperBound)")
         }
         if let bogons = self.bogons { words.append("bogons by \(bogons.words)") }
-        if self.acceptsDefaultRoute { words.append("default route accepted") }
+        if !self.acceptsDefaultRoute { words.append("default route ignored") }
         return words
     }
 }

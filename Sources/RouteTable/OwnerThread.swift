@@ -67,7 +67,8 @@ final class OwnerThread: @unchecked Sendable {
         if self.engine.hasWork { return self.engine.waitsForPages ? .milliseconds(1) : .none }
         if self.engine.hasRetired || self.engine.wantsReclaim { return .milliseconds(5) }
         if self.engine.waitsForMemory { return .milliseconds(100) }
-        return self.engine.hasGuardTimer ? .milliseconds(1000) : .endless
+        let hasTimer = self.engine.hasGuardTimer || self.engine.hasFlipTimer
+        return hasTimer ? .milliseconds(1000) : .endless
     }
 
     /// Runs a query on the thread, or here once the thread has ended.

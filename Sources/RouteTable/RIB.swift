@@ -31,6 +31,12 @@ public struct RIB: ~Copyable {
         self.engine.ignoredRoutes(covering: address, limit: limit)
     }
 
+    /// Prefixes that hold the address and whose distances are shown as they were, the shortest
+    /// first.
+    public func flipHolds(covering address: IPAddress) -> [FlipHold] {
+        self.engine.flipHolds(covering: address)
+    }
+
     /// Every feed's routes at exactly this prefix, by the feeds' order in the configuration, and
     /// of a feed by their paths' ids.
     public func routes(at prefix: IPPrefix) -> [SiteRoute] { self.engine.routes(at: prefix) }

@@ -57,6 +57,8 @@ public enum TableCommand: Sendable {
     /// Averages that were remembered elsewhere, for where nothing has been observed yet.
     case restoreRoundTrips([RoundTripReport])
     case setRoundTripRules(RoundTripRules)
+    /// When prefixes that flip keep what is shown of them; nil: never, as at the start.
+    case setFlipHold(FlipHoldRules?)
     /// Forgets what has not been observed for the rules' time.
     case expireRoundTrips
 }
@@ -111,7 +113,8 @@ extension TableCommand {
         case .restoreRoundTrips(let reports): for report in reports { try check(report.site) }
         case .setRoundTripRules, .expireRoundTrips, .removeFeed, .routes, .feedUp, .feedComplete,
             .feedDown, .feedFlush, .releaseGuard, .familyComplete, .refreshBegan, .refreshEnded,
-            .longLivedStale, .staleExpired, .withdrawPaths, .revise:
+            .longLivedStale, .staleExpired, .withdrawPaths, .revise,
+            .setFlipHold:
             break
         }
     }

@@ -68,6 +68,7 @@ extension TableEngine {
 
     func feedFlush(_ feed: Feed) {
         self.endGuard(feed)
+        self.endFlipHolds()
         self.forgetWithdrawals(feed)
         feed.isRestoring = false
         self.flush(feed, feed.both)
@@ -90,7 +91,10 @@ extension TableEngine {
     /// What is stale of a family leaves, though the feed has not come again whole.
     func staleExpired(_ feed: Feed, _ family: AddressFamily) {
         let routes = feed.routes(family)
-        guard !feed.isDown else { return self.flush(feed, [routes]) }
+        guard !feed.isDown else {
+            self.endFlipHolds()
+            return self.flush(feed, [routes])
+        }
         guard !feed.loss.isHolding, routes.turn(.stale, .longLived, into: .leaving) > 0 else {
             return
         }
@@ -205,7 +209,7 @@ extension TableEngine {
         guard let job = feed.job, job.isDone else { return }
         feed.job = nil
         self.jobs.removeAll { $0 === feed }
-        for routes in feed.both where job.families.contains(routes.family) { routes.settle() }
+        for routes in feed.both where job.walks(routes.family) { routes.settle() }
         self.releaseHeld()
     }
 

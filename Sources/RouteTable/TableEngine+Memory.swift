@@ -43,6 +43,7 @@ extension TableEngine {
             MemoryPart(name: "further paths", bytes: self.paths.byteCount),
             MemoryPart(
                 name: "paths", bytes: self.attributes.recordBytes + self.attributes.indexBytes),
+            MemoryPart(name: "flips", bytes: self.flips?.byteCount ?? 0),
             MemoryPart(name: "withdrawals", bytes: self.withdrawalBytes),
             MemoryPart(name: "lookup", bytes: image.ipv4.byteCount + image.ipv6.byteCount),
             MemoryPart(name: "classes", bytes: image.classes.byteCount),

@@ -184,6 +184,7 @@ extension TableEngine {
         }
         counts.roundTripPrefixes = self.roundTrips.count
         counts.classes = self.image.classes.count
+        counts.heldPrefixes = self.flips?.held.count ?? 0
         counts.heldFeeds = self.guardedFeeds.count { $0.loss.isHolding }
         counts.attributeSets = self.attributes.count
         return counts

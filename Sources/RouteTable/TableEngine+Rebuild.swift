@@ -28,7 +28,8 @@ extension TableEngine {
     /// There is nothing to do but to wait for memory that is on its way.
     var waitsForPages: Bool {
         (self.shadow?.waitsForPages ?? false) && !self.hasJobs && self.paints.isEmpty
-            && self.discarded.isEmpty && !self.hasGuardWork && !self.isBulk
+            && self.discarded.isEmpty && !self.hasGuardWork && !self.hasFlipWork
+            && !self.isBulk
     }
 
     /// The last attempt at another image was refused by the system.

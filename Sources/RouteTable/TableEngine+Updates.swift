@@ -11,6 +11,8 @@ extension TableEngine {
         let time = UInt32(truncatingIfNeeded: self.now())
         let sites = feed.changingSites
         self.watch(feed)
+        self.countsFlips = true
+        defer { self.countsFlips = false }
         let words = batch.words
         var position = 0
         while position < words.count {
@@ -67,10 +69,10 @@ extension TableEngine {
     ) {
         var node = tree.find(key: key, length: length)
         let current = routes.ledger.current
-        if !routes.lives.isEmpty, routes.lives.isClosed(pathID) { return self.refuse(feed) }
+        if routes.hasLives, routes.lives.isClosed(pathID) { return self.refuse(feed) }
         if node != 0, let old = routes.find(node, pathID) {
             let isSame = old.slot.attributes == id
-            if isSame, old.slot.epoch == current, routes.lives.isEmpty || !routes.isOver(old) {
+            if isSame, old.slot.epoch == current, !routes.hasLives || !routes.isOver(old) {
                 return
             }
             let counts = self.counts(feed, routes)
@@ -136,7 +138,7 @@ extension TableEngine {
     ) -> Bool {
         let isFirst = routes.load(node).isEmpty
         guard routes.add(node, id: pathID, slot) else {
-            if tree.routeCount(node) == 0 { tree.remove(node) }
+            self.removeIfUnused(tree, node)
             return false
         }
         if isFirst { tree.addRoutes(1, to: node) }
@@ -178,6 +180,6 @@ extension TableEngine {
         self.attributes.release(path.slot.attributes)
         if routes.load(node).isEmpty { tree.addRoutes(-1, to: node) }
         self.recompute(sites, tree, node)
-        if tree.routeCount(node) == 0 { tree.remove(node) }
+        self.removeIfUnused(tree, node)
     }
 }

@@ -91,6 +91,16 @@ final class TableEngine {
     var guardsTicked: Int64 = -1
     let alarms = FeedAlarms()
 
+    /// Prefixes that flip; nil while nobody asked for that.
+    var flips: FlipTracker?
+    /// What is carried out is a feed's update.
+    var countsFlips = false
+    /// All that is held for its flips is let go.
+    var endsFlipHolds = false
+    /// The rules from then on.
+    var nextFlipRules: FlipHoldRules??
+    var flipsTicked: Int64 = -1
+
     /// What the sites are called.
     var siteNames: [SiteID: String] = [:]
     /// A checkpoint's routes are on their way back: until they are there, all sites are held and
@@ -176,6 +186,7 @@ final class TableEngine {
         case .setRoundTrips(let trips): self.takeRoundTrips(.file(trips))
         case .restoreRoundTrips(let reports): self.takeRoundTrips(.restore(reports))
         case .setRoundTripRules(let rules): self.takeRoundTrips(.rules(rules))
+        case .setFlipHold(let rules): self.setFlipHold(rules)
         case .expireRoundTrips: self.takeRoundTrips(.sweep(.expired(at: self.now())))
         case .setPins, .setLocations: preconditionFailure("these come prepared")
         }
@@ -213,6 +224,7 @@ final class TableEngine {
         }
         // Feeds that are gone keep their columns until their routes have left.
         for feed in self.jobs { used |= feed.changingSites }
+        used |= self.flipColumns
         return 64 - used.leadingZeroBitCount
     }
 
@@ -254,6 +266,7 @@ final class TableEngine {
             old.site == definition.site && old.throughSites == definition.throughSites
         // Another order alone changes no distance: it decides between equal ones.
         guard !sameReading, !feed.isHidden, feed.total > 0 else { return }
+        self.endFlipHolds()
         self.start(FeedJob(sites: sites, recomputesAll: true), on: feed)
     }
 
@@ -299,6 +312,7 @@ final class TableEngine {
     var hasWork: Bool {
         self.hasJobs || !self.paints.isEmpty || self.isRebuildPending || self.isBulk
             || !self.discarded.isEmpty || self.hasGuardWork || self.hasRevisionWork
+            || self.hasFlipWork
     }
 
     /// A slice of what is long, after each batch and while nothing else is to do.
@@ -309,11 +323,18 @@ final class TableEngine {
     func step(isIdle: Bool, isAwaited: Bool) {
         self.unitsLeft = self.steps.unitsOfBatch
         self.tickGuards()
+        self.tickFlips()
         let kinds = self.kindsOfWork
         if self.hasGuardWork {
             self.measured(.walk) {
                 var slice = self.steps.slice(among: kinds)
                 self.stepGuards(&slice)
+            }
+        }
+        if self.hasFlipWork {
+            self.measured(.walk) {
+                var slice = self.steps.slice(among: kinds)
+                self.stepFlips(&slice)
             }
         }
         if !self.paints.isEmpty {
@@ -356,6 +377,7 @@ final class TableEngine {
         (self.hasGuardWork ? 1 : 0) + (self.paints.isEmpty ? 0 : 1) + (self.jobs.isEmpty ? 0 : 1)
             + (self.rebuildDue == nil && self.shadow == nil ? 0 : 1)
             + (self.discarded.isEmpty ? 0 : 1) + (self.hasRevisionWork ? 1 : 0)
+            + (self.hasFlipWork ? 1 : 0)
     }
 
     /// Notes how long a step held up what waits.

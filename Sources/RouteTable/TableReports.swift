@@ -60,6 +60,12 @@ public struct TableCounts: Hashable, Sendable {
     public var heldFeeds = 0
     /// Times that a guard began to hold.
     public var guardTrips: UInt64 = 0
+    /// Changes of prefixes' nearest sites, counted while ``FlipHoldRules`` are set.
+    public var flips: UInt64 = 0
+    /// Times that a prefix was held for flipping too often.
+    public var flipHolds: UInt64 = 0
+    /// Prefixes that are held for it now.
+    public var heldPrefixes = 0
     /// Prefixes with a measured round trip.
     public var roundTripPrefixes = 0
     /// Observations, and lines of files, refused by ``TableLimits/roundTripPrefixes`` or

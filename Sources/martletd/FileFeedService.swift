@@ -155,6 +155,7 @@ extension Daemon {
         for site in plan.sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
         for feed in plan.feeds { self.owner.submit(.addFeed(feed)) }
         self.owner.submit(.setRoundTripRules(plan.roundTripRules))
+        self.owner.submit(.setFlipHold(plan.flipHold))
         self.board.define(
             plan.feeds, files: Set(plan.dumps.flatMap(\.feeds).map(\.feed)),
             ranges: plan.speaker.ranges.map(\.definition)

@@ -264,6 +264,38 @@ struct SpeakerTests {
         try await station.stop()
     }
 
+    @Test(
+        "a router that has restarted without a close is let in, and its routes stay (RFC 4724)"
+    )
+    func replacedConnection() async throws {
+        let (station, port) = try await Self.station()
+        let restarts: [Capability] = [
+            .multiprotocol(.ipv4), .multiprotocol(.ipv6),
+            Capability(.gracefulRestart, [0, 120, 0, 1, 1, 128, 0, 2, 1, 128]),
+        ]
+        let peer = try await ScriptedPeer.dial(port: port)
+        try await peer.establish(capabilities: restarts)
+        try await peer.send(try ScriptedPeer.announce(["10.0.0.0/8", "192.0.2.0/24"]))
+        try await peer.send(.endOfRIB(.ipv4))
+        try await peer.send(.endOfRIB(.ipv6))
+        let isLive = try await eventually { station.liveness == [.live] }
+        #expect(isLive)
+        let again = try await ScriptedPeer.dial(port: port)
+        try await again.establish(capabilities: restarts)
+        try await again.send(try ScriptedPeer.announce(["192.0.2.0/24"]))
+        try await station.expect(["*10.0.0.0/8 7", "192.0.2.0/24 7"])
+        try await again.send(.endOfRIB(.ipv4))
+        try await again.send(.endOfRIB(.ipv6))
+        try await station.expect(["192.0.2.0/24 7"])
+        #expect(try await station.status().counters.established == 2)
+        #expect(
+            try await station.status().lastError
+                == "the peer has restarted: it opened a new connection")
+        await again.close()
+        await peer.close()
+        try await station.stop()
+    }
+
     @Test("on shutdown every session gets Cease/Administrative Shutdown with its message")
     func shutdown() async throws {
         let (station, peer) = try await Self.established()

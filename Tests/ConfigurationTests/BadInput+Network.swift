@@ -388,8 +388,8 @@ extension BadInputTests {
                 """,
             [
                 "4:60: dump has no file",
-                "4:75: rotate-size must be from 64K to 1T, as 512M or 2G",
-                "5:82: keep must be a whole number from 1 to 1000000, not 0",
+                "4:75: rotate-size must be from 64K to 1T, as 512M or 2G, not 1",
+                "5:80: keep must be a whole number from 1 to 1000000, not 0",
                 "6:68: feed 'b' is recorded in the same file",
                 "7:68: the time may stand in the file's name, not in that of its folder",
                 "8:68: %Y, %m, %d, %H, %M, %S, %j and %s stand for parts of the time, %% for %",
@@ -490,5 +490,21 @@ extension BadInputTests {
                 "3:36: unknown key 'settel' in guard; did you mean 'settle'?",
                 "5:61: guard must be off, or a mapping with share, window and settle, not 'of'",
             ]),
+        BadInput(
+            "holds of flipping prefixes that can't be",
+            Reading.router + Reading.sites + """
+                flip-hold: { flips: 17, within: 2h, calm: 1500ms, calmer: 1 }
+
+                """,
+            [
+                "3:21: flips must be a whole number from 1 to 16, not 17",
+                "3:33: within must be from 1 s to 1 h, not '2h'",
+                "3:43: calm must be whole seconds, not '1500ms'",
+                "3:51: unknown key 'calmer' in flip-hold; did you mean 'calm'?",
+            ]),
+        BadInput(
+            "a hold that is neither off nor rules",
+            Reading.router + Reading.sites + "flip-hold: 5\n",
+            ["3:12: flip-hold must be off, or a mapping with flips, within and calm, not 5"]),
     ]
 }

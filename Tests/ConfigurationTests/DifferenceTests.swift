@@ -51,13 +51,16 @@ struct DifferenceTests {
                 "as: 7 } }", "as: 7 }, rules: [ { penalty: 1 }, { reject: true } ] }",
                 "feed 'live': rules: + all -> penalty 1, + all -> reject"),
             Change(
-                "peer-as: 8 } }", "peer-as: 8 }, prepends: once, default-route: accept }",
-                "feed 'dump': options as usual -> prepends once, default route accepted"),
+                "peer-as: 8 } }", "peer-as: 8 }, prepends: once, default-route: ignore }",
+                "feed 'dump': options as usual -> prepends once, default route ignored"),
             Change("[one.csv]", "[one.csv, two.csv]", "round trips: one.csv -> one.csv, two.csv"),
             Change(
                 "[one.csv]", "[one.csv], weight: 0.5, expire: 2h",
                 "round trips: observations weigh 0.25 and expire after 1 d -> "
                     + "observations weigh 0.5 and expire after 2 h"),
+            Change(
+                "ready: {", "flip-hold: { flips: 3, calm: 2m }\nready: {",
+                "flip hold: off -> after 3 flips in 1 min, until calm for 2 min"),
             Change(
                 "as: 65000", "as: 65001",
                 "router: AS 65000, 192.0.2.9 -> AS 65001, 192.0.2.9; all BGP sessions are reset"),
@@ -72,6 +75,21 @@ struct DifferenceTests {
             Change(
                 "listen: {", "listen: { bmp: '[::1]:1790',",
                 "listen bmp: none -> [::1]:1790, from the next start on"),
+            Change(
+                "peer: 192.0.2.7, as: 7", "peer: 192.0.2.7, as: 7, ttl-security: 1",
+                "feed 'live': reach usual reach -> TTL security, 1 hop at most; the session is "
+                    + "reset"),
+            Change(
+                "peer: 192.0.2.7, as: 7", "peer: 192.0.2.7, as: 7, password-file: x",
+                "feed 'live': signed by nothing -> TCP MD5; the session is reset"),
+            Change(
+                "peer: 192.0.2.7, as: 7", "peer: 192.0.2.7, as: 7, role: customer, delay-open: 2",
+                "feed 'live': usual options -> role customer, delay-open off -> 2 s; the session "
+                    + "is reset"),
+            Change(
+                "site: a, bgp", "site: a, limits: { ipv6: 3, action: restart }, bgp",
+                "feed 'live': limits as many prefixes as the table takes -> at most 3 IPv6 "
+                    + "prefixes (warn at 80%, then again after 10 min)"),
             Change(
                 "127.0.0.1:53", "[::1]:53",
                 "listen dns: 127.0.0.1:53 -> [::1]:53, from the next start on"),

@@ -84,17 +84,17 @@ struct RuleReadingTests {
         #expect(usual.lengthsIPv4 == 8...24)
         #expect(usual.lengthsIPv6 == 16...48)
         #expect(usual.countsPrependsOnce)
-        #expect(!usual.acceptsDefaultRoute)
+        #expect(usual.acceptsDefaultRoute)
         #expect(usual.preferenceLevels.isEmpty)
         let own = try #require(
             try Self.feeds(
-                ", prefix-lengths: { ipv4: 0-32 }, prepends: all, default-route: accept, "
+                ", prefix-lengths: { ipv4: 0-32 }, prepends: all, default-route: ignore, "
                     + "local-preference: first, bogons: customers"
             ).first?.rules.options)
         #expect(own.lengthsIPv4 == 0...32)
         #expect(own.lengthsIPv6 == 16...48)
         #expect(!own.countsPrependsOnce)
-        #expect(own.acceptsDefaultRoute)
+        #expect(!own.acceptsDefaultRoute)
         #expect(own.preferenceLevels == FeedOptions.usualLevels)
         #expect(own.bogons?.patterns.count == 2)
         let levels = try Self.feeds(", local-preference: [300, 200, 100], bogons: none").first

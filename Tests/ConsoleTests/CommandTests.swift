@@ -66,7 +66,7 @@ struct CommandTests {
             ("reload", "* 1\nnothing has changed\n.\n"),
             (
                 "show bogus",
-                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, feed, routes, round-trips, memory, checkpoint, version, configuration\n"
+                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, feed, routes, round-trips, rpki, memory, checkpoint, version, configuration\n"
             ),
             (
                 "show version",
@@ -206,8 +206,8 @@ struct CommandTests {
                 0 BGP community entries
 
                 Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd     IPv4     IPv6    Stale Feed
-                203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2         2        0        0 sydney-core
-                202.0.0.1       4       2500       0       0        0    0    0 never    Failed             1        0        0 tokyo-edge
+                203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2          2        0        0 sydney-core
+                202.0.0.1       4       2500       0       0        0    0    0 never    Failed              1        0        0 tokyo-edge
 
                 Total number of neighbors 2
 
@@ -252,7 +252,7 @@ struct CommandTests {
                 {"site":"london","addresses":[],"distance":null,"cost":null,"km":15115.649,"rtt":null,\
                 "state":"stale","reason":"no-route","prefix":null,"feed":null,"since":null,\
                 "as_path":null,"penalty":null,"set_distance":null,"validation":null,"tags":[]}],\
-                "location":"AU","all_down":false,"ignored":[]}
+                "location":"AU","all_down":false,"ignored":[],"held":[]}
 
                 """)
         for line in ["nearest 1.0.4.1 --json", "rank 1.0.4.1 --json"] {

@@ -20,6 +20,8 @@ final class Fixture: ConsoleBackend {
     private let checkpoint = Mutex<CheckpointReport?>(nil)
     private let origins = Mutex<OriginReport?>(nil)
     private let state = Mutex(Readiness.ready)
+    private let orders = Mutex<[FeedOrder]>([])
+    private let watchers = Mutex<[AsyncStream<String>.Continuation]>([])
 
     static let sydney = SiteID(0)
     static let tokyo = SiteID(1)
@@ -148,6 +150,29 @@ final class Fixture: ConsoleBackend {
     func setReadiness(_ readiness: Readiness) { self.state.withLock { $0 = readiness } }
     func configuration() -> String? { "router: { as: 65000 }\nsites: {}\n" }
 
+    /// What was ordered of sessions.
+    var seenOrders: [FeedOrder] { self.orders.withLock { $0 } }
+
+    func carryOut(_ order: FeedOrder, on feed: FeedID) async -> Result<String, CommandFailure> {
+        guard feed == Self.core else {
+            return .failure(CommandFailure(.noSuchThing, "feed has no session"))
+        }
+        self.orders.withLock { $0.append(order) }
+        return .success("done")
+    }
+
+    func watchFeed(_ feed: FeedID) async -> FeedWatch? {
+        guard feed == Self.core else { return nil }
+        let (stream, continuation) = AsyncStream.makeStream(of: String.self)
+        self.watchers.withLock { $0.append(continuation) }
+        continuation.yield("first")
+        return FeedWatch(lines: stream) { continuation.finish() }
+    }
+
+    /// Shows a line to all who watch.
+    func show(_ line: String) {
+        for watcher in self.watchers.withLock({ $0 }) { watcher.yield(line) }
+    }
     let ruleReports = Mutex<[FeedID: RuleReport]>([:])
     func ruleReport(_ feed: FeedID) -> RuleReport? { self.ruleReports.withLock { $0[feed] } }
 

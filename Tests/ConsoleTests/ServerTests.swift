@@ -39,6 +39,56 @@ struct ServerTests {
         try await run.value
     }
 
+    @Test(
+        "what is watched goes on until a line, Ctrl-C or telnet's interrupt comes",
+        arguments: [Array("enough\n".utf8), [13, 10], [3], [255, 244]] as [[UInt8]])
+    func watching(end: [UInt8]) async throws {
+        let fixture = try await Fixture()
+        var settings = ConsoleSettings(passwordDelay: .milliseconds(20))
+        settings.enablePassword = "e"
+        try await self.serve(settings, face: .machine, on: fixture) { address, server in
+            let client = try await LineClient(to: address)
+            client.send("enable e\ndebug feed sydney-core\n")
+            #expect(await client.text(upTo: "first\n") == "+ ok\n* -\nfirst\n")
+            // Half a line is none.
+            client.send("enou")
+            fixture.show("second")
+            #expect(await client.text(upTo: "second\n") == "second\n")
+            client.send(bytes: end)
+            #expect(await client.text(upTo: ".\n") == ".\n")
+            client.send("ready\n")
+            #expect(await client.text(upTo: "ready\n") == "+ ready\n")
+            fixture.show("nobody sees this")
+            client.close()
+        }
+    }
+
+    @Test("orders to sessions are for those who may, and the message is as it was typed")
+    func orders() async throws {
+        let fixture = try await Fixture()
+        let interpreter = try fixture.interpreter()
+        for line in [
+            "clear feed sydney-core", "clear feed sydney-core soft",
+            "shutdown feed sydney-core", "shut feed sydney-core  new   cards, 5 o'clock",
+            "no shutdown feed sydney-core",
+        ] {
+            #expect(await interpreter.run(line, face: .machine) == ("+ done\n", true))
+        }
+        #expect(
+            fixture.seenOrders == [
+                .clear, .refresh, .shutDown(message: nil),
+                .shutDown(message: "new   cards, 5 o'clock"), .resume,
+            ])
+        let unknown = await interpreter.run("clear feed fish", face: .machine)
+        #expect(unknown == ("- 404 there is no feed 'fish'\n", false))
+        try await self.serve(face: .machine, on: fixture) { address, server in
+            let client = try await LineClient(to: address)
+            client.send("shutdown feed sydney-core\n")
+            #expect(await client.text(upTo: "\n") == "- 401 that needs 'enable' first\n")
+            client.close()
+        }
+    }
+
     private static let greeting = "\r\nHello, this is Martlet (version 1.2.3).\r\n\r\n"
 
     @Test("greets people, prompts after every reply, says farewell by closing")

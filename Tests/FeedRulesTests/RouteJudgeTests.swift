@@ -144,20 +144,20 @@ struct RouteJudgeTests {
     @Test("prefixes are ignored by length, by a list, and as default routes")
     func ignored() throws {
         let usual = Self.judge([])
-        #expect(usual.looksAtPrefixes)
+        #expect(!usual.looksAtPrefixes)
         for text in ["0.0.0.0/0", "::/0"] {
             let all = try IPPrefix(parsing: text)
-            #expect(usual.ignores(all) == .defaultRoute)
-            #expect(Self.judge([]) { $0.acceptsDefaultRoute = true }.ignores(all) == nil)
+            #expect(usual.ignores(all) == nil)
+            #expect(
+                Self.judge([]) { $0.acceptsDefaultRoute = false }.ignores(all) == .defaultRoute)
         }
         for text in ["0.0.0.0/1", "10.0.0.1/32", "::/1", "::1/128"] {
             #expect(usual.ignores(try IPPrefix(parsing: text)) == nil)
         }
-        #expect(!Self.judge([]) { $0.acceptsDefaultRoute = true }.looksAtPrefixes)
+        #expect(Self.judge([]) { $0.acceptsDefaultRoute = false }.looksAtPrefixes)
         let strict = Self.judge([]) {
             $0.lengthsIPv4 = 8...24
             $0.lengthsIPv6 = 16...48
-            $0.acceptsDefaultRoute = true
             $0.bogons = PrefixList(
                 name: "x",
                 patterns: [PrefixPattern(IPPrefix("10.0.0.0/8") ?? .all(.ipv4), lengths: 8...32)])

@@ -91,7 +91,7 @@ def router(martlet_port, port, own_as, routes):
 class RuleTests(TestCase):
     options = "{}"
 
-    def text(self, rules=RULES, options="bogons: bogons\n    prefix-lengths: { ipv4: 8-24 }",
+    def text(self, rules=RULES, options="bogons: bogons\n    prefix-lengths: { ipv4: 8-24 }\n    default-route: ignore",
              peer_as=65001):
         rules = rules % {"peer_as": peer_as} if "%" in rules else rules
         return CONFIGURATION % {
@@ -135,7 +135,7 @@ class RuleTests(TestCase):
         since = self.router.ask("show", "protocols", "martlet")
         self.daemon.write("martlet.yaml", self.text(
             rules="[ { community: \"65000:7\", reject: true }, { community: \"65000:666\", tag: black } ]",
-            options="default-route: accept\n    bogons: none"))
+            options="bogons: none"))
         said = self.daemon.console("reload").stdout
         self.assertIn("routes are asked for again", said)
         self.assertIn("rules: ", said)

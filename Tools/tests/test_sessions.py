@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from harness import Refused, TestCase, eventually, free_port
+from harness import Process, Refused, TestCase, eventually, free_port, program, run
 from test_text_dump import Frr
 
 HEAD = """
@@ -172,6 +172,81 @@ class SignatureTests(SessionTestCase):
             "the session with the new password",
             lambda: self.detail()["counters"]["sessions"] == 2 and self.state() == "Established")
         self.wait_routes(["10.1.0.0/16"])
+
+    def test_a_listener_for_both_families_knows_ipv4_keys(self):
+        feeds = self.FEED % ", connect: passive, ttl-security: 1"
+        daemon = self.martlet(
+            HEAD.replace('"127.0.0.1:$bgp"', '"[::]:$bgp"') + feeds,
+            files={"core.key": self.SECRET + "\n"})
+        self.daemon, self.ask = daemon, self.machine(daemon).ask
+        router = self.bird(
+            bird("127.0.0.2", daemon.port("bgp"),
+                 f'multihop 1; ttl security on; password "{self.SECRET}";', ["10.1.0.0/16"]))
+        self.wait_routes(["10.1.0.0/16"])
+        router.stop()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.2", 0))
+            probe.settimeout(2)
+            with self.assertRaises(TimeoutError):
+                probe.connect(("127.0.0.1", daemon.port("bgp")))
+
+    def test_ipv6_routers_sign_too(self):
+        daemon = self.martlet(
+            HEAD.replace('"127.0.0.1:$bgp"', '"[::1]:$bgp"')
+            + '  core: { site: east, bgp: { peer: "::1", as: 65001, connect: passive, '
+            "password-file: core.key, ttl-security: 1 } }\n",
+            files={"core.key": self.SECRET + "\n"})
+        self.daemon, self.ask = daemon, self.machine(daemon).ask
+        text = bird(
+            "192.0.2.2", daemon.port("bgp"),
+            f'multihop 1; ttl security on; password "{self.SECRET}";', ["10.1.0.0/16"])
+        text = text.replace("local 192.0.2.2 port", "local ::1 port").replace(
+            "neighbor 127.0.0.1", "neighbor ::1").replace("next hop self", "next hop address 192.0.2.2")
+        router = self.bird(text)
+        self.wait_routes(["10.1.0.0/16"])
+        router.stop()
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.settimeout(2)
+            with self.assertRaises(TimeoutError):
+                probe.connect(("::1", daemon.port("bgp")))
+
+    def test_a_range_has_one_key(self):
+        self.begin(
+            "  edge: { site: east, bgp: { peer: 127.0.0.0/29, maximum-peers: 2, as: 65001, "
+            "password-file: core.key } }\n", files={"core.key": self.SECRET + "\n"})
+        port = self.daemon.port("bgp")
+        self.bird(bird("127.0.0.2", port, f'multihop; password "{self.SECRET}";', ["10.1.0.0/16"]))
+        stranger = self.bird(bird("127.0.0.3", port, "multihop;", ["10.2.0.0/16"]))
+        self.wait_routes(["10.1.0.0/16"], "edge@127.0.0.2")
+        time.sleep(2)
+        self.assertNotIn("Established", stranger.ask("show", "protocols", "martlet"))
+        self.assertEqual(self.detail("edge")["range"]["present"], 1)
+
+    @unittest.skipUnless(os.geteuid() == 0, "a network of its own is root's to make")
+    def test_a_kernel_without_room_for_the_key_says_so(self):
+        folder = self.folder()
+        path = os.path.join(folder, "martlet.yaml")
+        with open(path, "w") as file:
+            file.write(
+                "router: { as: 65000, id: 192.0.2.1 }\n"
+                f'listen: {{ bgp: ["127.0.0.1:20179"], socket: {folder}/console.sock }}\n'
+                "sites: { east: { as: 64600, addresses: [192.0.2.10] } }\n"
+                "ready: { wait: 0s }\nfeeds:\n" + self.FEED % ", connect: passive")
+        with open(os.path.join(folder, "core.key"), "w") as file:
+            file.write(self.SECRET)
+        os.chmod(file.name, 0o600)
+        script = (
+            "ip link set lo up && echo 100 > /proc/sys/net/core/optmem_max && "
+            f"exec {program('martletd')} --config {path} --foreground")
+        daemon = Process(["unshare", "--net", "sh", "-c", script])
+        self.addCleanup(daemon.stop)
+        try:
+            daemon.wait_line(r"\bready\b")
+        except AssertionError:
+            raise unittest.SkipTest(f"no network of our own to be had: {daemon.output}") from None
+        daemon.wait_line("no room for another TCP MD5 key.*net.core.optmem_max")
+        shown = run(program("martlet"), "console", f"{folder}/console.sock", "-c", "show feed core")
+        self.assertIn("no room for another TCP MD5 key", shown.stdout)
 
     def test_the_password_is_shown_nowhere(self):
         self.begin(self.FEED % "", files={"core.key": self.SECRET + "\n"})

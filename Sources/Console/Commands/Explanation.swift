@@ -18,6 +18,8 @@ package struct Explanation: Sendable {
     package var routes: [SiteID: SiteRoute] = [:]
     /// Routes to the client that are ignored.
     package var ignored: [SiteRoute] = []
+    /// Prefixes around the client that are held, since they flip.
+    package var held: [FlipHold] = []
     package var feedNames: [FeedID: String] = [:]
     /// The time, in Unix seconds.
     package var now: Int64 = 0
@@ -94,6 +96,7 @@ package struct Explanation: Sendable {
             table.heading = self.heading
             table.notes = self.notes + self.routeNotes
             table.trailingFields.append(("ignored", .list(self.ignored.map(self.words))))
+            table.trailingFields.append(("held", .list(self.held.map(self.words))))
         }
         return table
     }
@@ -154,7 +157,13 @@ package struct Explanation: Sendable {
             let name = self.sites[entry.site]?.name ?? "\(entry.site.rawValue)"
             notes.append("\(name)'s route: \(parts.joined(separator: "; ")).")
         }
-        return notes + self.ignored.map { "Ignored: \(self.words($0))." }
+        notes += self.ignored.map { "Ignored: \(self.words($0))." }
+        return notes + self.held.map { "Held as it was: \(self.words($0))." }
+    }
+
+    private func words(_ hold: FlipHold) -> String {
+        let age = Value.clock(Int(max(0, self.now - hold.since)))
+        return "\(hold.prefix) for \(age), \(hold.flips) \(hold.flips == 1 ? "flip" : "flips")"
     }
 
     private func words(_ route: SiteRoute) -> String {

@@ -58,10 +58,14 @@ extension Interpreter {
         let policy = try self.policy(for: name)
         var explanation = self.ranking(client, name: name, policy: policy, self.answerer)
         guard withRoutes else { return explanation }
-        let (routes, ignored) = try await self.backend.owner.query {
-            ($0.routes(covering: client), $0.ignoredRoutes(covering: client))
+        let (routes, ignored, held) = try await self.backend.owner.query {
+            (
+                $0.routes(covering: client), $0.ignoredRoutes(covering: client),
+                $0.flipHolds(covering: client)
+            )
         }
         explanation.ignored = ignored
+        explanation.held = held
         explanation.routes = Dictionary(
             routes.map { ($0.site, $0) }, uniquingKeysWith: { first, _ in first })
         explanation.feedNames = Dictionary(

@@ -160,6 +160,9 @@ extension Interpreter {
             ("refused_for_memory", Int(clamping: counts.refusedForMemory)),
             ("round_trip_prefixes", counts.roundTripPrefixes),
             ("refused_observations", Int(clamping: counts.refusedObservations)),
+            ("further_paths", counts.furtherPaths), ("flips", Int(clamping: counts.flips)),
+            ("flip_holds", Int(clamping: counts.flipHolds)),
+            ("held_prefixes", counts.heldPrefixes),
         ]
         table.trailingFields = numbers.map { ($0.0, .integer($0.1)) }
         table.notes = [

@@ -58,7 +58,7 @@ package struct ZebraSummary: Sendable {
             line +=
                 neighbor.prefixes.map { " " + Self.right("\($0)", 10) }
                 ?? " " + neighbor.state.prefix(1).uppercased() + neighbor.state.dropFirst()
-            line = Self.left(line, 86)
+            line = Self.left(line, 85)
             for count in [neighbor.ipv4, neighbor.ipv6, neighbor.stale] {
                 line += " " + Self.right(count.map { "\($0)" } ?? "-", 8)
             }
