@@ -47,7 +47,7 @@ extension Configuration.BMPSource {
     }
 
     var words: String {
-        var words = "bmp from \(self.isRange ? "\(self.router)" : "\(self.router.address)")"
+        var words = "BMP from \(self.isRange ? "\(self.router)" : "\(self.router.address)")"
         if self.isRange { words += ", at most \(self.maximumRouters) routers" }
         words += ", policy \(self.view.rawValue)"
         let usual = Configuration.BMPSource(router: self.router)

@@ -20,7 +20,8 @@ struct FeedJob {
     /// Takes long-lived stale routes out that were not to be held for long (RFC 9494).
     var dropsShortLived = false
     /// The families that are walked.
-    var families: Set<AddressFamily>
+    private var walksIPv4: Bool
+    private var walksIPv6: Bool
 
     private var position = Place()
     private var lapEnd: Place?
@@ -32,16 +33,22 @@ struct FeedJob {
         recomputesAll: Bool = false, dropsShortLived: Bool = false
     ) {
         self.sites = sites
-        self.families = families
+        self.walksIPv4 = families.contains(.ipv4)
+        self.walksIPv6 = families.contains(.ipv6)
         self.recomputesAll = recomputesAll
         self.dropsShortLived = dropsShortLived
+    }
+
+    func walks(_ family: AddressFamily) -> Bool {
+        family == .ipv4 ? self.walksIPv4 : self.walksIPv6
     }
 
     /// This walk, which now does another one's work too.
     func joined(with other: FeedJob) -> FeedJob {
         var job = self
         job.sites |= other.sites
-        job.families.formUnion(other.families)
+        job.walksIPv4 = job.walksIPv4 || other.walksIPv4
+        job.walksIPv6 = job.walksIPv6 || other.walksIPv6
         job.recomputesAll = job.recomputesAll || other.recomputesAll
         job.dropsShortLived = job.dropsShortLived || other.dropsShortLived
         job.lapEnd = job.position == Place() ? nil : job.position
@@ -51,8 +58,8 @@ struct FeedJob {
 
     /// Where the walk is, given how many pages there are; nil at its end.
     mutating func place(pages ipv4: Int, _ ipv6: Int) -> Place? {
-        let ipv4 = self.families.contains(.ipv4) ? ipv4 : 0
-        let ipv6 = self.families.contains(.ipv6) ? ipv6 : 0
+        let ipv4 = self.walksIPv4 ? ipv4 : 0
+        let ipv6 = self.walksIPv6 ? ipv6 : 0
         while true {
             if self.isSecondLap, self.position == self.lapEnd { break }
             if self.position.page < (self.position.isInIPv6 ? ipv6 : ipv4) {

@@ -28,6 +28,8 @@ final class FeedRoutes {
     private(set) var furtherPaths = 0
     private(set) var ledger = EpochLedger()
     private(set) var lives = PathLives()
+    /// Some id has ended a life.
+    private(set) var hasLives = false
     /// They don't count: they have not all come yet, or are on their way out.
     var isHidden = true
     /// Between the beginning of a refresh and its end (RFC 7313).
@@ -114,7 +116,7 @@ final class FeedRoutes {
     /// Whether a walk takes it out.
     @inline(__always)
     func isLeaving(_ path: RoutePath) -> Bool {
-        self.ledger.state(path.slot.epoch) == .leaving || !self.lives.isEmpty && self.isOver(path)
+        self.ledger.state(path.slot.epoch) == .leaving || self.hasLives && self.isOver(path)
     }
 
     /// Whether it is of a life of its id that is over.
@@ -143,7 +145,7 @@ final class FeedRoutes {
     /// reserved space is used up; the route is as it was then.
     @inline(__always)
     func renew(_ node: PrefixTree.Node, _ path: RoutePath, by slot: RouteSlot) -> Bool {
-        if !self.lives.isEmpty {
+        if self.hasLives {
             let life = self.lives.life(of: path.id)
             if path.record != 0 {
                 self.pool.setLife(life, path.record)
@@ -169,14 +171,14 @@ final class FeedRoutes {
         let old = self.load(node)
         if old.isEmpty {
             if self.takeUsual(id) {
-                guard self.pages.add(&self.directory, node, slot) else { return false }
+                guard self.enter(node, slot) else { return false }
                 self.noteUsual(1)
             } else {
-                guard
-                    let record = self.pool.add(
-                        slot, id: id, life: self.lives.life(of: id), next: 0)
-                else { return false }
-                guard self.pages.add(&self.directory, node, RouteSlot(list: record)) else {
+                let life = self.hasLives ? self.lives.life(of: id) : 0
+                guard let record = self.pool.add(slot, id: id, life: life, next: 0) else {
+                    return false
+                }
+                guard self.enter(node, RouteSlot(list: record)) else {
                     self.pool.remove(record)
                     return false
                 }
@@ -228,7 +230,7 @@ final class FeedRoutes {
         self.ledger.remove(path.slot.epoch)
         if path.record == 0 {
             self.noteUsual(-1)
-            self.pages.remove(&self.directory, node)
+            self.leave(node)
             self.prefixes -= 1
         } else {
             self.unlink(node, path)
@@ -247,7 +249,7 @@ final class FeedRoutes {
         }
         self.pool.remove(path.record)
         guard first != 0 else {
-            self.pages.remove(&self.directory, node)
+            self.leave(node)
             self.prefixes -= 1
             return
         }
@@ -263,6 +265,24 @@ final class FeedRoutes {
         } else {
             self.pages.replace(self.directory, node, by: RouteSlot(list: first))
         }
+    }
+
+    /// Writes to a slot that is empty.
+    @inline(__always)
+    private func enter(_ node: PrefixTree.Node, _ slot: RouteSlot) -> Bool {
+        var directory = RoutePages.Directory()
+        swap(&directory, &self.directory)
+        defer { swap(&directory, &self.directory) }
+        return self.pages.add(&directory, node, slot)
+    }
+
+    /// Empties a slot.
+    @inline(__always)
+    private func leave(_ node: PrefixTree.Node) {
+        var directory = RoutePages.Directory()
+        swap(&directory, &self.directory)
+        self.pages.remove(&directory, node)
+        swap(&directory, &self.directory)
     }
 
     /// Whether a path with an id may stand in a slot.
@@ -285,22 +305,28 @@ final class FeedRoutes {
     /// - Returns: How many there are.
     @discardableResult
     func turn(_ old: EpochLedger.State..., into new: EpochLedger.State) -> Int {
-        self.ledger.turn(old, into: new)
+        var ledger = self.ledger
+        defer { self.ledger = ledger }
+        return ledger.turn(old, into: new)
     }
 
     /// What is announced from now on is told from what was before.
     func beginEpoch(as state: EpochLedger.State) {
         if self.ledger.isCurrentUsed { self.joinNumbers() }
-        self.ledger.begin(as: state)
+        var ledger = self.ledger
+        ledger.begin(as: state)
+        self.ledger = ledger
     }
 
     /// Routes get other numbers by this, in some pages.
     private func joinNumbers() {
-        if let visit = self.ledger.visit(pages: self.pageCount) {
+        var ledger = self.ledger
+        if let visit = ledger.visit(pages: self.pageCount) {
             let moved = self.pages.renumber(
                 self.directory, pages: visit.pages, by: visit.numbers, self.pool)
-            self.ledger.renumbered(moved, by: visit.numbers)
+            ledger.renumbered(moved, by: visit.numbers)
         }
+        self.ledger = ledger
     }
 
     /// The number of routes that are stale although they come now. What was known of other
@@ -308,18 +334,26 @@ final class FeedRoutes {
     func staleNumber() -> UInt32 {
         if let number = self.ledger.staleNumber { return number }
         self.joinNumbers()
-        return self.ledger.staleNumber ?? self.ledger.newStaleNumber()
+        var ledger = self.ledger
+        defer { self.ledger = ledger }
+        return ledger.staleNumber ?? ledger.newStaleNumber()
     }
 
     /// All paths of an id leave.
     func endPaths(_ id: UInt32) {
         if self.usualID == id, self.usualCount > 0 { self.usualIsOver = true }
-        self.lives.end(id)
+        var lives = self.lives
+        lives.end(id)
+        self.lives = lives
+        self.hasLives = true
     }
 
     /// A walk has taken out all that leaves.
     func settle() {
-        self.lives.settle()
+        guard self.hasLives else { return }
+        var lives = self.lives
+        lives.settle()
+        self.lives = lives
         self.usualIsOver = false
     }
 }

@@ -14,40 +14,45 @@ extension TableEngine {
 
     /// What a site's distance at one prefix is by its feeds' routes, as columns have it.
     func stored(_ column: Int, _ tree: PrefixTree, _ node: PrefixTree.Node) -> UInt8 {
-        var best: Int?
+        var best = Int.max
         for contributor in self.contributors[column] {
-            guard let (rank, _) = self.rank(contributor, tree, node) else { continue }
-            best = min(best ?? .max, rank)
+            let routes = tree.family == .ipv4 ? contributor.feed.ipv4 : contributor.feed.ipv6
+            if routes.isHidden { continue }
+            let slot = routes.load(node)
+            if slot.isEmpty { continue }
+            let rank =
+                slot.isList
+                ? self.rank(contributor, tree, node)?.rank
+                : self.rank(slot, routes, contributor.through)
+            if let rank, rank < best { best = rank }
         }
-        return best.map { UInt8(truncatingIfNeeded: $0 & 0xff) &+ 1 } ?? 0
+        return best == .max ? 0 : UInt8(truncatingIfNeeded: best & 0xff) &+ 1
     }
 
     /// A contributor's standing at a prefix, and the path that gives it: the least over its paths,
     /// of equal ones the one with the lowest id. Nil where it has none but ignored ones.
     ///
     /// It is the distance, plus 256 where the route is stale, or 512 where it is for long.
-    @inline(__always)
     func rank(
         _ contributor: Contributor, _ tree: PrefixTree, _ node: PrefixTree.Node
     ) -> (rank: Int, path: RoutePath)? {
         let routes = tree.family == .ipv4 ? contributor.feed.ipv4 : contributor.feed.ipv6
         guard !routes.isHidden, let first = routes.first(node) else { return nil }
-        let rank = self.rank(first, routes, contributor.through)
+        let rank = self.rank(first.slot, routes, contributor.through)
         if first.record == 0 { return rank.map { ($0, first) } }
         var best = rank.map { (rank: $0, path: first) }
         var path = routes.next(after: first)
         while let next = path {
-            if let rank = self.rank(next, routes, contributor.through), rank < best?.rank ?? .max {
-                best = (rank, next)
-            }
+            let rank = self.rank(next.slot, routes, contributor.through)
+            if let rank, rank < best?.rank ?? .max { best = (rank, next) }
             path = routes.next(after: next)
         }
         return best
     }
 
     @inline(__always)
-    private func rank(_ path: RoutePath, _ routes: FeedRoutes, _ through: ASNumber?) -> Int? {
-        let id = path.slot.attributes
+    private func rank(_ slot: RouteSlot, _ routes: FeedRoutes, _ through: ASNumber?) -> Int? {
+        let id = slot.attributes
         let distance: Int
         if let number = through {
             guard let hops = self.attributes.distance(id, after: number) else { return nil }
@@ -57,7 +62,7 @@ extension TableEngine {
             if distance == PackedAttributes.noDistance { return nil }
         }
         if self.attributes.hasLongLivedStale(id) { return distance + 512 }
-        switch routes.ledger.state(path.slot.epoch) {
+        switch routes.ledger.state(slot.epoch) {
         case .fresh, .unconfirmed: return distance
         case .stale, .leaving: return distance + 256
         case .longLived: return distance + 512

@@ -209,7 +209,7 @@ extension TableEngine {
         guard let job = feed.job, job.isDone else { return }
         feed.job = nil
         self.jobs.removeAll { $0 === feed }
-        for routes in feed.both where job.families.contains(routes.family) { routes.settle() }
+        for routes in feed.both where job.walks(routes.family) { routes.settle() }
         self.releaseHeld()
     }
 

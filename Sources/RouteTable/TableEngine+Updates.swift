@@ -69,10 +69,10 @@ extension TableEngine {
     ) {
         var node = tree.find(key: key, length: length)
         let current = routes.ledger.current
-        if !routes.lives.isEmpty, routes.lives.isClosed(pathID) { return self.refuse(feed) }
+        if routes.hasLives, routes.lives.isClosed(pathID) { return self.refuse(feed) }
         if node != 0, let old = routes.find(node, pathID) {
             let isSame = old.slot.attributes == id
-            if isSame, old.slot.epoch == current, routes.lives.isEmpty || !routes.isOver(old) {
+            if isSame, old.slot.epoch == current, !routes.hasLives || !routes.isOver(old) {
                 return
             }
             let counts = self.counts(feed, routes)

@@ -9,7 +9,8 @@ public import Addressing
 /// The writer does it in slices, between what else comes. Routes that come after it was submitted
 /// may be looked at too; where several revisions wait, each is done after those before it. So the
 /// body says outright what a route's attributes are to be: it may see what it, or another
-/// revision, said already.
+/// revision, said already. A route that it takes out is there until it is looked at: a feed whose
+/// session begins meanwhile has routes, and is not held back until it is complete.
 public struct TableRevision: Sendable {
     /// What the attributes of a route are to be; nil: the route leaves. Called on the writer's
     /// thread: it is to be quick, and not to wait.

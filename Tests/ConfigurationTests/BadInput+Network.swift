@@ -388,8 +388,8 @@ extension BadInputTests {
                 """,
             [
                 "4:60: dump has no file",
-                "4:75: rotate-size must be from 64K to 1T, as 512M or 2G",
-                "5:82: keep must be a whole number from 1 to 1000000, not 0",
+                "4:75: rotate-size must be from 64K to 1T, as 512M or 2G, not 1",
+                "5:80: keep must be a whole number from 1 to 1000000, not 0",
                 "6:68: feed 'b' is recorded in the same file",
                 "7:68: the time may stand in the file's name, not in that of its folder",
                 "8:68: %Y, %m, %d, %H, %M, %S, %j and %s stand for parts of the time, %% for %",

@@ -65,6 +65,17 @@ struct DifferenceTests {
                 "as: 65000", "as: 65001",
                 "router: AS 65000, 192.0.2.9 -> AS 65001, 192.0.2.9; all BGP sessions are reset"),
             Change(
+                "ready: {", "rpki: { caches: [{ address: 192.0.2.8, port: 3323 }] }\nready: {",
+                "rpki: none -> caches 192.0.2.8:3323; invalid routes: ignore; routes are judged "
+                    + "anew"),
+            Change(
+                "bgp: { peer: 192.0.2.7, as: 7 }", "bmp: { router: 192.0.2.7, policy: post }",
+                "feed 'live': BGP with 192.0.2.7 AS 7 -> BMP from 192.0.2.7, policy post; its "
+                    + "routes leave at once"),
+            Change(
+                "listen: {", "listen: { bmp: '[::1]:1790',",
+                "listen bmp: none -> [::1]:1790, from the next start on"),
+            Change(
                 "peer: 192.0.2.7, as: 7", "peer: 192.0.2.7, as: 7, ttl-security: 1",
                 "feed 'live': reach usual reach -> TTL security, 1 hop at most; the session is "
                     + "reset"),

@@ -18,6 +18,7 @@ final class Fixture: ConsoleBackend {
     let version = VersionReport(version: "1.2.3", started: startTime - 60)
     private let reloads = Mutex<[Result<[String], CommandFailure>]>([])
     private let checkpoint = Mutex<CheckpointReport?>(nil)
+    private let origins = Mutex<OriginReport?>(nil)
     private let state = Mutex(Readiness.ready)
     private let orders = Mutex<[FeedOrder]>([])
     private let watchers = Mutex<[AsyncStream<String>.Continuation]>([])
@@ -174,6 +175,16 @@ final class Fixture: ConsoleBackend {
     }
     let ruleReports = Mutex<[FeedID: RuleReport]>([:])
     func ruleReport(_ feed: FeedID) -> RuleReport? { self.ruleReports.withLock { $0[feed] } }
+
+    func originReport() async -> OriginReport? { self.origins.withLock { $0 } }
+    func setOrigins(_ report: OriginReport) { self.origins.withLock { $0 = report } }
+
+    func originPayloads(covering prefix: IPPrefix) -> [OriginReport.Payload] {
+        let payload = OriginReport.Payload(
+            prefix: IPPrefix(masking: IPAddress(ipv4: 0x0100_0400), length: 22), maximumLength: 24,
+            asNumber: 56203)
+        return payload.prefix.contains(prefix) ? [payload] : []
+    }
 
     func checkpointReport() -> CheckpointReport? { self.checkpoint.withLock { $0 } }
 

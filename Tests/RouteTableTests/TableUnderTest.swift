@@ -126,8 +126,14 @@ final class TableUnderTest {
                 }
                 let scope = Self.scope(of: question.address, starts, values)
                 guard answer.scope == scope else {
+                    // Of wrong values the scopes around them tell first.
+                    let wrong = zip(questions, answers).first { $1.values != values[$0.interval] }
+                    let also = wrong.map {
+                        ", and \($0.address) is \($1.values), not \(values[$0.interval])"
+                    }
                     Issue.record(
-                        "\(context): \(question.address) has scope \(answer.scope), not \(scope)")
+                        "\(context): \(question.address) has scope \(answer.scope), not \(scope)\(also ?? "")"
+                    )
                     return false
                 }
             }

@@ -48,7 +48,7 @@ struct ImportTests {
             #expect(run.status == 0, "\(run.complaints)")
             #expect(
                 self.lines(run.output) == [
-                    "10.0.0.0/8 64600 64601", "10.128.0.0/9 64601 64600", "11.0.0.0/8 64601",
+                    "10.0.0.0/9 64600 64601", "10.128.0.0/9 64601 64600", "11.0.0.0/8 64601",
                 ])
             #expect(run.output.contains("# AS 64600 near: \(folder.path)/near,x.txt\n"))
             #expect(run.output.contains("# AS 64601: \(folder.path)/far.txt\n"))

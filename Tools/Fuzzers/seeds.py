@@ -106,6 +106,34 @@ def dns():
     yield query("www.example.com", 1, b"", flags=0x2100)
 
 
+def bmp():
+    """A router's session: who it is, a peer with ADD-PATH, routes, numbers, the peer's end."""
+    def frame(kind, body):
+        return struct.pack(">BIB", 3, 6 + len(body), kind) + body
+
+    def peer(flags=0, kind=0):
+        return struct.pack(">BBQ", kind, flags, 0) + bytes(12) + bytes((192, 0, 2, 1)) + (
+            struct.pack(">II", 64999, 0xc0000201) + bytes(8))
+
+    def opened(mode):
+        value = bytes((1, 4, 0, 1, 0, 1, 65, 4, 0, 0, 0xfd, 0xe7, 69, 4, 0, 1, 1, mode))
+        return message(1, struct.pack(">BHHI", 4, 64999, 90, 0xc0000201) + bytes(
+            (len(value) + 2, 2, len(value))) + value)
+    initiation = frame(4, struct.pack(">HH", 2, 4) + b"edge" + struct.pack(">HH", 1, 3) + b"FRR")
+    up = frame(3, peer() + bytes(16) + struct.pack(">HH", 179, 40000) + opened(1) + opened(2))
+    attributes = b"\x40\1\1\0\x40\2\x06\2\1\0\0\xfd\xe7\x40\3\4\xc0\0\2\7"
+    paths = update(b"", attributes, b"\0\0\0\1\x18\xc6\x33\x64")
+    plain = update(b"\x18\xcb\0\x71", attributes, b"\x18\xc6\x33\x64")
+    six = update(b"", attributes + b"\x80\x0e\x1a\0\2\1\x10" + bytes(16) + b"\0\x20\x20\1\x0d\xb8", b"")
+    yield initiation + up + frame(0, peer() + message(2, paths)) + (
+        frame(0, peer(0x40) + message(2, paths)) + frame(0, peer(0x10) + message(2, plain))
+        + frame(0, peer() + message(2, update(b"", b"", b""))))
+    yield initiation + frame(0, peer(0, 3) + message(2, plain)) + frame(0, peer(0, 3) + message(2, six))
+    yield up + frame(1, peer() + struct.pack(">IHHIHHQ", 2, 0, 4, 7, 7, 8, 9)) + (
+        frame(2, peer() + b"\1" + message(3, b"\6\2")) + frame(2, peer() + b"\2\0\1")
+        + frame(6, peer() + struct.pack(">HHH", 1, 2, 1)) + frame(5, struct.pack(">HHH", 1, 2, 0)))
+
+
 def rtr(version):
     """An RPKI cache's answer, a change to it, and messages that end a session."""
     def pdu(kind, field, body):
@@ -220,6 +248,7 @@ def seeds():
         b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\xff\xff\x18\xff\xf0sh si\r\0?\nshow routes limit 5\n",
         b"explain 2001:db8::1 --json\nhelp\nquit\n", b"show routes longer-than 10.0.0.0/8\n",
         b"observe 192.0.2.0/24 sydney 12.5\nshow round-trips 192.0.2.0/24 limit 3\n"]
+    yield "bmp", list(bmp())
     yield "rtr", list(rtr(0)) + list(rtr(1))
     path = b"\x02\x03\x00\x00\xfd\xe8\x00\x00\x00\xae\x00\x00\x05\x13\x01\x02\x00\x00\x00\x01\x00\x00\x00\x02"
     communities = b"\xc0\x08\x08\xfd\xe8\x02\x9a\xff\xff\xff\x01\xc0\x10\x08\x00\x02\xfd\xe8\x00\x00\x00\x64"

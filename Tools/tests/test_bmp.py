@@ -198,7 +198,7 @@ class BMPTests(TestCase):
         self.assertEqual(self.paths(FIRST), ["65042 64701", "65042 64702 64999 64998"])
         self.wait_detail(
             "edge", "name=monitored", "policy=post", "peer=127.0.0.2 as=64701",
-            "peer=127.0.0.3 as=64702", "routes before policy")
+            "peer=127.0.0.3 as=64702", "statistic peer=127.0.0.2")
 
         # The near one has it no more: the far one's path counts.
         near.configure(self.source_text(*near.peer[:2], {FIRST6: [64999]}, near.peer[2]))

@@ -12,6 +12,7 @@ private let fuzzers: [String: Fuzzer] = [
     "addresses": fuzzAddresses,
     "attributes": fuzzAttributes,
     "bgp": fuzzUpdates,
+    "bmp": fuzzBMP,
     "checkpoint": fuzzCheckpoints,
     "configuration": fuzzConfigurations,
     "console": fuzzConsole,
