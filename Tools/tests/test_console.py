@@ -242,7 +242,7 @@ class ProgramsFaceTests(ConsoleTestCase):
         self.assertRegex(
             console.ask("explain 198.51.100.1")[0],
             r"^1 far distance=- cost=\S+ km=\S+ rtt=- state=up reason=pinned"
-            r" prefix=\S+ feed=\S+ since=\S+ path=\S+$")
+            r" prefix=\S+ feed=\S+ since=\S+ path=\S+( \S+=\S+)*$")
 
     def test_errors_have_codes(self):
         console = self.machine(self.daemon)
