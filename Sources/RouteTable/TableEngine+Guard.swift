@@ -234,9 +234,12 @@ extension TableEngine {
         guard routes.lives.life(of: entry.pathID) == entry.life,
             !routes.lives.isClosed(entry.pathID)
         else { return false }
-        guard feed.total < self.limits.routesPerFeed,
-            node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes
+        guard feed.total < self.limits.routesPerFeed, !self.memoryIsFull,
+            node == 0
+                ? self.ipv4.count + self.ipv6.count < self.limits.prefixes
+                : self.hasRoomForPath(routes, node)
         else {
+            if self.memoryIsFull { self.tally.refusedForMemory += 1 }
             self.refuse(feed)
             return false
         }

@@ -135,7 +135,9 @@ extension TableEngine {
         let routes = feed.routes(tree.family)
         if node != 0, routes.find(node, pathID) != nil { return false }
         guard slot.attributes != 0, feed.total < self.limits.routesPerFeed,
-            node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes,
+            node == 0
+                ? self.ipv4.count + self.ipv6.count < self.limits.prefixes
+                : self.hasRoomForPath(routes, node),
             !self.memoryIsFull
         else {
             if self.memoryIsFull { self.tally.refusedForMemory += 1 }

@@ -126,7 +126,7 @@ extension TableEngine {
 
     /// Whether a prefix may have one more path of a feed.
     @inline(__always)
-    private func hasRoomForPath(_ routes: FeedRoutes, _ node: PrefixTree.Node) -> Bool {
+    func hasRoomForPath(_ routes: FeedRoutes, _ node: PrefixTree.Node) -> Bool {
         !routes.load(node).isList || routes.pathCount(node) < self.limits.pathsPerPrefix
     }
 

@@ -132,6 +132,31 @@ private final class GuardedTable {
 
 @Suite("The guard of feeds", .timeLimit(.minutes(2)))
 struct FeedGuardTests {
+    @Test("no more paths of a prefix come back than there may be")
+    func paths() throws {
+        let table = try GuardedTable(limits: TableLimits(pathsPerPrefix: 3))
+        let prefix = GuardedTable.prefix(0)
+        var batch = RouteBatch(feed: GuardedTable.feed)
+        let attributes = batch.intern(RouteAttributes(asPath: ASPath([ASNumber(rawValue: 9)])))
+        for id in 1...10 as ClosedRange<UInt32> {
+            batch.announce(prefix, pathID: id, attributes: attributes)
+            batch.withdraw(prefix, pathID: id)
+        }
+        table.owner.submit(.routes(batch))
+        table.withdraw(1..<1000)
+        table.settle()
+        #expect(table.alarms == [.raised])
+        let (paths, refused) = try table.owner.querySync { rib in
+            (
+                rib.routes(after: nil, feed: GuardedTable.feed, limit: 100_000).routes
+                    .count { $0.prefix == prefix },
+                rib.counts().refused
+            )
+        }
+        #expect(paths == 3)
+        #expect(refused == 8)
+    }
+
     @Test(
         "half of the prefixes may go within a minute; of more, all come back as stale",
         arguments: [nil, 1, 40, 1000])
