@@ -119,6 +119,8 @@ struct LoadingFeed {
         var attributes = RouteAttributes(decoded, nextHop: ownNextHop, keeping: self.kept)
         var indices: [IPAddress?: Int] = [:]
         try? update.forEachAnnounced(in: body, context: context) { pathID, prefix in
+            // Another batch has other attributes.
+            if self.batch.isEmpty { indices.removeAll() }
             if self.ignores(prefix) {
                 self.leave(
                     prefix, pathID, isAmongPaths: context.addPath.contains(prefix.family))
@@ -133,7 +135,6 @@ struct LoadingFeed {
                 indices.removeAll()
                 return
             }
-            if self.batch.isEmpty { indices.removeAll() }
             let index = indices[attributes.nextHop] ?? self.batch.intern(attributes)
             indices[attributes.nextHop] = index
             self.batch.announce(prefix, attributes: index)

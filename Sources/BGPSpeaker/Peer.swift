@@ -50,7 +50,11 @@ final class Peer {
         self.machine = SessionMachine(settings: settings.session, seed: seed)
         self.feed = predecessor?.feed ?? FeedLink(settings: settings, core: core)
         self.journal = predecessor?.journal ?? PeerJournal(now: core.now())
-        self.suspension = predecessor?.suspension
+        switch predecessor?.suspension {
+        // The wait was the predecessor's; the limit, if it is still one, is met again.
+        case .limit(_, restartAfter: .some): break
+        case let suspension: self.suspension = suspension
+        }
         self.feed.settings = settings
         self.feed.onCensus = { [unowned self] in self.counted($0) }
     }

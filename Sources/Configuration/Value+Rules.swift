@@ -57,6 +57,9 @@ extension Value {
     func lengthRange(_ family: AddressFamily) -> ClosedRange<Int>? {
         self.pattern("prefix lengths, as 8-24") { text throws(RuleSyntaxError) in
             let set = try NumberSet(parsing: text, maximum: UInt32(family.width))
+            guard set.ranges.count == 1 else {
+                throw RuleSyntaxError("lengths from one to another, without a gap, are wanted")
+            }
             return Int(set.ranges[0].lowerBound)...Int(set.ranges[0].upperBound)
         }
     }
