@@ -19,7 +19,9 @@ final class BMPRouter {
     private var monitor: BMPMonitor
     private var sink: UpdateSink
     private var life: FeedLife
-    private var timers: [FeedLife.Timer: Scheduled<Void>] = [:]
+    private lazy var timers = TimerTable<FeedLife.Timer>(loop: self.core.loop) {
+        [unowned self] timer in self.handle(.expired(timer))
+    }
     /// Runs when all peers have said End-of-RIB, and none has come up since.
     private var settling: Scheduled<Void>?
     private var introduction: Scheduled<Void>?
@@ -151,8 +153,7 @@ final class BMPRouter {
         self.connections = []
         if self.current != nil { self.sessionEnded("configured no more") }
         self.handle(.flush)
-        for timer in self.timers.values { timer.cancel() }
-        self.timers = [:]
+        self.timers.stopAll()
     }
 
     /// Connections end; the routes stay as they are.
@@ -362,22 +363,12 @@ final class BMPRouter {
         let feed = self.settings.feed
         switch step {
         case .table(let order): self.submit(order.command(for: feed))
-        case .startTimer(let timer, let time): self.start(timer, at: time)
-        case .stopTimer(let timer): self.timers.removeValue(forKey: timer)?.cancel()
+        case .startTimer(let timer, let time):
+            self.timers.start(timer, at: .uptimeNanoseconds(0) + time.timeAmount)
+        case .stopTimer(let timer): self.timers.stop(timer)
         case .become(let liveness):
             self.core.listener.feed(feed, became: liveness)
             self.core.changed(self)
-        }
-    }
-
-    private func start(_ timer: FeedLife.Timer, at time: Duration) {
-        self.timers[timer]?.cancel()
-        let deadline = NIODeadline.uptimeNanoseconds(0) + time.timeAmount
-        self.timers[timer] = self.core.loop.assumeIsolated().scheduleTask(deadline: deadline) {
-            [weak self] in
-            guard let self else { return }
-            self.timers[timer] = nil
-            self.handle(.expired(timer))
         }
     }
 

@@ -17,7 +17,7 @@ public import RouteTable
 ///
 /// Calls block, for as long as reading takes and while the table's queue is full: they belong on a
 /// plain thread.
-public struct DumpLoader: Sendable {
+public struct DumpLoader: FileLoader {
     /// What to do with what came before a damaged place.
     public enum Damage: Hashable, Sendable {
         /// Nothing of the file counts.
@@ -72,40 +72,16 @@ public struct DumpLoader: Sendable {
         self.damage = damage
     }
 
-    /// Reads the whole file without a table: an error, if loading it would give one.
-    ///
-    /// - Throws: ``InputFileError``, ``MRTError`` or ``DumpSelectionError``.
-    public func check() throws {
-        var pass = DumpPass(self, owner: nil)
-        try pass.run()
-    }
+    public var feedIDs: [FeedID] { self.feeds.map(\.id) }
 
-    /// Loads the file. The feeds have been added to the table.
+    /// Reads the whole file once.
     ///
-    /// - Parameters:
-    ///   - owner: The table's writer.
-    ///   - replacing: The feeds have routes that stay in force if the file is bad. It is read
-    ///     twice then: once to see that it is good. Without it, a bad file leaves the feeds empty.
-    /// - Returns: What was loaded; not all of it may be visible to readers yet.
+    /// - Parameter owner: The table that gets the routes; nil: the file is only checked.
+    /// - Returns: What was read.
     /// - Throws: ``InputFileError``, ``MRTError`` or ``DumpSelectionError``.
-    @discardableResult
-    public func load(into owner: TableOwner, replacing: Bool) throws -> Report {
-        if replacing { try self.check() }
-        for feed in self.feeds { owner.submitAndWait(.feedUp(feed.id)) }
+    public func read(into owner: TableOwner?) throws -> Report {
         var pass = DumpPass(self, owner: owner)
-        do {
-            try pass.run()
-        } catch {
-            // Without the good part there is nothing to keep; with it, nothing else gets here
-            // than a selector's mistake.
-            for feed in self.feeds {
-                owner.submitAndWait(.feedFlush(feed.id))
-                owner.submitAndWait(.feedDown(feed.id))
-            }
-            throw error
-        }
-        self.validate(self.feeds.map(\.id), in: owner)
-        for feed in self.feeds { owner.submitAndWait(.feedComplete(feed.id)) }
+        try pass.run()
         return pass.report
     }
 }

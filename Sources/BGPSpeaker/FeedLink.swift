@@ -27,7 +27,9 @@ final class FeedLink {
     private var sink: UpdateSink
     private(set) var life: FeedLife
     private var census: PrefixCensus
-    private var timers: [FeedLife.Timer: Scheduled<Void>] = [:]
+    private lazy var timers = TimerTable<FeedLife.Timer>(loop: self.core.loop) {
+        [unowned self] timer in self.handle(.expired(timer))
+    }
     /// UPDATEs have come since the last flush.
     private(set) var hasNews = false
     /// Called with what a count of prefixes has shown.
@@ -84,8 +86,7 @@ final class FeedLink {
     /// The peer is taken out of the configuration.
     func remove() {
         self.handle(.flush)
-        for timer in self.timers.values { timer.cancel() }
-        self.timers.removeAll()
+        self.timers.stopAll()
     }
 
     /// Seconds until what is stale goes; nil where nothing is.
@@ -104,20 +105,10 @@ final class FeedLink {
     private func carryOut(_ step: FeedLife.Step) {
         switch step {
         case .table(let order): self.submit(order.command(for: self.settings.feed))
-        case .startTimer(let timer, let time): self.start(timer, at: time)
-        case .stopTimer(let timer): self.timers.removeValue(forKey: timer)?.cancel()
+        case .startTimer(let timer, let time):
+            self.timers.start(timer, at: .uptimeNanoseconds(0) + time.timeAmount)
+        case .stopTimer(let timer): self.timers.stop(timer)
         case .become(let liveness): self.core.feed(self.settings.feed, became: liveness)
-        }
-    }
-
-    private func start(_ timer: FeedLife.Timer, at time: Duration) {
-        self.timers[timer]?.cancel()
-        let deadline = NIODeadline.uptimeNanoseconds(0) + time.timeAmount
-        self.timers[timer] = self.core.loop.assumeIsolated().scheduleTask(deadline: deadline) {
-            [weak self] in
-            guard let self else { return }
-            self.timers[timer] = nil
-            self.handle(.expired(timer))
         }
     }
 

@@ -22,8 +22,8 @@ final class Peer {
     private var candidate: ConnectionHandler?
     /// Counts dials, so that the outcome of one that was abandoned is known for what it is.
     private var dialNumber = 0
-    private(set) lazy var timers = TimerTable(loop: self.core.loop) { [unowned self] in
-        self.expired($0)
+    private(set) lazy var timers = TimerTable<SessionTimer>(loop: self.core.loop) {
+        [unowned self] timer in self.expired(timer)
     }
     private(set) var feed: FeedLink
     var journal: PeerJournal

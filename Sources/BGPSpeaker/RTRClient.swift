@@ -39,12 +39,7 @@ public final class RTRClient: Sendable {
     public func run() async throws {
         let core = self.core
         try await self.loop.submit { core.value.start() }.get()
-        let (signal, source) = AsyncStream.makeStream(of: Never.self)
-        await withTaskCancellationHandler {
-            for await _ in signal {}
-        } onCancel: {
-            source.finish()
-        }
+        await Task.untilCancelled()
         try await self.loop.flatSubmit { core.value.stop() }.get()
     }
 

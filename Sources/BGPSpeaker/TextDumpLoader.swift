@@ -37,33 +37,16 @@ public struct TextDumpLoader: FileLoader {
         self.skipsBadLines = skipsBadLines
     }
 
-    /// Reads the whole file without a table: an error, if loading it would give one.
-    ///
-    /// - Throws: ``InputFileError``, ``BadLines`` or ``TextSelectionError``.
-    public func check() throws {
-        var pass = TextDumpPass(self, owner: nil)
-        try pass.run()
-    }
+    public var feedIDs: [FeedID] { self.feeds.map(\.id) }
 
-    /// Loads the file. The feeds have been added to the table.
+    /// Reads the whole file once.
     ///
+    /// - Parameter owner: The table that gets the routes; nil: the file is only checked.
+    /// - Returns: What was read.
     /// - Throws: ``InputFileError``, ``BadLines`` or ``TextSelectionError``.
-    @discardableResult
-    public func load(into owner: TableOwner, replacing: Bool) throws -> DumpLoader.Report {
-        if replacing { try self.check() }
-        for feed in self.feeds { owner.submitAndWait(.feedUp(feed.id)) }
+    public func read(into owner: TableOwner?) throws -> DumpLoader.Report {
         var pass = TextDumpPass(self, owner: owner)
-        do {
-            try pass.run()
-        } catch {
-            for feed in self.feeds {
-                owner.submitAndWait(.feedFlush(feed.id))
-                owner.submitAndWait(.feedDown(feed.id))
-            }
-            throw error
-        }
-        self.validate(self.feeds.map(\.id), in: owner)
-        for feed in self.feeds { owner.submitAndWait(.feedComplete(feed.id)) }
+        try pass.run()
         return pass.report
     }
 }

@@ -1,14 +1,13 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import BGPSession
 import NIOCore
 
-/// The timers of one peer on its event loop.
+/// The timers of one peer, or of one feed, on its event loop.
 ///
 /// A timer that is set again and again, as the hold timer is with each message, is not
 /// scheduled anew: when it comes due, it looks whether it was put off meanwhile.
-final class TimerTable {
+final class TimerTable<Timer: Hashable> {
     private struct Entry {
         var deadline: NIODeadline
         var due: NIODeadline
@@ -16,16 +15,19 @@ final class TimerTable {
     }
 
     private let loop: any EventLoop
-    private let expired: (SessionTimer) -> Void
-    private var entries: [SessionTimer: Entry] = [:]
+    private let expired: (Timer) -> Void
+    private var entries: [Timer: Entry] = [:]
 
-    init(loop: any EventLoop, expired: @escaping (SessionTimer) -> Void) {
+    init(loop: any EventLoop, expired: @escaping (Timer) -> Void) {
         self.loop = loop
         self.expired = expired
     }
 
-    func start(_ timer: SessionTimer, _ duration: Duration) {
-        let deadline = self.loop.now + duration.timeAmount
+    func start(_ timer: Timer, _ duration: Duration) {
+        self.start(timer, at: self.loop.now + duration.timeAmount)
+    }
+
+    func start(_ timer: Timer, at deadline: NIODeadline) {
         if let entry = self.entries[timer] {
             if entry.due <= deadline {
                 self.entries[timer]?.deadline = deadline
@@ -36,7 +38,7 @@ final class TimerTable {
         self.schedule(timer, deadline)
     }
 
-    func stop(_ timer: SessionTimer) {
+    func stop(_ timer: Timer) {
         self.entries.removeValue(forKey: timer)?.task.cancel()
     }
 
@@ -46,14 +48,14 @@ final class TimerTable {
     }
 
     /// The timers that run, and how many seconds each has left.
-    var remaining: [(timer: SessionTimer, seconds: Double)] {
+    var remaining: [(timer: Timer, seconds: Double)] {
         let now = self.loop.now
         return self.entries.map { timer, entry in
             (timer, Double((entry.deadline - now).nanoseconds) / 1e9)
         }
     }
 
-    private func schedule(_ timer: SessionTimer, _ deadline: NIODeadline) {
+    private func schedule(_ timer: Timer, _ deadline: NIODeadline) {
         let task = self.loop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in
             guard let self else { return }
             self.cameDue(timer)
@@ -61,7 +63,7 @@ final class TimerTable {
         self.entries[timer] = Entry(deadline: deadline, due: deadline, task: task)
     }
 
-    private func cameDue(_ timer: SessionTimer) {
+    private func cameDue(_ timer: Timer) {
         guard let entry = self.entries[timer] else { return }
         if entry.deadline > self.loop.now {
             self.schedule(timer, entry.deadline)
