@@ -23,11 +23,12 @@ extension Responder {
             return
         }
         let family: AddressFamily = message.type == .a ? .ipv4 : .ipv6
-        let subnet = message.edns?.clientSubnet
+        let subnet = record.usesClientSubnet ? message.edns?.clientSubnet : nil
         let match = batch.order(
             policy: record.policy, family: family,
             client: subnet?.address ?? client.unmapped, places: record.answers,
             into: &self.order)
+        verdict.classID = match.classID
         let start = writer.count
         var isFirst = true
         sites: for place in 0..<min(record.answers, self.order.count) {
@@ -36,6 +37,7 @@ extension Responder {
             guard run.count > 0 else { continue }
             if isFirst {
                 self.counters.count(CounterBlock.Slot.sites + Int(site.rawValue))
+                verdict.site = Int16(site.rawValue)
             }
             for number in 0..<Int(run.count) {
                 let bytes =

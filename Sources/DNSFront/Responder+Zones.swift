@@ -51,6 +51,7 @@ extension Responder {
         } else {
             verdict.isAuthoritative = true
             verdict.code = .nameError
+            verdict.zone = Int32(node.zone)
             self.appendNegative(self.apex(of: node, message), node.zone, &writer)
         }
     }
@@ -74,6 +75,8 @@ extension Responder {
         var number = number
         var owner = MessageHeader.byteCount
         var node = self.index.nodes[number]
+        verdict.zone = Int32(node.zone)
+        verdict.node = Int32(number)
         let apex = self.apex(of: node, message)
         // A loop of aliases ends here, with what it gave.
         for _ in 0..<16 {
@@ -81,10 +84,16 @@ extension Responder {
             if node.nearest >= 0, type == .a || type == .aaaa {
                 // With a subnet, an alias stands alone: it holds for all clients, what it leads
                 // to for some (RFC 7871 §7.2.1).
-                if owner != MessageHeader.byteCount, message.edns?.clientSubnet != nil { return }
+                let record = self.index.nearest[Int(node.nearest)]
+                if owner != MessageHeader.byteCount, record.usesClientSubnet,
+                    message.edns?.clientSubnet != nil
+                {
+                    return
+                }
+                verdict.nearest = node.nearest
                 self.appendNearest(
-                    self.index.nearest[Int(node.nearest)], owner: owner, apex: apex, node.zone,
-                    message, from: client, using: &batch, &writer, &verdict)
+                    record, owner: owner, apex: apex, node.zone, message, from: client,
+                    using: &batch, &writer, &verdict)
                 return
             }
             var next: EncodedSet.Target?
@@ -166,6 +175,8 @@ extension Responder {
         _ verdict: inout Verdict
     ) {
         let node = self.index.nodes[cut]
+        verdict.zone = Int32(node.zone)
+        verdict.node = Int32(cut)
         let apex = self.apex(of: node, message)
         let owner =
             MessageHeader.byteCount + message.nameByteCount - Int(node.nameByteCount)

@@ -11,11 +11,16 @@ public struct NearestRecord: Hashable, Sendable {
     public var timeToLive: UInt32
     /// How many sites an answer names, the nearest first.
     public var answers: Int
+    /// Else the resolver's address decides, whatever subnet it gives, and the scope is 0.
+    public var usesClientSubnet: Bool
 
-    public init(policy: Int, timeToLive: UInt32, answers: Int = 1) {
+    public init(
+        policy: Int, timeToLive: UInt32, answers: Int = 1, usesClientSubnet: Bool = true
+    ) {
         self.policy = policy
         self.timeToLive = timeToLive
         self.answers = answers
+        self.usesClientSubnet = usesClientSubnet
     }
 }
 

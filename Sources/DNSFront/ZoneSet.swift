@@ -42,6 +42,7 @@ struct EncodedNearest {
     var policy: Int
     var timeToLive: UInt32
     var answers: Int
+    var usesClientSubnet: Bool
 }
 
 struct EncodedZone {

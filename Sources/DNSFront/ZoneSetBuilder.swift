@@ -97,7 +97,7 @@ struct ZoneSetBuilder {
                 self.nearest.append(
                     EncodedNearest(
                         policy: record.policy, timeToLive: record.timeToLive,
-                        answers: record.answers))
+                        answers: record.answers, usesClientSubnet: record.usesClientSubnet))
             }
         }
     }

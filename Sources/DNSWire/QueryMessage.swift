@@ -24,8 +24,10 @@ public struct QueryMessage: Sendable {
     ///
     /// Other opcodes than QUERY give NOTIMP, whatever follows the header; their sections mean
     /// other things. A fault in the OPT record is answered with one (RFC 6891 §7), so `edns` is set
-    /// as soon as the record has been seen.
-    public init?(reading bytes: RawSpan) {
+    /// as soon as the record has been seen. A message without a question is good where it asks for
+    /// a cookie (RFC 7873 §5.4). Without `readsSubnet` a Client Subnet is passed over, as an unknown
+    /// option is.
+    public init?(reading bytes: RawSpan, readsSubnet: Bool = true) {
         guard let header = MessageHeader(reading: bytes),
             !header.flags.contains(MessageHeader.Flags.response)
         else { return nil }
@@ -39,7 +41,13 @@ public struct QueryMessage: Sendable {
             self.problem = .notImplemented
             return
         }
-        if !self.readQuestion(bytes) || !self.readRecords(bytes) { self.problem = .formatError }
+        let asksNothing = header.questionCount == 0
+        if !(asksNothing || self.readQuestion(bytes))
+            || !self.readRecords(bytes, readsSubnet: readsSubnet)
+            || asksNothing && self.edns?.cookie == nil
+        {
+            self.problem = .formatError
+        }
         if let edns = self.edns, edns.version != 0 { self.problem = .badVersion }
     }
 
@@ -70,7 +78,7 @@ public struct QueryMessage: Sendable {
 
     /// Goes over the records behind the question. A query has none in its answer section, in its
     /// authority section only for IXFR (RFC 1995 §3), and one OPT record at most.
-    private mutating func readRecords(_ bytes: RawSpan) -> Bool {
+    private mutating func readRecords(_ bytes: RawSpan, readsSubnet: Bool) -> Bool {
         guard self.header.answerCount == 0,
             self.header.authorityCount == 0 || self.type == .ixfr
         else { return false }
@@ -93,7 +101,9 @@ public struct QueryMessage: Sendable {
                     version: bytes.byte(at: nameEnd + 5),
                     flags: bytes.bigEndian16(at: nameEnd + 6))
                 // What the options of another version mean isn't known.
-                let isGood = edns.version != 0 || edns.readOptions(bytes, in: data..<end)
+                let isGood =
+                    edns.version != 0
+                    || edns.readOptions(bytes, in: data..<end, readsSubnet: readsSubnet)
                 self.edns = edns
                 guard isGood else { return false }
             }

@@ -16,6 +16,8 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable {
     public static let refused = Self(rawValue: 5)
     /// An EDNS version that we don't speak (RFC 6891 §6.1.3).
     public static let badVersion = Self(rawValue: 16)
+    /// A cookie of this server's is wanted first (RFC 7873 §8).
+    public static let badCookie = Self(rawValue: 23)
 }
 
 extension ResponseCode: CustomStringConvertible {
@@ -28,6 +30,7 @@ extension ResponseCode: CustomStringConvertible {
         case .notImplemented: "NOTIMP"
         case .refused: "REFUSED"
         case .badVersion: "BADVERS"
+        case .badCookie: "BADCOOKIE"
         default: "RCODE\(self.rawValue)"
         }
     }

@@ -166,7 +166,9 @@ struct ServerTests {
     func taken() async throws {
         try await withServer { _, endpoints in
             await #expect(throws: DNSServerError.self) {
-                try await withServer(change: { $0.listeners = endpoints }) { _, _ in }
+                try await withServer(change: { $0.listeners = endpoints.map { DNSListener($0) } }) {
+                    _, _ in
+                }
             }
         }
     }
