@@ -56,7 +56,7 @@ extension Configuration {
             words.append("checkpoint: \(text(old.checkpoint)) -> \(text(self.checkpoint))")
         }
         if self.choice != old.choice { words.append("choice: changed") }
-        if self.dns != old.dns { words.append("dns: changed, from the next start on") }
+        words += self.dns.differences(from: old.dns)
         if self.console != old.console { words.append("console: changed, for new connections") }
         if self.logLevel != old.logLevel {
             words.append("log level: \(old.logLevel.rawValue) -> \(self.logLevel.rawValue)")

@@ -74,6 +74,9 @@ extension Configuration {
                     + self.roundTrips.words)
             lines += self.roundTrips.files.map { "  \($0)" }
         }
+        if self.dns != DNSOptions(), !self.listen.dns.isEmpty {
+            lines.append("dns \(self.dns.words.joined(separator: "; "))")
+        }
         lines.append(Self.count(self.zones.count, "zone"))
         for zone in self.zones {
             lines.append(
@@ -82,7 +85,8 @@ extension Configuration {
             for nearest in zone.nearest {
                 lines.append(
                     "    \(nearest.owner)  nearest of \(nearest.sites.joined(separator: ", "))  "
-                        + "by \(nearest.choice.measure.rawValue)  ttl \(nearest.timeToLive)")
+                        + "by \(nearest.choice.measure.rawValue)  ttl \(nearest.timeToLive)"
+                        + (nearest.usesClientSubnet ? "" : "  client-subnet off"))
             }
         }
         lines += self.warnings.map { "note: \($0)" }

@@ -97,7 +97,7 @@ public struct Configuration: Hashable, Sendable {
         public var bmp: [Endpoint] = []
         public var console: [ConsoleListener] = []
         public var socket = Socket.usual
-        public var dns: [Endpoint] = []
+        public var dns: [DNSListenEntry] = []
     }
 
     public struct ConsoleOptions: Hashable, Sendable {
@@ -256,16 +256,6 @@ public struct Configuration: Hashable, Sendable {
         public var weight = 0.25
         /// An average without an observation for so long is forgotten.
         public var expiry = Duration.seconds(86_400)
-    }
-
-    public struct DNSOptions: Hashable, Sendable {
-        /// Threads for UDP.
-        public var threads = 1
-        /// Binds each thread to a processor of its own.
-        public var pinsThreads = false
-        public var maximumUDPSize = 1232
-        public var maximumConnections = 1000
-        public var idleTimeout = Duration.seconds(10)
     }
 
     /// The table's file.

@@ -120,7 +120,7 @@ extension ConfigurationReader {
     ) {
         let name = "record '\(entry.key)'"
         let fixed = ["a", "aaaa", "cname", "txt", "ns", "ttl"]
-        let nearest = ["nearest", "answers"] + Self.choiceKeys
+        let nearest = ["nearest", "answers", "client-subnet"] + Self.choiceKeys
         guard let record = Mapping(entry, named: name, allowed: fixed + nearest) else { return }
         if record.entries.allSatisfy({ $0.key == "ttl" }) {
             record.complain("\(name) has nothing in it")
@@ -167,6 +167,7 @@ extension ConfigurationReader {
             Configuration.NearestEntry(
                 owner: owner, timeToLive: timeToLive,
                 answers: record["answers"]?.integer(1...64) ?? 1, sites: names,
+                usesClientSubnet: record["client-subnet"]?.isOn() ?? true,
                 choice: self.choice(record, default: self.result.choice)))
     }
 

@@ -20,6 +20,8 @@ struct ConfigurationReader {
     var socketGroup: Value?
     /// The file that is to be written.
     var checkpointFile: Value?
+    /// The file that cookies' secrets stand in.
+    var cookieFile: Value?
     /// The first that wants TCP-AO.
     var tcpAO: Value?
 
@@ -136,9 +138,9 @@ struct ConfigurationReader {
         }
         if let dns = listen["dns"] {
             for element in dns.elements("each of dns") {
-                guard let endpoint = element.endpoint() else { continue }
-                note(endpoint, "tcp", element)
-                self.result.listen.dns.append(endpoint)
+                guard let entry = self.dnsListener(element) else { continue }
+                note(entry.endpoint, "tcp", element)
+                self.result.listen.dns.append(entry)
             }
         }
         for element in listen["console"]?.elements("each of console") ?? [] {
@@ -219,24 +221,6 @@ struct ConfigurationReader {
         }
         if let expiry = options["expire"]?.duration(.seconds(10) ... .seconds(31_536_000)) {
             self.result.roundTrips.expiry = expiry
-        }
-    }
-
-    private mutating func readDNS(_ value: Value) {
-        let keys = [
-            "threads", "pin-threads", "maximum-udp-size", "maximum-connections", "idle-timeout",
-        ]
-        guard let dns = value.mapping(allowed: keys) else { return }
-        if let threads = dns["threads"]?.integer(1...256) { self.result.dns.threads = threads }
-        if let pins = dns["pin-threads"]?.boolean() { self.result.dns.pinsThreads = pins }
-        if let size = dns["maximum-udp-size"]?.integer(512...4096) {
-            self.result.dns.maximumUDPSize = size
-        }
-        if let count = dns["maximum-connections"]?.integer(1...65535) {
-            self.result.dns.maximumConnections = count
-        }
-        if let time = dns["idle-timeout"]?.duration(.seconds(1) ... .seconds(3600)) {
-            self.result.dns.idleTimeout = time
         }
     }
 }

@@ -92,10 +92,12 @@ extension Configuration {
     ///   - previous: The numbers of the configuration that runs; none at the start.
     ///   - judges: Those of the plan that runs.
     ///   - usualSocket: Where the console's socket is, if the file doesn't say.
+    ///   - product: What those who ask for the server's version by DNS are told, if the file
+    ///     doesn't say.
     /// - Returns: The plan; its ``Plan/assignment`` goes into the next one.
     public func plan(
         after previous: Assignment = Assignment(), judges: [FeedID: RouteJudge] = [:],
-        usualSocket: String? = nil
+        usualSocket: String? = nil, product: String? = nil
     ) -> Plan {
         let assignment = previous.next(for: self)
         let judges = self.judges(assignment, after: previous, judges)
@@ -147,7 +149,8 @@ extension Configuration {
             roundTripRules: RoundTripRules(
                 weight: self.roundTrips.weight, expiry: self.roundTrips.expiry.components.seconds),
             flipHold: self.flipHold,
-            console: self.consoleSettings(usualSocket: usualSocket), dns: self.dnsSettings,
+            console: self.consoleSettings(usualSocket: usualSocket),
+            dns: self.dnsSettings(product: product),
             logLevel: self.logLevel, readyWait: self.readyWait, checkpoint: self.checkpoint)
     }
 
@@ -304,14 +307,21 @@ extension Configuration {
             maximumLine: self.console.maximumLine)
     }
 
-    private var dnsSettings: DNSSettings {
+    private func dnsSettings(product: String?) -> DNSSettings {
         var settings = DNSSettings(
-            listeners: self.listen.dns.map { DNSEndpoint(address: $0.address, port: $0.port) })
+            listeners: self.listen.dns.map { entry in
+                DNSListener(
+                    DNSEndpoint(address: entry.endpoint.address, port: entry.endpoint.port),
+                    usesClientSubnet: entry.usesClientSubnet)
+            })
         settings.threads = self.dns.threads
         settings.pinsThreads = self.dns.pinsThreads
         settings.payloadSize = self.dns.maximumUDPSize
         settings.maximumConnections = self.dns.maximumConnections
         settings.idleTimeout = self.dns.idleTimeout
+        settings.rules = self.dns.rules
+        settings.rules.identity = self.dns.identity.text(usual: HostName.current)
+        settings.rules.version = self.dns.version.text(usual: product)
         return settings
     }
 }
@@ -342,9 +352,20 @@ extension Configuration.ZoneEntry {
         for nearest in self.nearest {
             zone.nearest[nearest.owner] = NearestRecord(
                 policy: policy(nearest), timeToLive: nearest.timeToLive,
-                answers: nearest.answers)
+                answers: nearest.answers, usesClientSubnet: nearest.usesClientSubnet)
         }
         return zone
+    }
+}
+
+/// The name that the operating system has for this machine.
+enum HostName {
+    static var current: String? {
+        var buffer = [CChar](repeating: 0, count: 256)
+        guard gethostname(&buffer, buffer.count - 1) == 0 else { return nil }
+        let name = String(
+            decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return name.isEmpty ? nil : name
     }
 }
 

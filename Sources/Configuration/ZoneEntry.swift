@@ -30,6 +30,8 @@ extension Configuration {
         public var answers: Int
         /// Names of sites, as listed.
         public var sites: [String]
+        /// Else the resolver decides.
+        public var usesClientSubnet = true
         public var choice: ChoiceOptions
     }
 }

@@ -143,7 +143,10 @@ extension Daemon {
         await self.origins.apply(plan)
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
-        if plan.dns != old.plan.dns {
+        self.dns.apply(plan.dns.rules)
+        var unchanging = plan.dns
+        unchanging.rules = old.plan.dns.rules
+        if unchanging != old.plan.dns {
             changes.append("the dns listeners and limits change at the next start")
         }
         for dump in dumps {

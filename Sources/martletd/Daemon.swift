@@ -152,7 +152,8 @@ final class Daemon: Sendable {
                 getenv("XDG_RUNTIME_DIR").map { String(cString: $0) + "/martlet.sock" }
             }
         var plan = configuration.plan(
-            after: assignment, judges: judges, usualSocket: usual)
+            after: assignment, judges: judges, usualSocket: usual,
+            product: "martlet \(ProductVersion.text)")
         plan.console.socketGroup = plan.console.socketGroup ?? socketOwner?.group
         return plan
     }

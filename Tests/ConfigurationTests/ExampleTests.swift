@@ -118,7 +118,7 @@ struct ExampleTests {
         #expect(plan.console.listeners.map(\.address.port) == [7777, 7778])
         #expect(plan.console.listeners.map(\.face) == [.people, .machine])
         #expect(plan.console.password == nil)
-        #expect(plan.dns.listeners.map(\.description) == ["[::]:53"])
+        #expect(plan.dns.listeners.map(\.endpoint.description) == ["[::]:53"])
         let zone = try #require(plan.zones.first)
         let www = try DomainName(parsing: "www.example.com")
         let nearest = try #require(zone.nearest[www])
