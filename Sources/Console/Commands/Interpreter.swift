@@ -112,6 +112,10 @@ public struct Interpreter: Sendable {
         case .observe(let observation): return try await self.observe(observation)
         case .showRPKI(nil): return reply(try await self.origins())
         case .showRPKI(let target?): return reply(try await self.origins(covering: target))
+        case .showDNS: return reply(try self.dnsCounters())
+        case .showDNSZones: return reply(try await self.dnsZones())
+        case .showDNSNames(let zone, let limit):
+            return reply(try await self.dnsNames(zone: zone, limit: limit))
         case .showMemory: return reply(try await self.memory())
         case .showCheckpoint: return reply(self.checkpoint(try self.checkpointReport()))
         case .checkpoint:
@@ -165,6 +169,7 @@ public struct Interpreter: Sendable {
     private func values(_ kind: ArgumentKind) -> [String] {
         switch kind {
         case .name: self.backend.names
+        case .zone: self.backend.zoneNames
         case .feed: self.backend.feedIdentities().map(\.name)
         case .site: self.backend.oracle.world.sites.map(\.name)
         case .address, .addressOrPrefix, .prefix, .count, .milliseconds, .secret, .line: []

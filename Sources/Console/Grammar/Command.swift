@@ -59,6 +59,9 @@ package enum Command: Hashable, Sendable {
     case showRoundTrips(within: IPPrefix?, limit: Int?)
     case observe(Observation)
     case showRPKI(Target?)
+    case showDNS
+    case showDNSZones
+    case showDNSNames(zone: String?, limit: Int?)
     case showMemory
     case showCheckpoint
     case showVersion
@@ -108,6 +111,9 @@ extension Invocation {
         case .observe: .observe(try self.observation)
         case .showRPKI:
             .showRPKI(self.values[.addressOrPrefix] == nil ? nil : try self.target(nil))
+        case .showDNS: .showDNS
+        case .showDNSZones: .showDNSZones
+        case .showDNSNames: .showDNSNames(zone: self.text(.zone), limit: self.count)
         case .showMemory: .showMemory
         case .showCheckpoint: .showCheckpoint
         case .showVersion: .showVersion

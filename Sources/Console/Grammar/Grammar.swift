@@ -47,6 +47,11 @@ package struct Grammar: Sendable {
         Rule(
             "show rpki ADDRESS|PREFIX", .showRPKI, "The validated payloads that cover it",
             json: true),
+        Rule("show dns", .showDNS, "What DNS has been asked and has answered", json: true),
+        Rule("show dns zones", .showDNSZones, "The same by zone", json: true),
+        Rule(
+            "show dns names [zone ZONE] [limit COUNT]", .showDNSNames,
+            "The same by name, those that are asked for most first", json: true),
         Rule("show memory", .showMemory, "Bytes by what holds them, and counts", json: true),
         Rule(
             "show checkpoint", .showCheckpoint, "The table's file: how it was read and written",
@@ -103,6 +108,8 @@ package struct Grammar: Sendable {
         "ipv4": "IPv4 routes",
         "ipv6": "IPv6 routes",
         "rpki": "Origin validation",
+        "dns": "What DNS has been asked and has answered",
+        "zone": "Only names of this zone",
         "guard": "The guard of feeds",
         "release": "Let go what it holds",
         "terminal": "Settings of the terminal",
