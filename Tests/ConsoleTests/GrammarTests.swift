@@ -177,7 +177,8 @@ struct GrammarTests {
         #expect(complete("sh") == ["show"])
         #expect(
             complete("show ") == [
-                "ip", "bgp", "sites", "feeds", "feed", "routes", "round-trips", "rpki", "dns", "memory",
+                "ip", "bgp", "sites", "feeds", "feed", "routes", "round-trips", "rpki", "dns",
+                "memory",
                 "checkpoint", "version",
                 "configuration",
             ])

@@ -125,7 +125,8 @@ package struct Session: Sendable {
         case .enable(let secret): return self.enable(secret)
         case .ask, .showBGP, .showBGPSummary, .showSites, .showFeeds, .showRoutes,
             .showRoundTrips, .observe, .showMemory, .showCheckpoint, .checkpoint, .showVersion,
-            .showRPKI, .showDNS, .showDNSZones, .showDNSNames, .showConfiguration, .showFeed, .order, .debugFeed, .ready, .reload,
+            .showRPKI, .showDNS, .showDNSZones, .showDNSNames, .showConfiguration, .showFeed,
+            .order, .debugFeed, .ready, .reload,
             .releaseGuard, .showFeedRules, .complete, .help:
             return .run(command, wantsJSON: invocation.wantsJSON)
         }
