@@ -70,6 +70,11 @@ extension ConfigurationReader {
         {
             value.complain(problem)
         }
+        if let value = self.decisionFile, let path = self.result.dns.rules.decisions?.file,
+            let problem = TextFile.problem(writing: path)
+        {
+            value.complain(problem)
+        }
         if let value = self.cookieFile, let path = self.result.dns.cookieFile {
             let secrets = self.cookieSecrets(value, path)
             self.result.dns.rules.cookies?.secrets = secrets

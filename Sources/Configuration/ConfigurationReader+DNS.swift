@@ -8,6 +8,7 @@ extension ConfigurationReader {
     private static let dnsKeys = [
         "threads", "pin-threads", "maximum-udp-size", "maximum-connections", "idle-timeout",
         "identity", "version", "client-subnet", "cookies", "rate-limit", "debug",
+        "decision-log",
     ]
 
     mutating func readDNS(_ value: Value) {
@@ -36,6 +37,19 @@ extension ConfigurationReader {
         {
             self.result.dns.rules.debuggers = allow.prefixes()
         }
+        if let log = dns["decision-log"] { self.readDecisionLog(log) }
+    }
+
+    private mutating func readDecisionLog(_ value: Value) {
+        guard let log = value.mapping(allowed: ["file", "sample", "rate"]) else { return }
+        let sample = log["sample"]?.integer(1...1_000_000)
+        let rate = log["rate"]?.integer(1...10_000)
+        guard let file = log.require("file"), let path = file.text("a file's path") else { return }
+        var rules = DecisionLogRules(file: self.document.resolve(path))
+        rules.sample = sample ?? rules.sample
+        rules.rate = rate ?? rules.rate
+        self.result.dns.rules.decisions = rules
+        self.decisionFile = file
     }
 
     /// Where DNS is served: an endpoint, or a mapping of it and what holds there.

@@ -22,6 +22,8 @@ struct ConfigurationReader {
     var checkpointFile: Value?
     /// The file that cookies' secrets stand in.
     var cookieFile: Value?
+    /// The file that decisions are to be written to.
+    var decisionFile: Value?
     /// The first that wants TCP-AO.
     var tcpAO: Value?
 

@@ -39,6 +39,13 @@ extension Configuration.DNSOptions {
         if self.rules.debuggers != usual.rules.debuggers {
             words.append("debug for \(Self.list(self.rules.debuggers, all: ""))")
         }
+        if self.rules.decisions != usual.rules.decisions {
+            words.append(
+                "decision-log "
+                    + (self.rules.decisions.map {
+                        "\($0.file), 1 in \($0.sample), at most \($0.rate) a second"
+                    } ?? "off"))
+        }
         return words
     }
 

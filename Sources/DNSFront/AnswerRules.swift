@@ -21,6 +21,8 @@ public struct AnswerRules: Hashable, Sendable {
     public var rateLimit: RateLimitRules?
     /// Who may ask the debugging names `whoami` and `explain`; nobody: there are none.
     public var debuggers: [IPPrefix] = []
+    /// nil: decisions are not written.
+    public var decisions: DecisionLogRules?
 
     /// So that an answer's question and options fit 512 bytes.
     public static let identityLimit = 64

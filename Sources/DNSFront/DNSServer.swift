@@ -19,6 +19,7 @@ public final class DNSServer: Sendable {
     private let logger: Logger
     private let rules: AnswerRulesBox
     private let tallies = TallyBook()
+    private let decisions: DecisionLog
     /// Set it when answers may be given.
     public let readiness: DNSReadiness
     private let state = Mutex(State())
@@ -49,10 +50,14 @@ public final class DNSServer: Sendable {
         self.readiness = readiness
         self.logger = logger
         self.rules = AnswerRulesBox(settings.rules)
+        self.decisions = DecisionLog(oracle: oracle, rules: self.rules, logger: logger)
     }
 
     /// Lets other rules hold from each thread's next batch of queries on.
-    public func apply(_ rules: AnswerRules) { self.rules.replace(rules) }
+    public func apply(_ rules: AnswerRules) {
+        self.rules.replace(rules)
+        self.decisions.wake()
+    }
 
     /// What has been counted on all threads since the start.
     public func counters() -> DNSCounters {
@@ -156,8 +161,8 @@ public final class DNSServer: Sendable {
     private func makeResponder() -> Responder {
         let responder = Responder(
             zones: self.zones, readiness: self.readiness, rules: self.rules,
-            tallies: self.tallies, payloadSize: self.settings.payloadSize,
-            idleTimeout: self.settings.idleTimeout)
+            tallies: self.tallies, decisions: self.decisions.makeRing(),
+            payloadSize: self.settings.payloadSize, idleTimeout: self.settings.idleTimeout)
         let block = responder.counterBlock
         self.state.withLock { $0.counters.append(block) }
         return responder
@@ -165,7 +170,7 @@ public final class DNSServer: Sendable {
 
     private func serveUDP(_ workers: [UDPWorker]) async throws {
         let stop = StopFlag()
-        let ended = Countdown(workers.count)
+        let ended = Countdown(workers.count + 1)
         let processors = self.settings.pinsThreads ? WorkerThread.processors() : []
         var failure: DNSServerError?
         for (number, worker) in workers.enumerated() {
@@ -188,9 +193,25 @@ public final class DNSServer: Sendable {
                 ended.arrive()
             }
         }
+        let decisions = self.decisions
+        do throws(DNSServerError) {
+            let logger = self.logger
+            try WorkerThread.start(name: "dns-log") {
+                do {
+                    try decisions.run()
+                } catch {
+                    logger.error("DNS decisions are not written: \(error)")
+                }
+                ended.arrive()
+            }
+        } catch {
+            failure = error
+            ended.arrive()
+        }
         let end: @Sendable () -> Void = {
             stop.set()
             for worker in workers { worker.wake() }
+            decisions.stop()
         }
         if failure != nil { end() }
         await withTaskCancellationHandler {

@@ -35,6 +35,8 @@ public struct Responder: ~Copyable {
     private(set) var rules: RulesInForce
     private var limiter: RateLimiter
     private var moment: DNSMoment
+    private let decisions: DecisionRing?
+    private var sampler: DecisionSampler
     private var isReady = false
 
     var order = SiteOrder()
@@ -51,12 +53,13 @@ public struct Responder: ~Copyable {
     ) {
         self.init(
             zones: zones, readiness: readiness, rules: rules, tallies: TallyBook(),
-            payloadSize: payloadSize, idleTimeout: idleTimeout, moment: moment)
+            decisions: nil, payloadSize: payloadSize, idleTimeout: idleTimeout, moment: moment)
     }
 
     init(
         zones: ZoneStore, readiness: DNSReadiness, rules: AnswerRulesBox, tallies: TallyBook,
-        payloadSize: Int, idleTimeout: Duration, moment: DNSMoment = .now()
+        decisions: DecisionRing?, payloadSize: Int, idleTimeout: Duration,
+        moment: DNSMoment = .now()
     ) {
         self.store = zones
         self.readiness = readiness
@@ -78,6 +81,8 @@ public struct Responder: ~Copyable {
         let inForce = rules.rules
         self.rules = RulesInForce(inForce, seed: rules.cookieSeed, at: moment)
         self.limiter = RateLimiter(inForce.rateLimit)
+        self.decisions = decisions
+        self.sampler = DecisionSampler(decisions == nil ? nil : inForce.decisions)
         self.name = .allocate(byteCount: 272, alignment: 8)
         self.name.initializeMemory(as: UInt8.self, repeating: 0, count: 272)
     }
@@ -126,6 +131,7 @@ public struct Responder: ~Copyable {
         self.rules = RulesInForce(rules, seed: self.rulesBox.cookieSeed, at: self.moment)
         // What has been counted is kept where the limits stay.
         if rules.rateLimit != self.limiter.rules { self.limiter = RateLimiter(rules.rateLimit) }
+        self.sampler = DecisionSampler(self.decisions == nil ? nil : rules.decisions)
     }
 
     /// Answers one query.
@@ -269,7 +275,29 @@ public struct Responder: ~Copyable {
         if writer.isTruncated { flags |= MessageHeader.Flags.truncated }
         writer.writeHeader(flags: flags, questionCount: hasQuestion ? 1 : 0)
         self.counters.count(code: verdict.code)
+        if verdict.nearest >= 0, self.sampler.takes(at: self.moment) {
+            self.note(message, client, transport, verdict)
+        }
         return writer.count
+    }
+
+    /// Lets an answer be written down, on another thread.
+    @inline(never)
+    private func note(
+        _ message: QueryMessage, _ client: IPAddress, _ transport: DNSTransport,
+        _ verdict: Verdict
+    ) {
+        let record = self.index.nearest[Int(verdict.nearest)]
+        let subnet = record.usesClientSubnet ? message.edns?.clientSubnet : nil
+        self.decisions?.note(
+            Decision(
+                time: self.moment.unixMilliseconds,
+                client: subnet?.address ?? client.unmapped,
+                sourceLength: subnet?.address == nil ? nil : subnet?.sourceLength,
+                scope: verdict.scope, type: message.type, transport: transport,
+                policy: Int32(truncatingIfNeeded: record.policy), site: verdict.site,
+                classID: verdict.classID, nameByteCount: UInt8(message.nameByteCount)),
+            name: self.name)
     }
 
     // MARK: Options

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Choice
+import Configuration
 import Console
 import DNSFront
 import DNSWire

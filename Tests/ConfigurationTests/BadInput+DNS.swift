@@ -10,7 +10,7 @@ extension BadInputTests {
         BadInput(
             "a listener with an unknown key",
             Reading.sites + "listen: { dns: [{ address: '127.0.0.1:53', ecs: off }] }\n",
-            ["2:43: unknown key 'ecs' in a dns listener (allowed: address, client-subnet)"]),
+            ["2:44: unknown key 'ecs' in a dns listener (allowed: address, client-subnet)"]),
         BadInput(
             "a listener without an address",
             Reading.sites + "listen: { dns: [{ client-subnet: off }] }\n",
@@ -42,10 +42,10 @@ extension BadInputTests {
             ]),
         BadInput(
             "cookies",
-            Reading.sites + "dns: { cookies: { secrets: x, required: on } }\n",
+            Reading.sites + "dns: { cookies: { secret-fil: x, required: on } }\n",
             [
-                "2:19: unknown key 'secrets' in cookies; did you mean 'secret-file'?",
-                "2:41: required must be true or false, not 'on'",
+                "2:19: unknown key 'secret-fil' in cookies; did you mean 'secret-file'?",
+                "2:44: required must be true or false, not 'on'",
             ]),
         BadInput(
             "cookies in a word",
@@ -78,6 +78,14 @@ extension BadInputTests {
             "a rate limit in a word",
             Reading.sites + "dns: { rate-limit: on }\n",
             ["2:20: rate-limit must be off or a mapping, not 'on'"]),
+        BadInput(
+            "a decision log without a file",
+            Reading.sites + "dns: { decision-log: { sample: 0, rate: 10001 } }\n",
+            [
+                "2:22: decision-log has no file",
+                "2:32: sample must be a whole number from 1 to 1000000, not 0",
+                "2:41: rate must be a whole number from 1 to 10000, not 10001",
+            ]),
         BadInput(
             "debugging names for nobody",
             Reading.sites + "dns: { debug: {} }\n",

@@ -48,6 +48,7 @@ struct DNSOptionTests {
                 table-size: 2048
                 exempt: 127.0.0.0/8
               debug: { allow: [127.0.0.0/8] }
+              decision-log: { file: decisions.json, sample: 7, rate: 50 }
             """,
             """
             listen: { dns: ["127.0.0.1:53", { address: "127.0.0.2:53", client-subnet: off }] }
@@ -71,6 +72,9 @@ struct DNSOptionTests {
         limits.exempt = [try IPPrefix(parsing: "127.0.0.0/8")]
         #expect(rules.rateLimit == limits)
         #expect(rules.debuggers == limits.exempt)
+        var decisions = DecisionLogRules(file: "decisions.json")
+        (decisions.sample, decisions.rate) = (7, 50)
+        #expect(rules.decisions == decisions)
         #expect(plan.dns.listeners.map(\.usesClientSubnet) == [true, false])
         let nearest = try #require(plan.zones.first).nearest
         #expect(
@@ -136,6 +140,7 @@ struct DNSOptionTests {
                   client-subnet: off
                   rate-limit: { exempt: [10.0.0.0/8] }
                   debug: { allow: [127.0.0.0/8, "::1/128"] }
+                  decision-log: { file: /var/log/martlet/decisions }
 
                 """
         let lines = try Reading.parse(text).summary().split(separator: "\n")
@@ -143,7 +148,8 @@ struct DNSOptionTests {
             lines.contains(
                 "dns 2 threads; identity 'ams1'; client-subnet off; cookies required; rate-limit "
                     + "answers 500, negative 200, errors 100 a second and a /24 or /56, slip 2, "
-                    + "exempt 10.0.0.0/8; debug for 127.0.0.0/8, ::1/128"))
+                    + "exempt 10.0.0.0/8; debug for 127.0.0.0/8, ::1/128; decision-log "
+                    + "/var/log/martlet/decisions, 1 in 100, at most 100 a second"))
         let usual = try Reading.parse(
             Reading.sites + "listen: { dns: ['127.0.0.1:53'] }\n"
         ).summary()
