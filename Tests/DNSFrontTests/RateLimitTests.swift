@@ -87,7 +87,10 @@ struct RateLimitTests {
         #expect(try self.ask(bench, 10) { _ in address("192.0.3.1") }.whole == 10)
         // The same bits in the other family are another prefix.
         #expect(try self.ask(bench, 10) { _ in address("c000:0200::1") }.whole == 10)
-        let six = try self.ask(bench, 400) { address("2001:db8:1:\(String($0 % 256, radix: 16))::\($0)") }
+        let six = try self.ask(bench, 400) { number in
+            let subnet = String(number % 256, radix: 16)
+            return address("2001:db8:1:\(subnet)::\(number)")
+        }
         #expect(six.whole == 200, "a /56")
         #expect(try self.ask(bench, 10) { _ in address("2001:db8:1:100::1") }.whole == 10)
     }
