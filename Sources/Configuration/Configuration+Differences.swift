@@ -57,6 +57,11 @@ extension Configuration {
         }
         if self.choice != old.choice { words.append("choice: changed") }
         if self.dns != old.dns { words.append("dns: changed, from the next start on") }
+        if self.powerDNS != old.powerDNS {
+            words.append(
+                "powerdns: \(PowerDNSOptions.words(old.powerDNS)) -> "
+                    + "\(PowerDNSOptions.words(self.powerDNS)), from the next start on")
+        }
         if self.console != old.console { words.append("console: changed, for new connections") }
         if self.logLevel != old.logLevel {
             words.append("log level: \(old.logLevel.rawValue) -> \(self.logLevel.rawValue)")
