@@ -40,6 +40,17 @@ package enum Command: Hashable, Sendable {
         package var addresses: AddressFamily?
         package var within: IPPrefix?
         package var limit: Int?
+
+        package init(
+            name: String? = nil, clients: AddressFamily? = nil, addresses: AddressFamily? = nil,
+            within: IPPrefix? = nil, limit: Int? = nil
+        ) {
+            self.name = name
+            self.clients = clients
+            self.addresses = addresses
+            self.within = within
+            self.limit = limit
+        }
     }
 
     /// A round trip that somebody measured.
