@@ -1,13 +1,14 @@
 # Martlet: a BGP-fed route server and proximity oracle
 # SPDX-License-Identifier: Apache-2.0
-"""Eight full tables come at once, again and again, while consoles show the whole table in a loop: no
-KEEPALIVE leaves later than a second after it was due, as a capture has it."""
+"""Eight full tables come at once, again and again, while consoles show the whole table in a loop and,
+from half time on, bad neighbours do their worst: no KEEPALIVE leaves later than a second after it
+was due, as a capture has it, and no session of a good neighbour ends."""
 import os
 import threading
 import time
 
 import harness
-from trials import capture, feeder, messages, routers
+from trials import capture, feeder, messages, nuisances, routers
 from trials.report import Left, say, table
 
 FEEDS = 8
@@ -54,7 +55,7 @@ class Dumper(threading.Thread):
 
 
 def configuration():
-    text = feeder.configuration(FEEDS)
+    text = feeder.configuration(FEEDS, more_feeds=nuisances.feeds())
     for number in range(FEEDS):
         text = text.replace(
             f"as: {feeder.peer_as(number)}, connect: passive }} }}\n",
@@ -71,7 +72,7 @@ def measure(options):
     holds = [hold_time(number) for number in range(FEEDS)]
     martlet = harness.Martlet(configuration())
     taken = capture.Capture(path, martlet.port("bgp"))
-    dumpers, started = [], []
+    dumpers, started, bad = [], [], []
     loads, sending, pid = 0, 0.0, martlet.child.pid
     began, spent = time.monotonic(), feeder.cpu(pid)
     try:
@@ -80,6 +81,9 @@ def measure(options):
         for dumper in dumpers:
             dumper.start()
         while time.monotonic() - began < options.seconds:
+            if not bad and time.monotonic() - began > options.seconds / 2:
+                say("bad neighbours join in")
+                bad = nuisances.start(martlet.port("bgp"))
             # Another router's table than before: all routes change.
             moved = [full[(number + loads) % FEEDS] for number in range(FEEDS)]
             begun = time.monotonic()
@@ -90,7 +94,8 @@ def measure(options):
             loads += 1
             harness.eventually(
                 "all tables to be whole", lambda: all(
-                    "transfer=complete" in line for line in console.ask("show feeds")), 300)
+                    "transfer=complete" in line for line in console.ask("show feeds")
+                    if line.startswith("feed")), 300)
             time.sleep(min(10, options.seconds / 10))
             for router in started:
                 if router.failure:
@@ -99,6 +104,8 @@ def measure(options):
     finally:
         for dumper in dumpers:
             dumper.stop()
+        for one in bad:
+            one.stop()
         for router in started:
             router.end()
         seconds, spent = time.monotonic() - began, feeder.cpu(pid) - spent
@@ -108,6 +115,7 @@ def measure(options):
         "seconds": seconds, "cpu": spent, "loads": loads, "sending": sending,
         "routes": sum(one.ipv4 + one.ipv6 for one in full),
         "dumps": sum(dumper.dumps for dumper in dumpers),
+        "bad": {nuisances.KINDS[one.number].__name__: one.connections for one in bad},
         "bytes": sum(dumper.bytes for dumper in dumpers), "holds": dict(zip(addresses, holds)),
         "late": messages.lateness(path, dict(zip(addresses, holds))),
         "announced": messages.announced(path)}
@@ -118,7 +126,8 @@ def report(result, options):
     text = (
         f"{result['loads']} times {result['routes']:,} routes of {FEEDS} feeds at once, {CONSOLES} consoles that show all routes "
         f"in a loop ({result['dumps']} times to the end, {result['bytes'] / 2**30:.1f} GiB), {result['seconds']:.0f} s, of them "
-        f"{result['sending']:.0f} s of transfers; {result['cpu']:.0f} s CPU of martletd.\n\n")
+        f"{result['sending']:.0f} s of transfers; {result['cpu']:.0f} s CPU of martletd. Bad neighbours from half time on, "
+        "with their connections: " + ", ".join(f"{count} {name}" for name, count in result["bad"].items()) + ".\n\n")
     for address, (sessions, count, worst, strictly) in sorted(
             result["late"].items(), key=lambda one: int(one[0].rsplit(".", 1)[1])):
         rows.append([

@@ -73,7 +73,7 @@ def announced(path):
 def lateness(path, hold_times):
     """How late KEEPALIVEs were, by peer: [sessions, keepalives, worst, worst by the shortest wait].
 
-    hold_times: seconds by the peer's address. A wait is a third of that, or by jitter down to three
+    hold_times: seconds by the peer's address; others are left out. A wait is a third of that, or by jitter down to three
     quarters of it (RFC 4271 section 10): a KEEPALIVE is late for sure by what its wait has beyond the
     former, and was certainly not later than by what it has beyond the latter. A session that
     ended, or a capture, counts as if a KEEPALIVE had come at that moment.
@@ -81,6 +81,8 @@ def lateness(path, hold_times):
     found, last = capture.streams(path)
     late = {}
     for stream in found:
+        if stream.peer[0] not in hold_times:
+            continue
         third = hold_times[stream.peer[0]] / 3
         times = [time for kind, _, time in messages(stream) if kind == KEEPALIVE]
         if not times:

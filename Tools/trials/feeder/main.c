@@ -43,14 +43,12 @@ static bool flaps, loses, is_waited_for;
 
 static const char *loss_names[LOSSES] = {"closed", "reset", "cease", "hard", "silent", "replaced"};
 
-// One group in a hundred is restless; its prefixes have seven of eight changes.
-static uint32_t flapping_group(bool *is_restless) {
-    *is_restless = below(8) != 0;
-    uint32_t group = below(group_count);
-    return *is_restless ? group - group % 100 : group;
-}
+// What becomes of some neighbouring prefixes at a feed: a key, or 0.
+struct change {
+    uint32_t group, first, count, key;
+};
 
-// What becomes of some prefixes of a group at a feed: a key, or 0.
+// The key that follows, whatever was before: so what a feed has, by and large, stays the same.
 static uint32_t next_key(struct session *session, uint32_t group, bool is_restless) {
     if (is_restless) {
         if (below(4) == 0) return 0;
@@ -60,18 +58,21 @@ static uint32_t next_key(struct session *session, uint32_t group, bool is_restle
     return below(8) == 0 ? 0 : usual_key(group, (int)below(2));
 }
 
-// Chooses one to four neighbours.
-static uint32_t choose(uint32_t group, uint32_t *first) {
+// One group in a hundred is restless; its prefixes have seven of eight changes.
+static struct change choose(struct session *session) {
+    bool is_restless = below(8) != 0;
+    uint32_t group = below(group_count);
+    if (is_restless) group -= group % 100;
     uint32_t count = below(4) == 0 ? 1 + below(4) : 1;
     if (count > groups[group].count) count = groups[group].count;
-    *first = groups[group].first + below(groups[group].count - count + 1);
-    return count;
+    uint32_t first = groups[group].first + below(groups[group].count - count + 1);
+    return (struct change){group, first, count, next_key(session, group, is_restless || group % 100 == 0)};
 }
 
-static void change(struct session *session, struct nlri *list, uint32_t first, uint32_t count, uint32_t key) {
-    for (uint32_t place = first; place < first + count; place++) {
-        held[session->number][place] = key;
-        if (list != NULL) add_prefix(list, place);
+static void make(struct session *session, struct nlri *list, struct change change) {
+    for (uint32_t place = change.first; place < change.first + change.count; place++) {
+        held[session->number][place] = change.key;
+        add_prefix(list, place);
     }
 }
 
@@ -79,30 +80,30 @@ static void change(struct session *session, struct nlri *list, uint32_t first, u
 static void flap(struct session *session) {
     static struct nlri withdrawn[2], announced;
     withdrawn[0].size = withdrawn[1].size = announced.size = 0;
-    bool is_restless;
-    uint32_t group = flapping_group(&is_restless), first;
-    uint32_t count = choose(group, &first);
-    uint32_t key = next_key(session, group, is_restless);
-    struct route route = {.origin = 0};
-    uint8_t family = places[first].family;
-    if (key == 0)
-        change(session, &withdrawn[family == 6], first, count, 0);
-    else {
-        route = route_of(session->number, session->own_as, group, key);
-        if (below(10) == 0) {
-            // Something else goes in the same message; or the same: what is announced stands.
-            uint32_t other_group = below(4) == 0 ? group : flapping_group(&is_restless), other;
-            uint32_t others = choose(other_group, &other);
-            change(session, &withdrawn[places[other].family == 6], other, others, 0);
+    struct change change = choose(session);
+    if (change.key == 0) {
+        make(session, &withdrawn[places[change.first].family == 6], change);
+        if (below(3) == 0) {
+            // Something else comes in the same message; or the same: what is announced stands.
+            struct change other = choose(session);
+            if (below(4) == 0) other = (struct change){
+                change.group, change.first, change.count, next_key(session, change.group, change.group % 100 == 0)};
+            change = other;
+            if (change.key == 0) make(session, &withdrawn[places[change.first].family == 6], change);
         }
-        change(session, &announced, first, count, key);
+    }
+    struct route route = {.origin = 0};
+    if (change.key != 0) {
+        route = route_of(session->number, session->own_as, change.group, change.key);
+        make(session, &announced, change);
     }
     if (session->state != UP) return;
     uint8_t message[MAX_MESSAGE];
     send_message(
         session, message,
         make_update(
-            message, &withdrawn[0], &withdrawn[1], family, &announced, &route, session->own_as));
+            message, &withdrawn[0], &withdrawn[1], places[change.first].family, &announced, &route,
+            session->own_as));
     session->counts.updates++;
 }
 
