@@ -57,6 +57,11 @@ extension Configuration {
         }
         if self.choice != old.choice { words.append("choice: changed") }
         words += self.dns.differences(from: old.dns)
+        if self.powerDNS != old.powerDNS {
+            words.append(
+                "powerdns: \(PowerDNSOptions.words(old.powerDNS)) -> "
+                    + "\(PowerDNSOptions.words(self.powerDNS)), from the next start on")
+        }
         if self.console != old.console { words.append("console: changed, for new connections") }
         if self.logLevel != old.logLevel {
             words.append("log level: \(old.logLevel.rawValue) -> \(self.logLevel.rawValue)")
@@ -83,14 +88,24 @@ extension Configuration {
 
     private func listenDifferences(from old: Configuration) -> [String] {
         var words: [String] = []
-        func compare(_ kind: String, _ before: [String], _ after: [String]) {
+        func compare(
+            _ kind: String, _ before: [String], _ after: [String], isTakenAtOnce: Bool = false
+        ) {
             guard before != after else { return }
-            words.append(
-                "listen \(kind): \(Self.list(before)) -> \(Self.list(after)), from the next "
-                    + "start on")
+            let isReplaced =
+                before.contains { !after.contains($0) } && after.contains { !before.contains($0) }
+            let when =
+                !isTakenAtOnce
+                ? ", from the next start on"
+                : isReplaced ? "; what was there is closed once the new is there" : ""
+            words.append("listen \(kind): \(Self.list(before)) -> \(Self.list(after))\(when)")
         }
-        compare("bgp", old.listen.bgp.map(\.description), self.listen.bgp.map(\.description))
-        compare("bmp", old.listen.bmp.map(\.description), self.listen.bmp.map(\.description))
+        compare(
+            "bgp", old.listen.bgp.map(\.description), self.listen.bgp.map(\.description),
+            isTakenAtOnce: true)
+        compare(
+            "bmp", old.listen.bmp.map(\.description), self.listen.bmp.map(\.description),
+            isTakenAtOnce: true)
         compare(
             "console", old.listen.console.map(\.words), self.listen.console.map(\.words))
         compare("socket", [old.listen.socket.words], [self.listen.socket.words])

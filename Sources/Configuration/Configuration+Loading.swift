@@ -79,8 +79,10 @@ extension ConfigurationReader {
             let secrets = self.cookieSecrets(value, path)
             self.result.dns.rules.cookies?.secrets = secrets
         }
-        if let group = self.socketGroup, let name = group.plainText, Group.number(name) == nil {
-            group.complain("there is no group '\(name)'")
+        for group in self.socketGroups {
+            if let name = group.plainText, Group.number(name) == nil {
+                group.complain("there is no group '\(name)'")
+            }
         }
         if let value = self.tcpAO, !Authentication.hasTCPAO {
             value.complain(

@@ -115,7 +115,7 @@ extension Configuration {
             + (bmp.isEmpty ? [] : [line("bmp", bmp)]) + [
                 line("console", self.listen.console.map(\.words)),
                 line("socket", [socket]), line("dns", self.listen.dns.map(\.description)),
-            ]
+            ] + (self.powerDNS.map { [line("powerdns", [PowerDNSOptions.words($0)])] } ?? [])
     }
 
     /// What is allowed but perhaps not meant.
@@ -152,8 +152,11 @@ extension Configuration {
         if let monitored, self.listen.bmp.isEmpty {
             warnings.append("no listen: bmp, so that no router can connect for '\(monitored.name)'")
         }
-        if !self.zones.isEmpty, self.listen.dns.isEmpty {
+        if !self.zones.isEmpty, self.listen.dns.isEmpty, self.powerDNS == nil {
             warnings.append("no listen: dns, so that nobody is told of the zones")
+        }
+        if self.zones.isEmpty, self.powerDNS != nil {
+            warnings.append("no zones, so that there is nothing to tell PowerDNS")
         }
         return warnings
     }

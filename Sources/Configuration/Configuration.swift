@@ -37,6 +37,8 @@ public struct Configuration: Hashable, Sendable {
     /// How sites are chosen where a name doesn't say.
     public var choice = ChoiceOptions()
     public var dns = DNSOptions()
+    /// Where PowerDNS asks for records; nil: nowhere.
+    public var powerDNS: PowerDNSOptions?
     public var logLevel = LogLevel.info
     /// Where the table is kept over a restart; nil where it isn't.
     public var checkpoint: CheckpointOptions?
@@ -256,6 +258,14 @@ public struct Configuration: Hashable, Sendable {
         public var weight = 0.25
         /// An average without an observation for so long is forgotten.
         public var expiry = Duration.seconds(86_400)
+    }
+
+    /// The socket of PowerDNS's remote backend.
+    public struct PowerDNSOptions: Hashable, Sendable {
+        public var socket: String
+        /// The group that may open it; nil: the daemon's own.
+        public var group: String?
+        public var maximumConnections = 64
     }
 
     /// The table's file.

@@ -16,8 +16,8 @@ struct ConfigurationReader {
     let document: Document
     var result: Configuration
     var files: [NamedFile] = []
-    /// The group that is to be looked up.
-    var socketGroup: Value?
+    /// The groups that are to be looked up.
+    var socketGroups: [Value] = []
     /// The file that is to be written.
     var checkpointFile: Value?
     /// The file that cookies' secrets stand in.
@@ -45,7 +45,7 @@ struct ConfigurationReader {
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
         "zones", "choice", "dns", "guard", "log", "ready", "checkpoint", "limits",
-        "keep", "rpki", "prefix-lists", "rules", "feed-options", "flip-hold",
+        "keep", "rpki", "prefix-lists", "rules", "feed-options", "flip-hold", "powerdns",
     ]
 
     mutating func read(_ root: Value) {
@@ -75,6 +75,7 @@ struct ConfigurationReader {
         if let value = top["zones"] { self.readZones(value) }
         if let value = top["limits"] { self.readLimits(value) }
         if let value = top["dns"] { self.readDNS(value) }
+        if let value = top["powerdns"] { self.readPowerDNS(value) }
         if let value = top["checkpoint"] { self.readCheckpoint(value) }
         if let log = top["log"]?.mapping(allowed: ["level"]), let level = log["level"] {
             level.choice(of: Configuration.LogLevel.self).map { self.result.logLevel = $0 }
@@ -102,6 +103,13 @@ struct ConfigurationReader {
         let resolved = self.document.resolve(path)
         self.files.append(NamedFile(value: value, path: resolved, isSecret: isSecret))
         return resolved
+    }
+
+    /// `sun_path` has 108 bytes, the last of them 0.
+    func checkSocketPath(_ path: String, _ value: Value) {
+        if self.document.resolve(path).utf8.count > 107 {
+            value.complain("socket is too long: a socket's path has at most 107 bytes")
+        }
     }
 
     private mutating func readRouter(_ value: Value) {
@@ -167,10 +175,7 @@ struct ConfigurationReader {
         if let socket = listen["socket"], let path = socket.text("a path, or none") {
             self.result.listen.socket =
                 path == "none" ? .none : .path(self.document.resolve(path))
-            // sun_path has 108 bytes, the last of them 0.
-            if self.document.resolve(path).utf8.count > 107 {
-                socket.complain("socket is too long: a socket's path has at most 107 bytes")
-            }
+            self.checkSocketPath(path, socket)
         }
     }
 
@@ -186,7 +191,7 @@ struct ConfigurationReader {
         if let file = console["enable-password-file"] {
             self.result.console.enablePasswordFile = self.file(file, isSecret: true)
         }
-        self.socketGroup = console["socket-group"]
+        if let group = console["socket-group"] { self.socketGroups.append(group) }
         self.result.console.socketGroup = console["socket-group"]?.text("a group's name")
         if let value = console["idle-timeout"]?.duration(.seconds(1) ... .seconds(604_800)) {
             self.result.console.idleTimeout = value

@@ -74,6 +74,7 @@ public struct Plan: Sendable {
     public var flipHold: FlipHoldRules?
     public var console: ConsoleSettings
     public var dns: DNSSettings
+    public var powerDNS: RemoteBackendSettings?
     public var logLevel: Configuration.LogLevel
     public var readyWait: Duration
     public var checkpoint: Configuration.CheckpointOptions?
@@ -151,6 +152,11 @@ extension Configuration {
             flipHold: self.flipHold,
             console: self.consoleSettings(usualSocket: usualSocket),
             dns: self.dnsSettings(product: product),
+            powerDNS: self.powerDNS.map { options in
+                RemoteBackendSettings(
+                    socketPath: options.socket, socketGroup: options.group.flatMap(Group.number),
+                    maximumConnections: options.maximumConnections)
+            },
             logLevel: self.logLevel, readyWait: self.readyWait, checkpoint: self.checkpoint)
     }
 

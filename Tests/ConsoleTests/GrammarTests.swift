@@ -93,12 +93,12 @@ struct GrammarTests {
             ("ex", "ambiguous command: 'ex' may be explain, exit"),
             (
                 "s",
-                "command incomplete: next comes ip, bgp, sites, feeds, feed, routes, round-trips, rpki, dns, memory, checkpoint, version, configuration"
+                "command incomplete: next comes ip, bgp, sites, feeds, feed, routes, answers, round-trips, rpki, dns, memory, checkpoint, version, configuration"
             ),
             ("show ip bgp", "command incomplete: next comes ADDRESS|PREFIX, summary"),
             (
                 "show fish",
-                "unknown command: 'fish' is none of ip, bgp, sites, feeds, feed, routes, round-trips, rpki, dns, memory, checkpoint, version, configuration"
+                "unknown command: 'fish' is none of ip, bgp, sites, feeds, feed, routes, answers, round-trips, rpki, dns, memory, checkpoint, version, configuration"
             ),
             ("nearest 1.1.1", "'1.1.1': the text ends too early"),
             ("nearest www", "'www': unexpected 'w'"),
@@ -177,7 +177,8 @@ struct GrammarTests {
         #expect(complete("sh") == ["show"])
         #expect(
             complete("show ") == [
-                "ip", "bgp", "sites", "feeds", "feed", "routes", "round-trips", "rpki", "dns",
+                "ip", "bgp", "sites", "feeds", "feed", "routes", "answers", "round-trips", "rpki",
+                "dns",
                 "memory",
                 "checkpoint", "version",
                 "configuration",

@@ -242,6 +242,7 @@ def seeds():
         context + blob for blob in plain[:8] for context in (b"\0\0", b"\1\0", b"\x40\x20", b"\x80\1")]
     yield "open", list(opens())
     yield "session", list(sessions())
+    yield "powerdns", list(powerdns())
     yield "dns", [bytes([over]) + packet for packet in dns() for over in (0, 1)]
     yield "console", [
         b"nearest 1.0.4.1\r\nrank 1.0.4.1 for www.example.com\nmachine\nshow ip bgp 1.0.4.1\n",
@@ -262,6 +263,25 @@ def seeds():
     yield "configuration", [
         routes_file("demo.yaml"), b"router: { as: 65000, id: 192.0.2.1 }\nsites: {}\n",
         b"listen:\n  bgp: [\"[::]:179\"]\n"]
+
+
+def powerdns():
+    """PowerDNS's requests to a remote backend, a line each."""
+    lookup = (
+        '{"method": "lookup", "parameters": {"qtype": "%s", "qname": "%s.example.com.", '
+        '"remote": "192.0.2.24", "local": "192.0.2.1", "real-remote": "%s", "zone-id": %d}}')
+    yield b'{"method": "initialize", "parameters": {"path": "/run/x.sock", "timeout": "2000"}}'
+    for kind, name, client, zone in [
+            ("ANY", "www", "192.0.2.0/24", -1), ("A", "WWW", "2001:db8::/56", 1),
+            ("SOA", "below", "0.0.0.0/0", -1), ("TXT", "deep.below", "fe80::1%eth0/128", 7)]:
+        yield (lookup % (kind, name, client, zone)).encode()
+    for method, parameters in [
+            ("getAllDomains", '{"include_disabled": true}'),
+            ("getDomainInfo", '{"name": "example.com."}'),
+            ("getDomainMetadata", '{"name": "example.com.", "kind": "PRESIGNED"}'),
+            ("list", '{"zonename": "example.com.", "domain_id": -1, "include_disabled": false}'),
+            ("startTransaction", '{"domain": "example.com.", "domain_id": 1, "trxid": 1.5e9}')]:
+        yield f'{{"method": "{method}", "parameters": {parameters}}}'.encode()
 
 
 def main():

@@ -3,6 +3,7 @@
 
 package import Addressing
 package import Choice
+import JSON
 package import RouteTable
 
 /// A ranking with all that is known about it: what `rank`, `explain` and their JSON show.

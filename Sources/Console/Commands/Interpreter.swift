@@ -3,6 +3,7 @@
 
 import Addressing
 import Choice
+import JSON
 public import RouteTable
 
 /// Carries commands out. Which connection asked, and in which face, it doesn't know.
@@ -107,6 +108,8 @@ public struct Interpreter: Sendable {
         case .debugFeed(let name): return try await self.watch(name)
         case .showRoutes(let filter):
             return .stream(try self.routes(filter, wantsJSON: wantsJSON))
+        case .showAnswers(let filter):
+            return .stream(try self.answers(filter, wantsJSON: wantsJSON))
         case .showRoundTrips(let within, let limit):
             return .stream(self.roundTrips(within: within, limit: limit, wantsJSON: wantsJSON))
         case .observe(let observation): return try await self.observe(observation)

@@ -31,6 +31,28 @@ package enum Command: Hashable, Sendable {
         }
     }
 
+    /// Which answers are listed.
+    package struct AnswerFilter: Hashable, Sendable {
+        package var name: String?
+        /// The family of the clients; nil: both.
+        package var clients: AddressFamily?
+        /// Sites with an address of this family; nil: all.
+        package var addresses: AddressFamily?
+        package var within: IPPrefix?
+        package var limit: Int?
+
+        package init(
+            name: String? = nil, clients: AddressFamily? = nil, addresses: AddressFamily? = nil,
+            within: IPPrefix? = nil, limit: Int? = nil
+        ) {
+            self.name = name
+            self.clients = clients
+            self.addresses = addresses
+            self.within = within
+            self.limit = limit
+        }
+    }
+
     /// A round trip that somebody measured.
     package struct Observation: Hashable, Sendable {
         package var prefix: IPPrefix
@@ -62,6 +84,7 @@ package enum Command: Hashable, Sendable {
     case showDNS
     case showDNSZones
     case showDNSNames(zone: String?, limit: Int?)
+    case showAnswers(AnswerFilter)
     case showMemory
     case showCheckpoint
     case showVersion
@@ -114,6 +137,12 @@ extension Invocation {
         case .showDNS: .showDNS
         case .showDNSZones: .showDNSZones
         case .showDNSNames: .showDNSNames(zone: self.text(.zone), limit: self.count)
+        case .showAnswers:
+            .showAnswers(
+                Command.AnswerFilter(
+                    name: self.text(.name), clients: try self.clients,
+                    addresses: try self.either("a", "aaaa"), within: self.prefix,
+                    limit: self.count))
         case .showMemory: .showMemory
         case .showCheckpoint: .showCheckpoint
         case .showVersion: .showVersion
@@ -156,6 +185,29 @@ extension Invocation {
             throw .badArgument("that is \(target.family), not \(family)")
         }
         return target
+    }
+
+    private var clients: AddressFamily? {
+        get throws(GrammarError) {
+            let family = try self.either("ipv4", "ipv6")
+            guard let within = self.prefix else { return family }
+            guard family == nil || family == within.family else {
+                throw .badArgument("\(within) has no clients of the other family")
+            }
+            return within.family
+        }
+    }
+
+    /// The family that one of two options stands for; nil where neither is there.
+    private func either(
+        _ ipv4: String, _ ipv6: String
+    ) throws(GrammarError) -> AddressFamily? {
+        switch (self.flags.contains(ipv4), self.flags.contains(ipv6)) {
+        case (true, true): throw .badArgument("'\(ipv4)' or '\(ipv6)', not both")
+        case (true, false): .ipv4
+        case (false, true): .ipv6
+        case (false, false): nil
+        }
     }
 
     private var observation: Command.Observation {

@@ -36,6 +36,9 @@ package struct Grammar: Sendable {
             "show routes [feed FEED] [longer-than PREFIX] [limit COUNT]", .showRoutes,
             "Routes in tree order, one a line", json: true),
         Rule(
+            "show answers [for NAME] [longer-than PREFIX] [ipv4] [ipv6] [a] [aaaa] [limit COUNT]",
+            .showAnswers, "The sites that clients get, prefix after prefix", json: true),
+        Rule(
             "show round-trips [limit COUNT]", .showRoundTrips, "Measured round trips, one a line",
             json: true),
         Rule(
@@ -114,6 +117,8 @@ package struct Grammar: Sendable {
         "release": "Let go what it holds",
         "terminal": "Settings of the terminal",
         "length": "Lines on a page",
+        "a": "Only sites with an IPv4 address",
+        "aaaa": "Only sites with an IPv6 address",
         "for": "As for this name of a zone",
         "feed": "A feed",
         "clear": "Begin something anew",

@@ -83,7 +83,7 @@ package enum Verb: Hashable, Sendable, CaseIterable {
         showDNSNames, showMemory, showCheckpoint
     case showVersion, showConfiguration
     case observe, ready, reload, checkpoint, releaseGuard
-    case showFeedRules
+    case showFeedRules, showAnswers
     case enable, disable, password
     case machine, framed, complete
     case help, quit, terminalLength

@@ -21,6 +21,7 @@ private let fuzzers: [String: Fuzzer] = [
     "locations": fuzzLocations,
     "mrt": fuzzMRT,
     "open": fuzzOpens,
+    "powerdns": fuzzRemoteBackend,
     "roundtrips": fuzzRoundTrips,
     "routemap": fuzzRouteMaps,
     "rtr": fuzzRTR,
