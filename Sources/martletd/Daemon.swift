@@ -90,9 +90,9 @@ final class Daemon: Sendable {
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
             logger: Logger(label: "dns"))
+        let (oracle, zones, readiness) = (self.oracle, self.zones, self.readiness)
         self.powerDNS = try plan.powerDNS.map { settings in
-            try PowerDNSService(
-                settings, oracle: self.oracle, zones: self.zones, readiness: self.readiness)
+            try PowerDNSService(settings, oracle: oracle, zones: zones, readiness: readiness)
         }
         self.checkpoints = CheckpointKeeper(
             plan.checkpoint, owner: self.owner, logger: Logger(label: "checkpoint"), now: now)
@@ -160,9 +160,7 @@ final class Daemon: Sendable {
             after: assignment, judges: judges, usualSocket: usual,
             product: "martlet \(ProductVersion.text)")
         plan.console.socketGroup = plan.console.socketGroup ?? socketOwner?.group
-        if let group = socketOwner?.group {
-            plan.powerDNS?.socketGroup = plan.powerDNS?.socketGroup ?? group
-        }
+        if plan.powerDNS?.socketGroup == nil { plan.powerDNS?.socketGroup = socketOwner?.group }
         return plan
     }
 
