@@ -90,10 +90,13 @@ final class Daemon: Sendable {
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
             logger: Logger(label: "dns"))
-        self.powerDNS = try plan.powerDNS.map { settings in
-            try PowerDNSService(
-                settings, oracle: self.oracle, zones: self.zones, readiness: self.readiness)
-        }
+        self.powerDNS =
+            if let settings = plan.powerDNS {
+                try PowerDNSService(
+                    settings, oracle: self.oracle, zones: self.zones, readiness: self.readiness)
+            } else {
+                nil
+            }
         self.checkpoints = CheckpointKeeper(
             plan.checkpoint, owner: self.owner, logger: Logger(label: "checkpoint"), now: now)
         self.origins = OriginService(
@@ -159,8 +162,8 @@ final class Daemon: Sendable {
         var plan = configuration.plan(
             after: assignment, judges: judges, usualSocket: usual)
         plan.console.socketGroup = plan.console.socketGroup ?? socketOwner?.group
-        if let group = socketOwner?.group {
-            plan.powerDNS?.socketGroup = plan.powerDNS?.socketGroup ?? group
+        if let group = socketOwner?.group, plan.powerDNS?.socketGroup == nil {
+            plan.powerDNS?.socketGroup = group
         }
         return plan
     }
