@@ -23,6 +23,11 @@ needed_to_test=(
     "bird bird2"
     "bgpdump bgpdump"
     "kdig knot-dnsutils"
+    "kzonecheck knot-dnssecutils"
+    "knotd knot"
+    "named bind9"
+    "named-checkzone bind9-utils"
+    "nsd nsd"
     "python3 python3"
     "stayrtr stayrtr"
 )

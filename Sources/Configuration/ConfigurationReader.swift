@@ -16,6 +16,7 @@ struct ConfigurationReader {
     let document: Document
     var result: Configuration
     var files: [NamedFile] = []
+    var pendingZones: [PendingZone] = []
     /// The group that is to be looked up.
     var socketGroup: Value?
     /// The file that is to be written.

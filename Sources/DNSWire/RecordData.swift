@@ -119,6 +119,16 @@ public struct RecordData: Hashable, Sendable {
         return nil
     }
 
+    /// All names in the data, in order.
+    public var names: [DomainName] {
+        self.fields.compactMap { field in
+            switch field {
+            case .name(let name), .compressibleName(let name): name
+            case .bytes: nil
+            }
+        }
+    }
+
     /// Bytes of the data without compression.
     public var byteCount: Int {
         self.fields.reduce(0) { sum, field in

@@ -49,9 +49,20 @@ struct RecordPart: Sendable {
     var isName: Bool { self.kind == .name || self.kind == .compressibleName }
 }
 
+extension RecordType {
+    /// The types whose data have a form of their own in text, by number.
+    public static let withText: [RecordType] = RecordLayout.types
+
+    fileprivate static func isBefore(_ a: RecordType, _ b: RecordType) -> Bool {
+        a.rawValue < b.rawValue
+    }
+}
+
 /// What the data of each type consist of. A type that isn't here is bytes (RFC 3597).
 enum RecordLayout {
     static func parts(of type: RecordType) -> [RecordPart]? { self.table[type] }
+
+    static var types: [RecordType] { self.table.keys.sorted(by: RecordType.isBefore) }
 
     private static let u8 = RecordPart.Kind.number(bytes: 1)
     private static let u16 = RecordPart.Kind.number(bytes: 2)
