@@ -110,6 +110,15 @@ public struct Responder: ~Copyable {
         var isAuthoritative = false
         var scope: UInt8 = 0
         var error: ExtendedError?
+        /// The zone and the node that the question's name is or lies below: indices in the zone
+        /// set's lists, or -1.
+        var zone: Int32 = -1
+        var node: Int32 = -1
+        /// The `nearest` name that answered, by its index there; or -1.
+        var nearest: Int32 = -1
+        /// The first site of the answer, and the client's class; or -1.
+        var site: Int16 = -1
+        var classID: UInt32 = 0
     }
 
     @inline(__always)

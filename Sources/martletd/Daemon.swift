@@ -109,6 +109,7 @@ final class Daemon: Sendable {
         let layers = try StaticLayers.read(plan)
         for warning in layers.warnings { logger.warning("\(warning)") }
         layers.log(to: logger)
+        self.log(zonesOf: configuration)
         do {
             try self.zones.replace(plan.zones)
         } catch {
