@@ -270,8 +270,9 @@ extension TableEngine {
     /// Whether a walk takes a path out.
     func isLeaving(_ path: RoutePath, _ feed: Feed, _ routes: FeedRoutes) -> Bool {
         guard let job = feed.job else { return false }
-        return routes.isLeaving(path) || job.dropsShortLived
-            && routes.ledger.state(path.slot.epoch) == .longLived
-            && self.attributes.refusesLongLivedStale(path.slot.attributes)
+        return routes.isLeaving(path)
+            || job.dropsShortLived
+                && routes.ledger.state(path.slot.epoch) == .longLived
+                && self.attributes.refusesLongLivedStale(path.slot.attributes)
     }
 }
