@@ -82,7 +82,7 @@ package enum Verb: Hashable, Sendable, CaseIterable {
     case showSites, showFeeds, showRoutes, showRoundTrips, showRPKI, showMemory, showCheckpoint
     case showVersion, showConfiguration
     case observe, ready, reload, checkpoint, releaseGuard
-    case showFeedRules, showAnswers
+    case showFeedRules, showAnswers, showSitesOfName
     case enable, disable, password
     case machine, framed, complete
     case help, quit, terminalLength

@@ -126,7 +126,7 @@ package struct Session: Sendable {
         case .ask, .showBGP, .showBGPSummary, .showSites, .showFeeds, .showRoutes,
             .showRoundTrips, .observe, .showMemory, .showCheckpoint, .checkpoint, .showVersion,
             .showRPKI, .showConfiguration, .showFeed, .order, .debugFeed, .ready, .reload,
-            .releaseGuard, .showFeedRules, .showAnswers, .complete, .help:
+            .releaseGuard, .showFeedRules, .showAnswers, .showSitesOfName, .complete, .help:
             return .run(command, wantsJSON: invocation.wantsJSON)
         }
     }
