@@ -32,8 +32,9 @@ public struct World: Sendable {
     /// `allDown` decides; false for a policy that there isn't, and for one without such a site.
     public func isAllDown(policy: Int, family: AddressFamily?) -> Bool {
         guard self.policies.indices.contains(policy) else { return false }
+        let service = self.policies[policy].service
         let sites = self.policies[policy].sites.compactMap(self.site).filter {
-            $0.serves(family)
+            $0.serves(family, service: service)
         }
         return !sites.isEmpty
             && sites.allSatisfy { site in

@@ -47,7 +47,10 @@ extension Configuration {
         reader.readsFiles = checksFiles
         if let text = TextFile.decode(bytes, for: document), let root = document.parse(text) {
             reader.read(root)
-            if checksFiles { reader.checkFiles() }
+            if checksFiles {
+                reader.checkFiles()
+                reader.readZoneFiles()
+            }
         }
         try document.check()
         return reader.result
@@ -164,8 +167,10 @@ extension ConfigurationReader {
 
 /// Files as the operating system gives them.
 enum TextFile {
-    struct Failure: Error {
+    struct Failure: Error, CustomStringConvertible {
         var text: String
+
+        var description: String { self.text }
     }
 
     static func read(_ path: String, maximum: Int) -> Result<[UInt8], Failure> {

@@ -26,6 +26,8 @@ extension Configuration {
             words +=
                 site.addresses.isEmpty
                 ? ["no address"] : site.addresses.map(\.description)
+            if let alias = site.alias { words.append("alias \(alias)") }
+            words += site.serviceWords
             words.append(site.location?.words ?? "no location")
             words.append("weight \(site.weight)")
             if site.withoutRoutes != .last {
@@ -79,15 +81,8 @@ extension Configuration {
         }
         lines.append(Self.count(self.zones.count, "zone"))
         for zone in self.zones {
-            lines.append(
-                "  \(zone.apex)  "
-                    + Self.count(zone.records.count + zone.nameServers.count + 1, "record"))
-            for nearest in zone.nearest {
-                lines.append(
-                    "    \(nearest.owner)  nearest of \(nearest.sites.joined(separator: ", "))  "
-                        + "by \(nearest.choice.measure.rawValue)  ttl \(nearest.timeToLive)"
-                        + (nearest.usesClientSubnet ? "" : "  client-subnet off"))
-            }
+            lines.append("  \(zone.words)")
+            lines += zone.nearest.map { "    \($0.words)" }
         }
         lines += self.warnings.map { "note: \($0)" }
         return lines.map { $0 + "\n" }.joined()

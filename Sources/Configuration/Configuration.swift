@@ -6,6 +6,7 @@ public import BGPSession
 public import BGPSpeaker
 public import BGPWire
 public import Choice
+public import DNSWire
 public import FeedRules
 public import OriginValidation
 public import RouteTable
@@ -128,6 +129,21 @@ public struct Configuration: Hashable, Sendable {
         public var weight = 1
         public var location: Location?
         public var withoutRoutes = WithoutRoutes.last
+        /// What names of aliases lead to.
+        public var alias: DomainName?
+        /// What names of a service have in place of the site's own addresses and alias.
+        public var services: [String: ServiceEntry] = [:]
+
+        /// The addresses for a service; the site's own for none.
+        public func addresses(of service: String?) -> [IPAddress] {
+            service.map { self.services[$0]?.addresses ?? [] } ?? self.addresses
+        }
+    }
+
+    /// What a site has for a service, such as `web` or `mail`.
+    public struct ServiceEntry: Hashable, Sendable {
+        public var addresses: [IPAddress] = []
+        public var alias: DomainName?
     }
 
     public struct BGPSource: Hashable, Sendable {

@@ -16,6 +16,7 @@ struct ConfigurationReader {
     let document: Document
     var result: Configuration
     var files: [NamedFile] = []
+    var pendingZones: [PendingZone] = []
     /// The groups that are to be looked up.
     var socketGroups: [Value] = []
     /// The file that is to be written.

@@ -46,6 +46,10 @@ public struct Plan: Sendable {
     /// The policies of `nearest` names, by name in small letters and without a last dot.
     public var policyNames: [String: Int]
     public var zones: [Zone]
+    /// Why zones can't be served as their master files stand; a line each.
+    public var zoneProblems: [String]
+    /// What is odd about zones; a line each.
+    public var zoneNotes: [String]
     public var feeds: [FeedDefinition]
     /// Who judges the routes of each feed. A feed whose rules haven't changed keeps its judge over
     /// a reload, who goes on counting.
@@ -106,16 +110,15 @@ extension Configuration {
             guard let id = assignment.sites[entry.name] else { return nil }
             return Site(
                 id: id, name: entry.name, asNumber: entry.asNumber, addresses: entry.addresses,
-                weight: entry.weight, place: entry.location?.place,
+                services: entry.services.mapValues(\.addresses), weight: entry.weight,
+                place: entry.location?.place,
                 withoutRoutes: entry.withoutRoutes)
         }
         let numbers = assignment.policyNumbers
         var policyNames: [String: Int] = [:]
         let zones = self.zones.map { entry in
-            entry.zone { nearest in
-                let policy = nearest.choice.policy(
-                    nearest.sites.compactMap { assignment.sites[$0] })
-                let index = numbers[policy] ?? 0
+            entry.zone(sites: assignment.sites) { nearest in
+                let index = numbers[nearest.policy(assignment.sites)] ?? 0
                 policyNames[Self.key(nearest.owner)] = index
                 return index
             }
@@ -124,6 +127,8 @@ extension Configuration {
         return Plan(
             assignment: assignment, sites: sites, policies: assignment.policies,
             policyNames: policyNames, zones: zones,
+            zoneProblems: self.zones.flatMap(\.problems).map(\.description),
+            zoneNotes: self.zones.flatMap(\.notes).map(\.description),
             feeds: definitions.filter { definition in
                 // A range is no feed of the table: its neighbours are.
                 self.feeds.first { $0.name == definition.name }?.slotCount == 0
@@ -343,24 +348,6 @@ extension Configuration.Location {
             Place(
                 latitude: latitude, longitude: longitude, name: "\(latitude) \(longitude)")
         }
-    }
-}
-
-extension Configuration.ZoneEntry {
-    /// The zone as the front serves it; `policy` numbers its `nearest` names.
-    func zone(policy: (Configuration.NearestEntry) -> Int) -> Zone {
-        var zone = Zone(
-            apex: self.apex, startOfAuthority: self.startOfAuthority,
-            nameServers: self.nameServers, timeToLive: self.timeToLive)
-        for record in self.records {
-            zone.add(record.owner, timeToLive: record.timeToLive, record.data)
-        }
-        for nearest in self.nearest {
-            zone.nearest[nearest.owner] = NearestRecord(
-                policy: policy(nearest), timeToLive: nearest.timeToLive,
-                answers: nearest.answers, usesClientSubnet: nearest.usesClientSubnet)
-        }
-        return zone
     }
 }
 

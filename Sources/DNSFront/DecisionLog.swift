@@ -129,6 +129,10 @@ enum DecisionLine {
         let site =
             decision.site < 0
             ? nil : batch.world.site(SiteID(rawValue: UInt8(clamping: decision.site)))
+        let policies = batch.world.policies
+        let service =
+            policies.indices.contains(Int(decision.policy))
+            ? policies[Int(decision.policy)].service : nil
         let reason = ranking.entries.first { $0.site == site?.id }?.reason
         // A resolver's own address is nobody's business beyond its network.
         let length =
@@ -149,7 +153,7 @@ enum DecisionLine {
             }
             json.key("addresses") { json in
                 json.array { json in
-                    for address in site?.addresses ?? []
+                    for address in site?.addresses(of: service) ?? []
                     where family == nil || address.family == family {
                         json.element { $0.string(address.description) }
                     }

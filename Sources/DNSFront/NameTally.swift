@@ -203,14 +203,5 @@ extension ZoneIndex {
     }
 
     /// The zones' names, in small letters and by number.
-    func apexes() -> [DomainName] {
-        var apexes = [DomainName](repeating: .root, count: self.zones.count)
-        for number in self.nodes.indices {
-            let node = self.nodes[number]
-            if node.nameByteCount == self.zones[Int(node.zone)].apexByteCount {
-                apexes[Int(node.zone)] = self.name(ofNode: number)
-            }
-        }
-        return apexes
-    }
+    func apexes() -> [DomainName] { self.zones.map { self.name(ofNode: Int($0.apexNode)) } }
 }

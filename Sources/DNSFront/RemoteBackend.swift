@@ -126,6 +126,12 @@ public struct RemoteBackend: ~Copyable {
 
     // MARK: Records
 
+    private static func check(_ entry: RemoteBackendZones.Entry) throws(Refusal) {
+        guard entry.zone.isAvailable else {
+            throw .failure("the zone \(entry.zone.apex) could not be read")
+        }
+    }
+
     /// The records of a name, or of one type there.
     private mutating func lookup(
         _ parameters: RemoteBackendRequest.Parameters, _ json: inout JSONText
@@ -137,6 +143,7 @@ public struct RemoteBackend: ~Copyable {
             json.result { $0.array { _ in } }
             return
         }
+        try Self.check(entry)
         var records: [RemoteBackendRecord] = entry.zone.fixedRecords(of: name)
         let client = try RemoteBackendClient(parameters)
         records += try self.steering.records(of: name, in: entry.zone, for: client)
@@ -156,6 +163,7 @@ public struct RemoteBackend: ~Copyable {
         _ parameters: RemoteBackendRequest.Parameters, _ json: inout JSONText
     ) throws(Refusal) {
         let entry = try self.zone(parameters)
+        try Self.check(entry)
         let owners = entry.zone.records.keys.filter { $0 != entry.zone.apex }
             .sorted { $0.description < $1.description }
         json.result { json in
@@ -180,7 +188,7 @@ extension Zone {
                     name: name, timeToLive: self.timeToLive,
                     data: .startOfAuthority(self.startOfAuthority)))
         }
-        for set in self.records[name] ?? [] {
+        for set in self.records[name] ?? [] where !self.isSteered(name, set.type) {
             records += set.data.map {
                 RemoteBackendRecord(name: name, timeToLive: set.timeToLive, data: $0)
             }

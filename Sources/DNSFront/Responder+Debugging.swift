@@ -91,7 +91,7 @@ extension Responder {
             let below = self.closest(name + first, message.nameByteCount - first)
         else { return nil }
         let node = self.index.nodes[below.node]
-        guard node.cut < 0 else { return nil }
+        guard node.cut < 0, self.index.zones[Int(node.zone)].isAvailable else { return nil }
         if isWhoami {
             let apex = Int(self.index.zones[Int(node.zone)].apexByteCount)
             return below.isWhole && apex == message.nameByteCount - first

@@ -184,12 +184,13 @@ public struct Responder: ~Copyable {
         var scope: UInt8 = 0
         var error: ExtendedError?
         var errorText = ByteRun.none
-        /// The zone and the node that answered, of the index; -1 where there is none.
+        /// The zone and the node that the question's name is or lies below: indices in the zone
+        /// set's lists, or -1.
         var zone: Int32 = -1
         var node: Int32 = -1
-        /// The `nearest` name that answered, of the index, the first site that it gave, and the
-        /// client's class.
+        /// The `nearest` name that answered, by its index there; or -1.
         var nearest: Int32 = -1
+        /// The first site of the answer, and the client's class; or -1.
         var site: Int16 = -1
         var classID: UInt32 = 0
     }
@@ -276,7 +277,7 @@ public struct Responder: ~Copyable {
         writer.writeHeader(flags: flags, questionCount: hasQuestion ? 1 : 0)
         self.counters.count(code: verdict.code)
         if verdict.nearest >= 0, self.sampler.takes(at: self.moment) {
-            self.note(message, client, transport, verdict)
+            self.note(message, query, client, transport, verdict)
         }
         return writer.count
     }
@@ -284,9 +285,11 @@ public struct Responder: ~Copyable {
     /// Lets an answer be written down, on another thread.
     @inline(never)
     private func note(
-        _ message: QueryMessage, _ client: IPAddress, _ transport: DNSTransport,
-        _ verdict: Verdict
+        _ message: QueryMessage, _ query: RawSpan, _ client: IPAddress,
+        _ transport: DNSTransport, _ verdict: Verdict
     ) {
+        // Another name may stand there by now: one that an alias has led to.
+        self.lowercaseName(query, byteCount: message.nameByteCount)
         let record = self.index.nearest[Int(verdict.nearest)]
         let subnet = record.usesClientSubnet ? message.edns?.clientSubnet : nil
         self.decisions?.note(
@@ -416,9 +419,10 @@ public struct Responder: ~Copyable {
     @inline(__always)
     private func explain(_ type: RecordType, _ verdict: inout Verdict) {
         if verdict.nearest >= 0 {
-            let policy = self.index.nearest[Int(verdict.nearest)].policy
-            let family: AddressFamily? = type == .a ? .ipv4 : type == .aaaa ? .ipv6 : nil
-            if self.notes.isAllDown(policy: policy, family) {
+            let record = self.index.nearest[Int(verdict.nearest)]
+            let family: AddressFamily? =
+                record.aliasCount > 0 ? nil : type == .a ? .ipv4 : type == .aaaa ? .ipv6 : nil
+            if self.notes.isAllDown(policy: record.policy, family) {
                 verdict.error = .other
                 verdict.errorText = ByteRun("all sites are down")
             } else if verdict.site >= 0,

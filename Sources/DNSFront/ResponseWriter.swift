@@ -120,6 +120,15 @@ struct ResponseWriter {
         return false
     }
 
+    /// Appends bytes as they are; false where they don't fit.
+    @inline(__always)
+    mutating func append(_ bytes: UnsafeRawPointer, byteCount: Int) -> Bool {
+        guard self.count + byteCount <= self.limit else { return false }
+        (self.base + self.count).copyMemory(from: bytes, byteCount: byteCount)
+        self.count += byteCount
+        return true
+    }
+
     /// Takes back what was written from `position` on.
     mutating func cut(to position: Int) { self.count = position }
 

@@ -23,7 +23,7 @@ struct RemoteBackendRecord {
     /// PowerDNS knows a name without records by a record without a type.
     var typeText: String { self.data?.type.description ?? "" }
 
-    var content: String { self.data.map { "\($0)" } ?? "" }
+    var content: String { self.data?.description ?? "" }
 
     func isOf(_ type: String) -> Bool { type == "ANY" || self.data?.type.description == type }
 }
@@ -79,7 +79,7 @@ struct SteeredRecords: ~Copyable {
     ) throws(RemoteBackend.Refusal) -> [RemoteBackendRecord] {
         guard zone.nearest[name] != nil else { return [] }
         var records: [RemoteBackendRecord] = []
-        for type in Self.types {
+        for type in Self.types where zone.isSteered(name, type) {
             let answer = self.answer(to: name, type, for: client)
             guard let answer, answer.code == .noError else {
                 throw .failure("the answer for \(name) is not known yet")
@@ -87,9 +87,7 @@ struct SteeredRecords: ~Copyable {
             // PowerDNS keeps records without a scope for everybody, and these are for some.
             let scope = max(1, Int(answer.option(.clientSubnet)?.dropFirst(3).first ?? 0))
             for found in answer.answers where found.owner == name {
-                guard !records.contains(where: { $0.data == found.data }),
-                    zone.records[name]?.contains(where: { $0.type == found.data.type }) != true
-                else { continue }
+                guard !records.contains(where: { $0.data == found.data }) else { continue }
                 records.append(
                     RemoteBackendRecord(
                         name: name, timeToLive: found.timeToLive, data: found.data,

@@ -113,23 +113,22 @@ struct GdnsdNets: ExportFile {
 
 /// What a file of Knot's geoip module says, in its subnet mode.
 struct KnotGeo: ExportFile {
-    /// Each site's addresses.
-    private let addresses: [String: [IPAddress]]
     private var text = "# martlet export knot\n"
     private var count = 0
-
-    init(addresses: [String: [IPAddress]]) { self.addresses = addresses }
 
     var bytes: [UInt8] { Array(self.text.utf8) }
     var summary: String { "\(self.count) subnets" }
 
-    /// Adds a name with its answers of type A and of type AAAA.
-    mutating func add(_ name: String, ipv4: ExportAnswers, ipv6: ExportAnswers) {
+    /// Adds a name with its answers of type A and of type AAAA, and its sites' addresses.
+    mutating func add(
+        _ name: String, ipv4: ExportAnswers, ipv6: ExportAnswers,
+        _ addresses: [String: [IPAddress]]
+    ) {
         self.text += name + (name.hasSuffix(".") ? ":\n" : ".:\n")
         for family in AddressFamily.allCases {
             for line in ipv4.disjoint(with: ipv6, family) {
-                let a = self.list(line.first, .ipv4)
-                let aaaa = self.list(line.second, .ipv6)
+                let a = Self.list(line.first, .ipv4, addresses)
+                let aaaa = Self.list(line.second, .ipv6, addresses)
                 // A subnet without records Knot passes over.
                 guard a != nil || aaaa != nil else { continue }
                 self.count += 1
@@ -140,9 +139,11 @@ struct KnotGeo: ExportFile {
         }
     }
 
-    private func list(_ sites: [String], _ family: AddressFamily) -> String? {
+    private static func list(
+        _ sites: [String], _ family: AddressFamily, _ addresses: [String: [IPAddress]]
+    ) -> String? {
         var found: [IPAddress] = []
-        for address in sites.flatMap({ self.addresses[$0] ?? [] })
+        for address in sites.flatMap({ addresses[$0] ?? [] })
         where address.family == family && !found.contains(address) {
             found.append(address)
         }

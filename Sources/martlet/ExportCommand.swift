@@ -141,13 +141,13 @@ struct KnotExport: AsyncParsableCommand {
     func run() async throws {
         let (names, depth) = (self.names, self.answers)
         try await ExportLoop(self.options).run { source in
-            let addresses = try source.addresses()
-            var geo = KnotGeo(addresses: addresses)
+            var geo = KnotGeo()
             for name in names {
+                let addresses = try source.addresses(for: name)
                 let lists = try AddressFamily.allCases.map {
                     try source.answers(for: name, addresses: $0, depth: depth)
                 }
-                geo.add(name, ipv4: lists[0], ipv6: lists[1])
+                geo.add(name, ipv4: lists[0], ipv6: lists[1], addresses)
             }
             return geo
         }

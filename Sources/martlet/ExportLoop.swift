@@ -72,8 +72,8 @@ struct ExportLoop {
     /// Runs a command to its end, and says how it failed.
     private func execute(_ command: String) {
         var child: pid_t = 0
-        var arguments: [UnsafeMutablePointer<CChar>?] = ["sh", "-c", command].map { strdup($0) }
-        arguments.append(nil)
+        let words: [String] = ["sh", "-c", command]
+        let arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
         let failure = posix_spawn(&child, "/bin/sh", nil, nil, arguments, environ)
         guard failure == 0 else {

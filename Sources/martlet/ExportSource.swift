@@ -76,8 +76,8 @@ struct ExportSource {
         return answers
     }
 
-    /// The sites' addresses.
-    func addresses() throws -> [String: [IPAddress]] {
+    /// The addresses of a name's sites, as it answers with them.
+    func addresses(for name: String) throws -> [String: [IPAddress]] {
         struct Sites: Decodable {
             struct Site: Decodable {
                 var site: String
@@ -86,7 +86,7 @@ struct ExportSource {
             var sites: [Site]
         }
         var text = ""
-        let outcome = try self.link.ask("show sites --json") { text += $0 }
+        let outcome = try self.link.ask("show sites for \(name) --json") { text += $0 }
         guard outcome == .good else { throw Problem.refused(Self.plain(text)) }
         guard let found = try? JSONDecoder().decode(Sites.self, from: Data(text.utf8)) else {
             throw Problem.strange(String(text.prefix(80)))

@@ -90,10 +90,13 @@ final class Daemon: Sendable {
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
             logger: Logger(label: "dns"))
-        let (oracle, zones, readiness) = (self.oracle, self.zones, self.readiness)
-        self.powerDNS = try plan.powerDNS.map { settings in
-            try PowerDNSService(settings, oracle: oracle, zones: zones, readiness: readiness)
-        }
+        self.powerDNS =
+            if let settings = plan.powerDNS {
+                try PowerDNSService(
+                    settings, oracle: self.oracle, zones: self.zones, readiness: self.readiness)
+            } else {
+                nil
+            }
         self.checkpoints = CheckpointKeeper(
             plan.checkpoint, owner: self.owner, logger: Logger(label: "checkpoint"), now: now)
         self.origins = OriginService(
@@ -106,6 +109,7 @@ final class Daemon: Sendable {
         let layers = try StaticLayers.read(plan)
         for warning in layers.warnings { logger.warning("\(warning)") }
         layers.log(to: logger)
+        self.log(zonesOf: configuration)
         do {
             try self.zones.replace(plan.zones)
         } catch {
@@ -160,7 +164,9 @@ final class Daemon: Sendable {
             after: assignment, judges: judges, usualSocket: usual,
             product: "martlet \(ProductVersion.text)")
         plan.console.socketGroup = plan.console.socketGroup ?? socketOwner?.group
-        if plan.powerDNS?.socketGroup == nil { plan.powerDNS?.socketGroup = socketOwner?.group }
+        if let group = socketOwner?.group, plan.powerDNS?.socketGroup == nil {
+            plan.powerDNS?.socketGroup = group
+        }
         return plan
     }
 

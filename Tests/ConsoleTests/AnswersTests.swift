@@ -69,6 +69,18 @@ struct AnswersTests {
         #expect(next == 1 << 32)
     }
 
+    @Test("has the sites of a name beside it, with the addresses that it answers with")
+    func sites() async throws {
+        let fixture = try await Fixture()
+        let all = try await self.run("show sites", on: fixture)
+        let name = try #require(fixture.names.first)
+        let named = try await self.run("show sites for \(name)", on: fixture)
+        #expect(named.hasPrefix("* "))
+        #expect(
+            Set(named.split(separator: "\n").dropFirst()).isSubset(of: all.split(separator: "\n")))
+        #expect(try await self.run("show sites for nobody", on: fixture).hasPrefix("- 404 "))
+    }
+
     @Test("is one object as JSON, and refuses names that there aren't")
     func forms() async throws {
         let fixture = try await Fixture()

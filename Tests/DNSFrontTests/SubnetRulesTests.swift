@@ -56,8 +56,9 @@ struct SubnetRulesTests {
     @Test("a name may pass it over: the resolver decides, and the answer is for all its clients")
     func names() async throws {
         var zone = exampleZone()
-        zone.nearest[name("plain.example.com")] = NearestRecord(
-            policy: 0, timeToLive: 60, usesClientSubnet: false)
+        var plain = NearestRecord(policy: 0, timeToLive: 60)
+        plain.usesClientSubnet = false
+        zone.nearest[name("plain.example.com")] = plain
         zone.add(name("toplain.example.com"), timeToLive: 60, .alias(name("plain.example.com")))
         let bench = try await self.bench(zone: zone)
         let reply = try bench.ask(self.query("plain.example.com", from: "203.0.113.9"))

@@ -88,6 +88,15 @@ func exampleZone() -> Zone {
     for number in 0..<20 {
         add("big.example.com", .text(String(repeating: "x", count: 60) + "\(number)"))
     }
+    add("moved.example.com", RecordData(type: .dname, fields: [.name(name("down.example.com"))]))
+    add("tomoved.example.com", .alias(name("deep.moved.example.com")))
+    add("two.example.com", .opaque(.https, [0, 1, 0, 0, 1, 0, 3, 2, 0x68, 0x32]))
+    var cdn = NearestRecord(policy: 0, timeToLive: 60)
+    cdn.aliases = [
+        sydney: name("static.example.com"), amsterdam: name("ams.example.net"),
+        tokyo: name("tokyo.example.net"),
+    ]
+    zone.nearest[name("cdn.example.com")] = cdn
     zone.nearest[name("www.example.com")] = NearestRecord(policy: 0, timeToLive: 60)
     zone.nearest[name("two.example.com")] = NearestRecord(policy: 0, timeToLive: 30, answers: 2)
     zone.nearest[name("none.example.com")] = NearestRecord(policy: 1, timeToLive: 60)

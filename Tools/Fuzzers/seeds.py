@@ -14,6 +14,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests"))
 from mmdb import mmdb  # noqa: E402
+from test_zones import INCLUDED, ZONES  # noqa: E402
 
 ROUTES = os.path.join(HERE, "..", "..", "Routes")
 
@@ -244,6 +245,11 @@ def seeds():
     yield "session", list(sessions())
     yield "powerdns", list(powerdns())
     yield "dns", [bytes([over]) + packet for packet in dns() for over in (0, 1)]
+    # Whole files, and each entry alone.
+    texts = [text.lstrip("\n") for text in [*ZONES.values(), INCLUDED]]
+    yield "zones", [
+        text.encode() for text in texts + texts[-1].splitlines(keepends=True)
+        + ["$INCLUDE half sub\n$ORIGIN a.\n$TTL 1h30m\n@ IN 5 SOA a b (1 2 3 4 5)\n"]]
     yield "console", [
         b"nearest 1.0.4.1\r\nrank 1.0.4.1 for www.example.com\nmachine\nshow ip bgp 1.0.4.1\n",
         b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\xff\xff\x18\xff\xf0sh si\r\0?\nshow routes limit 5\n",

@@ -36,7 +36,7 @@ zones:
       www: { nearest: [near, far, mid], ttl: 60, answers: 1 }
       both: { nearest: [near, far, mid], ttl: 60, answers: 2 }
       "*.steered": { nearest: [near, far, mid], ttl: 60 }
-      text: { txt: ["a \\\\"quoted\\\\" text", "back\\\\\\\\slash"] }
+      text: { txt: ['a "quoted" text', 'back\\slash'] }
       alias: { cname: www.example.com }
       deep.below: { a: 192.0.2.55 }
       "*.wild": { txt: [wild] }

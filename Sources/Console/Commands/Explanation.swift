@@ -60,7 +60,7 @@ package struct Explanation: Sendable {
             var row: [Value] = [
                 .integer(index + 1),
                 .text(site?.name),
-                .list(site?.addresses.map(\.description) ?? []),
+                .list(site?.addresses(of: self.policy.service).map(\.description) ?? []),
                 .integer(entry.distance),
                 .real(entry.cost),
                 .real(entry.kilometres),

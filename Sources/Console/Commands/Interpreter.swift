@@ -102,6 +102,7 @@ public struct Interpreter: Sendable {
             let summary = try await self.zebraSummary()
             return wantsJSON ? .json(summary.table.json) : .lines(summary.lines)
         case .showSites: return reply(self.sites())
+        case .showSitesOfName(let name): return reply(try self.sites(of: name))
         case .showFeeds: return reply(try await self.feeds())
         case .showFeed(let name): return try await self.showFeed(name, wantsJSON: wantsJSON)
         case .order(let order, let name): return try await self.carryOut(order, on: name)

@@ -73,6 +73,7 @@ package enum Command: Hashable, Sendable {
     case showBGP(Target)
     case showBGPSummary
     case showSites
+    case showSitesOfName(String)
     case showFeeds
     case showFeed(String)
     case order(FeedOrder, feed: String)
@@ -117,6 +118,7 @@ extension Invocation {
         case .showBGPIPv6: .showBGP(try self.target(.ipv6))
         case .showBGPSummary: .showBGPSummary
         case .showSites: .showSites
+        case .showSitesOfName: .showSitesOfName(self.text(.name) ?? "")
         case .showFeeds: .showFeeds
         case .showFeed: .showFeed(self.text(.feed) ?? "")
         case .clearFeed:

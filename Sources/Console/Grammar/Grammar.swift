@@ -24,6 +24,9 @@ package struct Grammar: Sendable {
             json: true),
         Rule("show bgp summary", .showBGPSummary, "BGP sessions in short", json: true),
         Rule("show sites", .showSites, "The sites and their state", json: true),
+        Rule(
+            "show sites for NAME", .showSitesOfName,
+            "Those of a name, with the addresses that it answers with", json: true),
         Rule("show feeds", .showFeeds, "Where routes come from, and how that goes", json: true),
         Rule(
             "show feed FEED", .showFeed,

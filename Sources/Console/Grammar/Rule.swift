@@ -83,7 +83,7 @@ package enum Verb: Hashable, Sendable, CaseIterable {
         showDNSNames, showMemory, showCheckpoint
     case showVersion, showConfiguration
     case observe, ready, reload, checkpoint, releaseGuard
-    case showFeedRules, showAnswers
+    case showFeedRules, showAnswers, showSitesOfName
     case enable, disable, password
     case machine, framed, complete
     case help, quit, terminalLength

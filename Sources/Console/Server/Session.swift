@@ -127,7 +127,7 @@ package struct Session: Sendable {
             .showRoundTrips, .observe, .showMemory, .showCheckpoint, .checkpoint, .showVersion,
             .showRPKI, .showDNS, .showDNSZones, .showDNSNames, .showConfiguration, .showFeed,
             .order, .debugFeed, .ready, .reload, .releaseGuard, .showFeedRules, .showAnswers,
-            .complete, .help:
+            .showSitesOfName, .complete, .help:
             return .run(command, wantsJSON: invocation.wantsJSON)
         }
     }

@@ -28,6 +28,7 @@ private let fuzzers: [String: Fuzzer] = [
     "rules": fuzzRules,
     "session": fuzzSessions,
     "textdump": fuzzTextDumps,
+    "zones": fuzzZones,
 ]
 
 /// The one that this process runs. libFuzzer calls a C function without a context, so it is global.
