@@ -13,6 +13,7 @@ listen:
   console: [{ address: "127.0.0.1:$machine", face: machine }]
   socket: $socket
   dns: ["127.0.0.1:$dns"]
+dns: { rate-limit: off }
 choice: { measure: hops, ties: [order] }
 sites:
   sydney:       { as: 64600, addresses: [192.0.2.10, "2001:db8:10::80"] }

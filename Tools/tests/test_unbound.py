@@ -19,6 +19,7 @@ router: { as: 65000, id: 192.0.2.1 }
 listen:
   socket: $socket
   dns: ["127.0.0.1:$dns"]
+dns: { rate-limit: off }
 choice: { ties: [order] }
 sites:
   near: { as: 64600, addresses: [192.0.2.10, "2001:db8:10::80"] }
