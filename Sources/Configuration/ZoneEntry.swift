@@ -131,7 +131,8 @@ extension Configuration.NearestEntry {
         var words = [
             "nearest", "\(self.owner.lowercased)", "\(self.minimumTimeToLive)",
             "\(self.timeToLive)", "\(self.answers)", self.sites.joined(separator: ","),
-            self.service ?? "-", "\(self.rotates)", "\(self.hints)", "\(self.usesClientSubnet)", choice.measure.rawValue,
+            self.service ?? "-", "\(self.rotates)", "\(self.hints)", "\(self.usesClientSubnet)",
+            choice.measure.rawValue,
             "\(choice.slack)", "\(choice.hopCost)", choice.allDown.rawValue,
             "\(choice.weightLengthIPv4)", "\(choice.weightLengthIPv6)",
         ]
