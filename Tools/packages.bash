@@ -22,12 +22,17 @@ needed_to_demonstrate=(
 needed_to_test=(
     "bird bird2"
     "bgpdump bgpdump"
+    "exabgp exabgp"
+    "/usr/lib/frr/bgpd frr"
+    "gobgpd gobgpd"
+    "ip iproute2"
     "kdig knot-dnsutils"
     "kzonecheck knot-dnssecutils"
     "knotd knot"
     "named bind9"
     "named-checkzone bind9-utils"
     "nsd nsd"
+    "bgpctl openbgpd"
     "python3 python3"
     "stayrtr stayrtr"
 )
