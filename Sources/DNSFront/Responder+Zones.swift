@@ -109,7 +109,7 @@ extension Responder {
             MessageHeader.byteCount + message.nameByteCount - Int(zone.apexByteCount)
         verdict.zone = Int32(truncatingIfNeeded: node.zone)
         verdict.node = Int32(truncatingIfNeeded: number)
-        guard zone.isAvailable else {
+        guard zone.isAvailable || message.type == .ds && self.hasSigners(number, of: zone) else {
             verdict.code = .serverFailure
             verdict.error = .invalidData
             return false
@@ -118,15 +118,19 @@ extension Responder {
         return true
     }
 
+    /// Whether the node is the zone's apex, and the zone above is here to tell of its DS records.
+    private func hasSigners(_ number: Int, of zone: EncodedZone) -> Bool {
+        number == Int(zone.apexNode) && zone.parent >= 0
+            && self.index.zones[Int(zone.parent)].isAvailable
+    }
+
     /// Answers for the DS records of a zone's apex from the zone above, if that is here too.
     @inline(never)
     private func refersSigners(
         _ number: Int, _ message: QueryMessage, _ walk: inout Walk, _ writer: inout ResponseWriter
     ) -> Bool {
         let zone = self.index.zones[Int(walk.zone)]
-        guard walk.isAtQuestion, number == Int(zone.apexNode), zone.parent >= 0,
-            self.index.zones[Int(zone.parent)].isAvailable
-        else { return false }
+        guard walk.isAtQuestion, self.hasSigners(number, of: zone) else { return false }
         walk.zone = UInt32(zone.parent)
         walk.apex =
             MessageHeader.byteCount + message.nameByteCount

@@ -83,7 +83,8 @@ extension Zone {
         if let record = self.nearest[owner] {
             let isCut = set.type == .ns && owner != self.apex
             let isAddress = set.type == .a || set.type == .aaaa || set.type == .cname
-            if record.isAlias || isAddress || isCut {
+            // An alias can't stand at the apex at all, which is said below.
+            if record.isAlias && owner != self.apex || isAddress || isCut {
                 problems.append(.nearestWithOthers(owner: owner, type: set.type))
             }
         }

@@ -248,7 +248,7 @@ struct DifferenceTests {
                 1 file of round trips, observations weigh 0.25 and expire after 1 d
                   one.csv
                 1 zone
-                  example.com.  2 records
+                  example.com.  2 records  serial 583042433
                     www.example.com.  nearest of a, b  by cost  ttl 300
                 note: kilometres count nothing for www.example.com.: site 'b' has no location
                 note: the console is open to the network without a password

@@ -131,11 +131,13 @@ struct RedirectionTests {
         #expect(long.code == .nameExists)
         #expect(long.answers.map(\.data.type) == [.dname])
         #expect(long.isAuthoritative)
-        let fits = try self.bench.ask("x.long.example.com", .a)
+        var query = Query("x.long.example.com", .a)
+        query.transport = .tcp
+        let fits = try self.bench.ask(query)
         #expect(fits.code == .nameError)
         #expect(fits.answers.count == 2)
 
-        var query = Query("a.loop.example.com", .a)
+        query = Query("a.loop.example.com", .a)
         query.transport = .tcp
         let loop = try self.bench.ask(query)
         #expect(loop.code == .noError)
