@@ -4,6 +4,7 @@
 import Addressing
 import ArgumentParser
 import BGPSpeaker
+import Choice
 import Console
 import Glibc
 
@@ -11,10 +12,11 @@ import Glibc
 struct LookupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lookup",
-        abstract: "Answers from a table dump or a route map, without a daemon.",
+        abstract: "Answers from table dumps and route maps, without a daemon.",
         discussion: """
-            Each peer of a dump is a site, named by its address; --site gives names, and leaves \
-            out the peers that it doesn't name. Each AS number in a route map is a site, too. \
+            Each peer of an MRT dump is a site, named by its address; --site gives names, and leaves \
+            out the peers that it doesn't name. A router's `show ip bgp` is a site named by its \
+            file. Each AS number in a route map is a site, too. \
             Without addresses, they are read from standard input, one a line.
 
             Exit status: 0 if all questions were answered, 1 if one was refused, 2 if a file \
@@ -31,7 +33,9 @@ struct LookupCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("table"),
-        help: "An MRT file (plain, gzip or bzip2) or a route map; may be repeated.")
+        help: ArgumentHelp(
+            "An MRT file, what a router printed for `show ip bgp` or `show bgp ipv6`, or a route "
+                + "map; plain, gzip or bzip2; may be repeated."))
     var tables: [String]
 
     @Option(
@@ -63,9 +67,11 @@ struct LookupCommand: AsyncParsableCommand {
         var sites = self.sites
         sites += self.peers.map { SiteArgument(name: $0.description, peer: $0) }
         let interpreter: Interpreter
+        let scopes: ScopeKeeper
         do {
-            interpreter = try Interpreter(
-                backend: try OfflineTable(files: self.tables, chosen: sites))
+            let table = try OfflineTable(files: self.tables, chosen: sites)
+            scopes = try ScopeKeeper(owner: table.owner, oracle: table.oracle)
+            interpreter = try Interpreter(backend: table)
         } catch {
             Printer.complain("martlet: \(error)")
             throw ExitCode(2)
@@ -74,12 +80,21 @@ struct LookupCommand: AsyncParsableCommand {
             self.addresses.isEmpty
             ? AnySequence { AnyIterator { readLine() } } : AnySequence(self.addresses)
         var isGood = true
+        var hasScopes = false
         for question in questions {
             let words = question.split { $0 == " " || $0 == "\t" }
             guard let address = words.first, address.first != "#" else { continue }
             let line = self.ask.line(words.joined(separator: " ")) + (self.json ? " --json" : "")
-            let (text, wasGood) = await interpreter.run(
-                line, face: self.machine ? .machine : .people)
+            func answer() async -> (text: String, isGood: Bool) {
+                await interpreter.run(line, face: self.machine ? .machine : .people)
+            }
+            var (text, wasGood) = await answer()
+            if wasGood, !hasScopes {
+                // Scopes are as wide as the answers allow once it is known what is asked.
+                scopes.refresh()
+                hasScopes = true
+                (text, wasGood) = await answer()
+            }
             print(text, terminator: "")
             fflush(nil)
             isGood = isGood && wasGood

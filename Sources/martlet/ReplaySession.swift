@@ -37,6 +37,8 @@ struct ReplaySession {
         owner.submitAndWait(.setPins(stage.pins))
         owner.submitAndWait(.setLocations(stage.locations))
         owner.submitAndWait(.setRoundTrips(stage.roundTrips))
+        if let rules = stage.flipHold { owner.submitAndWait(.setFlipHold(rules)) }
+        for words in stage.omissions { self.note(words) }
         let board = ReplayBoard(stage, Oracle(lookup: owner.lookup, world: stage.world))
         let replay = Replay(
             feeds: stage.feeds.map(\.replay), into: owner, clock: clock,

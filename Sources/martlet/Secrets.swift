@@ -16,11 +16,12 @@ struct Secrets {
             throw .wrongPassword
         }
         guard isatty(STDIN_FILENO) == 1 else { throw .needsPassword }
-        return try Self.ask("Password: ")
+        guard let password = try Self.ask("Password: ") else { throw .interrupted }
+        return password
     }
 
-    /// Asks on the terminal without showing what is typed.
-    static func ask(_ prompt: String) throws(LinkError) -> String {
+    /// Asks on the terminal without showing what is typed. Nil where Ctrl-C is the answer.
+    static func ask(_ prompt: String) throws(LinkError) -> String? {
         var before = termios()
         guard tcgetattr(STDIN_FILENO, &before) == 0 else { throw .needsPassword }
         var silent = before
@@ -31,8 +32,12 @@ struct Secrets {
             Printer.complain("")
         }
         Printer.complain(prompt, end: "")
-        guard let line = readLine() else { throw .needsPassword }
-        return line
+        return try Interrupt.during(restarts: false) { () throws(LinkError) -> String? in
+            if let line = readLine() { return line }
+            guard Interrupt.take() else { throw .needsPassword }
+            clearerr(stdin)
+            return nil
+        }
     }
 
     private static func firstLine(of path: String) throws(LinkError) -> String {
