@@ -4,7 +4,6 @@
 import Addressing
 import ArgumentParser
 import BGPSpeaker
-import Choice
 import Console
 import Glibc
 
@@ -66,12 +65,9 @@ struct LookupCommand: AsyncParsableCommand {
     func run() async throws {
         var sites = self.sites
         sites += self.peers.map { SiteArgument(name: $0.description, peer: $0) }
-        let interpreter: Interpreter
-        let scopes: ScopeKeeper
+        var answers: OfflineAnswers
         do {
-            let table = try OfflineTable(files: self.tables, chosen: sites)
-            scopes = try ScopeKeeper(owner: table.owner, oracle: table.oracle)
-            interpreter = try Interpreter(backend: table)
+            answers = try OfflineAnswers(OfflineTable(files: self.tables, chosen: sites))
         } catch {
             Printer.complain("martlet: \(error)")
             throw ExitCode(2)
@@ -80,21 +76,12 @@ struct LookupCommand: AsyncParsableCommand {
             self.addresses.isEmpty
             ? AnySequence { AnyIterator { readLine() } } : AnySequence(self.addresses)
         var isGood = true
-        var hasScopes = false
         for question in questions {
             let words = question.split { $0 == " " || $0 == "\t" }
             guard let address = words.first, address.first != "#" else { continue }
             let line = self.ask.line(words.joined(separator: " ")) + (self.json ? " --json" : "")
-            func answer() async -> (text: String, isGood: Bool) {
-                await interpreter.run(line, face: self.machine ? .machine : .people)
-            }
-            var (text, wasGood) = await answer()
-            if wasGood, !hasScopes {
-                // Scopes are as wide as the answers allow once it is known what is asked.
-                scopes.refresh()
-                hasScopes = true
-                (text, wasGood) = await answer()
-            }
+            let (text, wasGood) = await answers.run(
+                line, face: self.machine ? .machine : .people)
             print(text, terminator: "")
             fflush(nil)
             isGood = isGood && wasGood

@@ -51,6 +51,9 @@ struct ReplaySession {
             policyNames: stage.policyNames, started: { clock.seconds },
             reports: { board.reports(replay) })
         let isServed = self.command.commands.isEmpty
+        let scopes = try ScopeKeeper(owner: owner, oracle: board.oracle)
+        if isServed { try scopes.start() }
+        defer { scopes.stop() }
         let bar = ProgressBar(isOn: !self.command.quiet)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             if isServed {
@@ -87,10 +90,10 @@ struct ReplaySession {
     }
 
     private func answer(_ table: OfflineTable, _ clock: ReplayClock) async throws -> Bool {
-        let interpreter = try Interpreter(backend: table, now: { clock.seconds })
+        var answers = try OfflineAnswers(table, now: { clock.seconds })
         var isGood = true
         for line in self.command.commands {
-            let (text, wasGood) = await interpreter.run(line)
+            let (text, wasGood) = await answers.run(line)
             print(text, terminator: "")
             isGood = isGood && wasGood
         }
