@@ -40,10 +40,11 @@ public struct TextDumpReader: ~Copyable {
         var lines = LineSource(try ByteSource(path: path))
         var isFound = false
         while !isFound, lines.number < limit {
-            let line = try lines.next(&isFound) { isFound, line, _, _ in
+            let isThere = try lines.next(&isFound) { isFound, line, _, _ in
                 isFound = TextDumpColumns(heading: line) != nil
+                return true
             }
-            guard line != nil else { break }
+            guard isThere == true else { break }
         }
         return isFound
     }

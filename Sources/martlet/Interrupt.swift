@@ -14,7 +14,6 @@ enum Interrupt {
     static func during<Result, Failure: Error>(
         restarts: Bool, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        self.isNoted.store(false, ordering: .relaxed)
         var action = sigaction()
         action.sa_flags = restarts ? SA_RESTART : 0
         action.__sigaction_handler.sa_handler = note

@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import CReadline
 import Glibc
 
 /// Where a password comes from.
@@ -32,10 +33,11 @@ struct Secrets {
             Printer.complain("")
         }
         Printer.complain(prompt, end: "")
+        _ = Interrupt.take()
         return try Interrupt.during(restarts: false) { () throws(LinkError) -> String? in
             if let line = readLine() { return line }
             guard Interrupt.take() else { throw .needsPassword }
-            clearerr(stdin)
+            martlet_clear_stdin()
             return nil
         }
     }

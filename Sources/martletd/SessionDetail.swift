@@ -63,7 +63,7 @@ struct SessionDetail {
             Fact("connect", .text(status.settings.connect.rawValue)),
             Fact(
                 "signed", .text(status.settings.authentication?.words ?? "no")),
-            Fact("reach", .text(status.settings.reach.words)),
+            Fact("reach", .text(status.settings.reach.words(status.settings.isInternal))),
         ]
         guard let local = status.localEnd, let remote = status.remoteEnd else {
             return Section("connection", "Connection", facts: facts)
@@ -241,9 +241,9 @@ extension PeerSuspension {
 }
 
 extension Reach {
-    fileprivate var words: String {
+    fileprivate func words(_ isInternal: Bool) -> String {
         switch self {
-        case .usual: "usual"
+        case .usual: isInternal ? "any distance" : "one hop"
         case .multihop(let hops): "multihop \(hops)"
         case .secured(let hops): "ttl-security \(hops)"
         }

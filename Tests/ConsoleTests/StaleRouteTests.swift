@@ -5,6 +5,7 @@ import Addressing
 import Choice
 import Console
 import RouteTable
+import Synchronization
 import Testing
 
 @Suite("Routes that are stale, and several of one feed")
@@ -38,7 +39,7 @@ struct StaleRouteTests {
             let text = try await self.run("\(command) 1.0.4.1", on: fixture)
             #expect(
                 text.contains(
-                    "sydney is stale since 00:00:47: none of its feeds has a session.\n"))
+                    "sydney has been stale for 00:00:47: none of its feeds has a session.\n"))
         }
         let explained = try await self.run("explain 1.0.4.1", .machine, on: fixture)
         #expect(
@@ -55,7 +56,8 @@ struct StaleRouteTests {
         #expect(
             try await self.run("explain 1.0.4.1", on: fixture)
                 .contains(
-                    "sydney's route is stale since 00:00:47: the session that it came by is lost."))
+                    "sydney's route has been stale for 00:00:47: the session that it came by is lost."
+                ))
         #expect(
             try await self.run("rank 1.0.4.1", .machine, on: fixture)
                 .contains(
@@ -68,7 +70,7 @@ struct StaleRouteTests {
         let fixture = try await self.stale(.lost)
         #expect(
             try await self.run("rank 1.0.4.1", on: fixture)
-                .contains("sydney has had no routes since 00:00:47.\n"))
+                .contains("sydney has had no routes for 00:00:47.\n"))
     }
 
     @Test("long-lived stale ones are marked wherever routes are shown (RFC 9494)")

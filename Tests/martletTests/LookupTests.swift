@@ -41,9 +41,9 @@ struct LookupTests {
                 input: "10.1.2.3\n# no address\nfish\n\n10.0.0.1\n")
             #expect(
                 run.output
-                    == "+ AS64600 - distance=- cost=- scope=8 reason=pinned\n"
+                    == "+ AS64600 - distance=- cost=- scope=0 reason=pinned\n"
                     + "- 400 'fish': unexpected 'f'\n"
-                    + "+ AS64600 - distance=- cost=- scope=8 reason=pinned\n")
+                    + "+ AS64600 - distance=- cost=- scope=0 reason=pinned\n")
             #expect(run.status == 1)
         }
     }

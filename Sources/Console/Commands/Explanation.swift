@@ -136,11 +136,14 @@ package struct Explanation: Sendable {
         self.ranking.entries.compactMap { entry in
             guard let age = self.staleAge(entry.site) else { return nil }
             let name = self.sites[entry.site]?.name ?? "\(entry.site.rawValue)"
-            let since = "since \(Value.clock(age))"
-            if self.lostSites.contains(entry.site) { return "\(name) has had no routes \(since)." }
+            let time = Value.clock(age)
+            if self.lostSites.contains(entry.site) {
+                return "\(name) has had no routes for \(time)."
+            }
             return self.staleSites[entry.site] == nil
-                ? "\(name)'s route is stale \(since): the session that it came by is lost."
-                : "\(name) is stale \(since): none of its feeds has a session."
+                ? "\(name)'s route has been stale for \(time): the session that it came by is "
+                    + "lost."
+                : "\(name) has been stale for \(time): none of its feeds has a session."
         }
     }
 

@@ -79,15 +79,19 @@ package struct FeedHints: Sendable {
             return "no \(family) prefix has come, though the session carries \(family)"
         }
         if let largest, most >= Self.comparable, count * Self.suspicious <= most {
-            return "\(count) \(family) prefixes, where \(largest.name) has \(most): is the "
-                + "router to send all that it knows?"
+            return "\(Self.prefixes(count, family)), where \(largest.name) has \(most): is "
+                + "the router to send all that it knows?"
         }
         if let limit = subject.limits[family], limit >= Self.comparable,
             count * Self.suspicious <= limit
         {
-            return "\(count) \(family) prefixes, where limits allow for \(limit): is the router to "
-                + "send all that it knows?"
+            return "\(Self.prefixes(count, family)), where limits allow for \(limit): is the router "
+                + "to send all that it knows?"
         }
         return nil
+    }
+
+    private static func prefixes(_ count: Int, _ family: AddressFamily) -> String {
+        "\(count) \(family) \(count == 1 ? "prefix" : "prefixes")"
     }
 }
