@@ -44,9 +44,6 @@ static inline void martlet_redisplay(void) {
     rl_redisplay();
 }
 
-/* Takes back that reading the terminal failed, as it does for a signal. */
-static inline void martlet_clear_stdin(void) { clearerr(stdin); }
-
 /* Calls `hook` when a signal has broken the wait for a key, after readline's own handling. */
 static inline void martlet_on_signal(int (*hook)(void)) { rl_signal_event_hook = hook; }
 

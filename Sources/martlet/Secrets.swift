@@ -1,7 +1,6 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import CReadline
 import Glibc
 
 /// Where a password comes from.
@@ -35,11 +34,22 @@ struct Secrets {
         Printer.complain(prompt, end: "")
         _ = Interrupt.take()
         return try Interrupt.during(restarts: false) { () throws(LinkError) -> String? in
-            if let line = readLine() { return line }
+            if let line = Self.typed() { return line }
             guard Interrupt.take() else { throw .needsPassword }
-            martlet_clear_stdin()
             return nil
         }
+    }
+
+    /// A line from the terminal, which is nobody else's buffer; nil at the end of input, or where
+    /// a signal breaks it off. `readLine` would go on reading.
+    private static func typed() -> String? {
+        var line: [UInt8] = []
+        var byte: UInt8 = 0
+        while read(STDIN_FILENO, &byte, 1) == 1 {
+            guard byte != 0x0a else { return String(decoding: line, as: UTF8.self) }
+            line.append(byte)
+        }
+        return nil
     }
 
     private static func firstLine(of path: String) throws(LinkError) -> String {

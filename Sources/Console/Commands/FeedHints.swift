@@ -85,8 +85,8 @@ package struct FeedHints: Sendable {
         if let limit = subject.limits[family], limit >= Self.comparable,
             count * Self.suspicious <= limit
         {
-            return "\(Self.prefixes(count, family)), where limits allow for \(limit): is the router "
-                + "to send all that it knows?"
+            return "\(Self.prefixes(count, family)), where limits allow for \(limit): is the "
+                + "router to send all that it knows?"
         }
         return nil
     }
