@@ -155,7 +155,7 @@ extension Interpreter {
         if let resident = ProcessMemory.resident {
             table.rows.append([.text("process"), .integer(resident)])
         }
-        let numbers: [(String, Int)] = [
+        var numbers: [(String, Int)] = [
             ("ipv4_prefixes", counts.ipv4Prefixes), ("ipv6_prefixes", counts.ipv6Prefixes),
             ("routes", counts.routes), ("classes", counts.classes),
             ("attribute_sets", counts.attributeSets), ("updates", Int(clamping: counts.updates)),
@@ -167,6 +167,9 @@ extension Interpreter {
             ("flip_holds", Int(clamping: counts.flipHolds)),
             ("held_prefixes", counts.heldPrefixes),
         ]
+        numbers += StepKind.allCases.map {
+            ("longest_\($0.rawValue)", Int(clamping: counts.longestSteps[$0].processor))
+        }
         table.trailingFields = numbers.map { ($0.0, .integer($0.1)) }
         table.notes = [
             "\(counts.ipv4Prefixes) IPv4 and \(counts.ipv6Prefixes) IPv6 prefixes, "
