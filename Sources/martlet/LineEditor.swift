@@ -46,7 +46,7 @@ final class LineEditor {
         Self.help = help
         martlet_readline_start(completeWord)
         martlet_bind(CInt(UInt8(ascii: "?")), helpKey)
-        martlet_on_signal(forgetLine)
+        martlet_while_waiting(forgetLineIfInterrupted)
         using_history()
         stifle_history(Self.historyLength)
         if let history { read_history(history) }
@@ -115,8 +115,8 @@ private func nextCandidate(
     LineEditor.candidate(isFirst: state == 0)
 }
 
-/// A signal has broken the wait for a key.
-private func forgetLine() -> CInt {
+/// Called while a key is waited for.
+private func forgetLineIfInterrupted() -> CInt {
     if Interrupt.take() { martlet_forget_line() }
     return 0
 }
