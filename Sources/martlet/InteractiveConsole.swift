@@ -22,7 +22,7 @@ struct InteractiveConsole {
                 _ = try? link.ask("\(line)?", printer.show)
             })
         defer { editor.stop() }
-        return try Interrupt.during(restarts: true) { () throws(LinkError) in
+        return try Interrupt.during { () throws(LinkError) in
             try self.converse(editor)
         }
     }

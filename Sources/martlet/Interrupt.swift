@@ -9,13 +9,12 @@ enum Interrupt {
     fileprivate static let isNoted = Atomic<Bool>(false)
 
     /// Has Ctrl-C noted while `body` runs, which looks now and then by ``take()``, in place of what
-    /// it did before. Where it `restarts`, a system call that it breaks goes on by itself, but for
-    /// a `poll`.
+    /// it did before. A system call that it breaks goes on by itself, but for a `poll`.
     static func during<Result, Failure: Error>(
-        restarts: Bool, _ body: () throws(Failure) -> Result
+        _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
         var action = sigaction()
-        action.sa_flags = restarts ? SA_RESTART : 0
+        action.sa_flags = SA_RESTART
         action.__sigaction_handler.sa_handler = note
         var before = sigaction()
         sigaction(SIGINT, &action, &before)
@@ -23,11 +22,23 @@ enum Interrupt {
         return try body()
     }
 
-    /// The next one ends the program, until the innermost ``during(restarts:_:)`` is over.
+    /// The next one ends the program, until the innermost ``during(_:)`` is over.
     static func endNextTime() {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = SIG_DFL
         sigaction(SIGINT, &action, nil)
+    }
+
+    /// Waits until there is something to read, or the end of it. The waits are short: a Ctrl-C may
+    /// come just before one.
+    ///
+    /// - Returns: False where a Ctrl-C came first.
+    static func waitToRead(_ descriptor: CInt) -> Bool {
+        while !self.take() {
+            var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            if poll(&request, 1, 200) > 0 { return true }
+        }
+        return false
     }
 
     /// Whether there was one since the last look.

@@ -24,32 +24,25 @@ struct Secrets {
     static func ask(_ prompt: String) throws(LinkError) -> String? {
         var before = termios()
         guard tcgetattr(STDIN_FILENO, &before) == 0 else { throw .needsPassword }
-        var silent = before
-        silent.c_lflag &= ~tcflag_t(ECHO)
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
-        defer {
-            tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
-            Printer.complain("")
-        }
-        Printer.complain(prompt, end: "")
         _ = Interrupt.take()
-        return try Interrupt.during(restarts: false) { () throws(LinkError) -> String? in
-            if let line = Self.typed() { return line }
-            guard Interrupt.take() else { throw .needsPassword }
+        return try Interrupt.during { () throws(LinkError) in
+            var silent = before
+            silent.c_lflag &= ~tcflag_t(ECHO)
+            tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
+            defer {
+                tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
+                Printer.complain("")
+            }
+            Printer.complain(prompt, end: "")
+            var line: [UInt8] = []
+            var byte: UInt8 = 0
+            while Interrupt.waitToRead(STDIN_FILENO) {
+                guard read(STDIN_FILENO, &byte, 1) == 1 else { throw .needsPassword }
+                guard byte != 0x0a else { return String(decoding: line, as: UTF8.self) }
+                line.append(byte)
+            }
             return nil
         }
-    }
-
-    /// A line from the terminal, which is nobody else's buffer; nil at the end of input, or where
-    /// a signal breaks it off. `readLine` would go on reading.
-    private static func typed() -> String? {
-        var line: [UInt8] = []
-        var byte: UInt8 = 0
-        while read(STDIN_FILENO, &byte, 1) == 1 {
-            guard byte != 0x0a else { return String(decoding: line, as: UTF8.self) }
-            line.append(byte)
-        }
-        return nil
     }
 
     private static func firstLine(of path: String) throws(LinkError) -> String {

@@ -49,7 +49,7 @@ final class ServerLink {
         guard mayInterrupt else { return try self.reply(show) }
         self.mayInterrupt = true
         defer { self.mayInterrupt = false }
-        return try Interrupt.during(restarts: true) { () throws(LinkError) in
+        return try Interrupt.during { () throws(LinkError) in
             try self.reply(show)
         }
     }
@@ -205,14 +205,12 @@ final class ServerLink {
         }
     }
 
-    /// Waits for something to read, and tells the daemon of an interrupt meanwhile. The waits are
-    /// short: one may come just before.
+    /// Waits for something to read, and tells the daemon of an interrupt meanwhile.
     private func waitOrInterrupt() throws(LinkError) {
-        repeat {
-            guard Interrupt.take() else { continue }
+        while !Interrupt.waitToRead(self.descriptor) {
             Interrupt.endNextTime()
             try self.send([Self.interrupt])
-        } while !self.isReadable(within: 200)
+        }
     }
 
     private func isReadable(within milliseconds: CInt) -> Bool {
