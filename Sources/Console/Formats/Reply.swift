@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Choice
+import JSON
 package import RouteTable
 
 /// What a command answers, before it is written for a face.
