@@ -10,7 +10,7 @@ struct ExportTests {
     /// Prefixes and their sites of a nets file.
     private static func nets(_ text: String) throws -> [(prefix: IPPrefix, sites: [String])] {
         try text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { line in
-            let words = line.split(separator: " ").map { $0.replacing(",", with: "") }
+            let words = line.split(separator: " ").map { String($0.replacing(",", with: "")) }
             #expect(words[1] == "=>" && words[2] == "[" && words.last == "]", "\(line)")
             return (try IPPrefix(parsing: words[0]), Array(words[3..<words.count - 1]))
         }
