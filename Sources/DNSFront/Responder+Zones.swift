@@ -86,6 +86,8 @@ extension Responder {
             return self.redirect(
                 Int(node.redirection), prefix: position, message, &walk, &writer, &verdict)
         }
+        // What a wildcard makes counts for it, and what isn't there for no name.
+        if walk.isAtQuestion { verdict.node = node.wildcard }
         if node.wildcard >= 0 {
             return self.answer(
                 Int(node.wildcard), message, from: client, using: &batch, &walk, &writer, &verdict)
