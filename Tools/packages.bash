@@ -22,7 +22,12 @@ needed_to_demonstrate=(
 needed_to_test=(
     "bird bird2"
     "bgpdump bgpdump"
+    "exabgp exabgp"
+    "/usr/lib/frr/bgpd frr"
+    "gobgpd gobgpd"
+    "ip iproute2"
     "kdig knot-dnsutils"
+    "bgpctl openbgpd"
     "python3 python3"
     "stayrtr stayrtr"
 )

@@ -77,25 +77,29 @@ public final class BGPSpeaker: Sendable {
     public func bind() async throws -> [SocketAddress] {
         let core = self.core
         let wanted = try await self.loop.submit { core.value.settings.listen }.get()
-        if let error = try await self.listen(on: wanted).first { throw error }
+        if let error = try await self.listen(on: wanted).errors.first { throw error }
         return try await self.loop.submit { core.value.listeners.localAddresses }.get()
     }
 
-    private func listen(on addresses: [ListenAddress]) async throws -> [BindError] {
+    private func listen(on addresses: [ListenAddress]) async throws -> ListenerSet.Outcome {
         let core = self.core
-        let errors = try await self.loop.flatSubmit {
+        let outcome = try await self.loop.flatSubmit {
             core.value.settings.listen = addresses
             return core.value.listeners.listen(on: addresses)
         }.get()
         try await self.loop.submit { core.value.tellOfKeys() }.get()
-        return errors
+        return outcome
     }
 
     /// A listener that can't be had.
     public struct BindError: Error, Sendable, Hashable, CustomStringConvertible {
+        /// BGP or BMP.
+        public var service: String
         public var address: ListenAddress
         public var reason: String
-        public var description: String { "can't listen for BGP on \(self.address): \(self.reason)" }
+        public var description: String {
+            "can't listen for \(self.service) on \(self.address): \(self.reason)"
+        }
     }
 
     /// Runs the sessions until the task is cancelled or ``beginShutdown(message:)`` is called;
@@ -132,14 +136,15 @@ public final class BGPSpeaker: Sendable {
     }
 
     /// Takes a new configuration. Sessions of peers that are as before go on, as do those of
-    /// which only waits and the way of connecting have changed.
+    /// which only waits, limits and the way of connecting have changed. A listener that can't be had
+    /// is tried again from time to time.
     ///
     /// - Returns: What was reset, and what can't be listened on, in words.
     public func apply(_ settings: SpeakerSettings) async -> [String] {
         let core = self.core
         do {
             let report = try await self.loop.submit { core.value.apply(settings) }.get()
-            return report + (try await self.listen(on: settings.listen)).map(\.description)
+            return report + (try await self.listen(on: settings.listen)).report
         } catch {
             return ["the speaker is gone: \(error)"]
         }

@@ -32,7 +32,20 @@ final class BMPCore {
     let listener: any BMPListener
     private(set) var settings: BMPSettings
     private var routers: [BMPRouter] = []
-    private var listeners: [ListenAddress: any Channel] = [:]
+    private(set) lazy var listeners = ListenerSet(
+        service: "BMP", loop: self.loop, logger: self.logger, retryTime: self.settings.listenRetry
+    ) {
+        // A router that is gone without a word is found out: BMP has no keepalives.
+        $0.childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 20)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 6)
+            .childChannelOption(
+                .recvAllocator,
+                value: FixedSizeRecvByteBufferAllocator(capacity: SpeakerCore.readSize))
+    } makeHandler: { [unowned self] in
+        BMPConnection(core: self)
+    }
     /// Connections that are open, those of strangers too.
     private var connections: [ObjectIdentifier: BMPConnection] = [:]
     private var emptyPromise: EventLoopPromise<Void>?
@@ -67,17 +80,13 @@ final class BMPCore {
 
     func start() {
         self.isRunning = true
-        // Who called since the listeners were bound has waited in their backlog.
-        for listener in self.listeners.values {
-            listener.setOption(.autoRead, value: true).whenFailure { _ in }
-        }
+        self.listeners.open()
     }
 
     /// Ends all; the future succeeds once all connections have gone.
     func stop() -> EventLoopFuture<Void> {
         self.isRunning = false
-        for listener in self.listeners.values { listener.close(promise: nil) }
-        self.listeners.removeAll()
+        self.listeners.close()
         for router in self.routers { router.stop() }
         for connection in self.connections.values { connection.end(nil) }
         guard !self.connections.isEmpty else { return self.loop.makeSucceededVoidFuture() }
@@ -118,19 +127,23 @@ final class BMPCore {
     /// Takes new routers, drops old ones, and changes the others, with as few resets as can be.
     ///
     /// - Returns: What was reset, in words.
-    func apply(_ routers: [BMPRouterSettings]) -> [String] {
+    func apply(_ settings: BMPSettings) -> [String] {
         var report: [String] = []
-        self.settings.routers = routers
+        self.settings = settings
+        self.listeners.retryTime = settings.listenRetry
         for router in self.routers {
-            let wanted = self.wanted(for: router)
-            if let wanted, wanted == router.settings || router.adjust(to: wanted) { continue }
+            let (wanted, definition) = self.wanted(for: router)
+            if let wanted, wanted == router.settings || router.adjust(to: wanted) {
+                if let definition { self.appeared(router, definition) }
+                continue
+            }
             report.append(
                 wanted == nil
                     ? "feed \(router.settings.name): session ended, it is configured no more"
                     : "feed \(router.settings.name): session reset, its settings have changed")
             self.remove(router)
         }
-        for settings in routers where settings.range == nil {
+        for settings in settings.routers where settings.range == nil {
             guard !self.routers.contains(where: { $0.settings.feed == settings.feed }) else {
                 continue
             }
@@ -139,18 +152,26 @@ final class BMPCore {
         return report
     }
 
-    /// What a router's settings are to be now; nil where it is not wanted.
-    private func wanted(for router: BMPRouter) -> BMPRouterSettings? {
+    /// What a router's settings are to be now, and the table's feed of one of a range; nil where it
+    /// is not wanted, or another feed names its address.
+    private func wanted(for router: BMPRouter) -> (BMPRouterSettings?, FeedDefinition?) {
+        let (feed, host) = (router.settings.feed, router.settings.router)
         guard let range = router.range else {
-            return self.settings.routers.first {
-                $0.range == nil && $0.feed == router.settings.feed
-            }
+            return (self.settings.routers.first { $0.range == nil && $0.feed == feed }, nil)
         }
-        let feed = router.settings.feed
-        return self.settings.routers.first {
-            $0.feed == range && $0.range?.slots.contains(feed) == true
-                && $0.router.contains(router.settings.router)
-        }?.member(router.settings.router.address, feed: feed).0
+        let isNamed = self.settings.routers.contains { $0.range == nil && $0.router == host }
+        let settings = self.settings.routers.first {
+            $0.feed == range && $0.range?.slots.contains(feed) == true && $0.router.contains(host)
+        }
+        guard let settings, !isNamed else { return (nil, nil) }
+        let (wanted, definition) = settings.member(host.address, feed: feed)
+        return (wanted, definition)
+    }
+
+    /// A router of a range is there: the table hears of it before its first route.
+    private func appeared(_ router: BMPRouter, _ definition: FeedDefinition) {
+        self.owner.submit(.addFeed(definition))
+        self.listener.appeared(definition, router: router.settings.router.address)
     }
 
     private func remove(_ router: BMPRouter) {
@@ -222,73 +243,9 @@ final class BMPCore {
         }
         let (settings, definition) = range.member(address, feed: feed)
         guard let definition else { return nil }
-        // The table hears of it before its first route.
-        self.owner.submit(.addFeed(definition))
-        self.listener.appeared(definition, router: address)
         let router = BMPRouter(settings: settings, core: self, range: range.feed)
+        self.appeared(router, definition)
         self.routers.append(router)
         return router
-    }
-
-    // MARK: Listeners
-
-    var listenerAddresses: [SocketAddress] {
-        self.settings.listen.compactMap { self.listeners[$0]?.localAddress }
-    }
-
-    /// Listens on what is new, and no longer on what is not named.
-    ///
-    /// - Returns: What can't be listened on.
-    func listen(on addresses: [ListenAddress]) -> EventLoopFuture<[BGPSpeaker.BindError]> {
-        for (address, channel) in self.listeners where !addresses.contains(address) {
-            channel.close(promise: nil)
-            self.listeners[address] = nil
-        }
-        self.settings.listen = addresses
-        let new = addresses.filter { self.listeners[$0] == nil }
-        return EventLoopFuture.whenAllComplete(new.map { self.bind($0) }, on: self.loop)
-            .assumeIsolated().map { results in
-                zip(new, results).compactMap { address, result in
-                    switch result {
-                    case .success(let channel):
-                        self.listeners[address] = channel
-                        if self.isRunning {
-                            channel.setOption(.autoRead, value: true).whenFailure { _ in }
-                        }
-                        return nil
-                    case .failure(let error):
-                        return BGPSpeaker.BindError(
-                            address: address, reason: error.inWords)
-                    }
-                }
-            }.nonisolated()
-    }
-
-    private func bind(_ address: ListenAddress) -> EventLoopFuture<any Channel> {
-        let bound = NIOLoopBound(self, eventLoop: self.loop)
-        do {
-            return ServerBootstrap(group: self.loop)
-                .serverChannelOption(.backlog, value: 64)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .serverChannelOption(.autoRead, value: false)
-                // A router that is gone without a word is found out: BMP has no keepalives.
-                .childChannelOption(.socketOption(.so_keepalive), value: 1)
-                .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
-                .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 20)
-                .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 6)
-                .childChannelOption(
-                    .recvAllocator,
-                    value: FixedSizeRecvByteBufferAllocator(capacity: SpeakerCore.readSize)
-                )
-                .childChannelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(
-                            BMPConnection(core: bound.value))
-                    }
-                }
-                .bind(to: try SocketAddress(address.address, port: address.port))
-        } catch {
-            return self.loop.makeFailedFuture(error)
-        }
     }
 }

@@ -7,8 +7,10 @@ package import BGPWire
 /// The peers that a router monitors: who is up, how their UPDATEs are to be read, and by which
 /// path identifiers the table tells their routes apart. A value without I/O.
 ///
-/// A peer keeps its identifiers over its ups and downs, and over sessions with the router: so its
-/// routes are refreshed in place.
+/// A peer keeps its number over its ups and downs, and all its identifiers over sessions with the
+/// router: so its routes are refreshed in place. Identifiers are given to announcements alone, and
+/// are free for others again once their routes have left; a peer that is down makes room for one
+/// that comes up.
 package struct BMPMonitor {
     package struct Monitored {
         package let peer: BMPPeerHeader.Peer
@@ -28,8 +30,12 @@ package struct BMPMonitor {
         package var statistics: [BMPStatistic] = []
         fileprivate var up: BMPPeerUp?
         fileprivate var context: (flags: BMPPeerHeader.Flags, context: DecodeContext)?
+        /// The table may have routes of it.
+        fileprivate var hasRoutes = false
         /// The table's identifiers by those of the peer's paths (RFC 7911).
         fileprivate var paths: [UInt32: UInt32] = [:]
+        /// Those of sessions before this one, whose routes are stale.
+        fileprivate var stalePaths: [UInt32: UInt32] = [:]
     }
 
     /// Numbers from here on are of paths, those before of peers.
@@ -41,9 +47,13 @@ package struct BMPMonitor {
     package var keepsCommunities: Bool
     package private(set) var peers: [BMPPeerHeader.Peer: Monitored] = [:]
     private var nextNumber: UInt32 = 1
-    private var pathCount = 0
-    /// Peers that were one too many.
-    package private(set) var refused = 0
+    private var nextPath = BMPMonitor.firstPath
+    /// Identifiers that have been given back.
+    private var freeNumbers: [UInt32] = []
+    private var freePaths: [UInt32] = []
+    /// Peers that were one too many, and announcements of paths that were.
+    package private(set) var refusedPeers = 0
+    package private(set) var refusedPaths = 0
 
     package init(maximumPeers: Int, keepsCommunities: Bool) {
         self.maximumPeers = maximumPeers
@@ -57,12 +67,17 @@ package struct BMPMonitor {
 
     /// A peer has come up.
     ///
-    /// - Returns: Identifiers whose routes leave first: it was up, and has begun anew.
+    /// - Returns: Identifiers whose routes leave first: it was up, and has begun anew, or it takes
+    ///   the place of one that is gone.
     package mutating func peerUp(
         _ header: BMPPeerHeader, _ up: BMPPeerUp, now: Int64
     ) -> [UInt32] {
-        guard var monitored = self.known(header, now: now) else { return [] }
-        let leaving = monitored.isUp ? Self.identifiers(monitored) : []
+        var leaving: [UInt32] = []
+        while self.peers[header.peer] == nil, !self.hasRoom, let gone = self.longestDown {
+            leaving += self.forget(gone)
+        }
+        guard var monitored = self.known(header, now: now) else { return leaving }
+        if monitored.isUp { leaving += self.release(&monitored) }
         monitored.isUp = true
         monitored.since = now
         monitored.reason = nil
@@ -90,8 +105,9 @@ package struct BMPMonitor {
         monitored.up = nil
         monitored.context = nil
         monitored.ended = []
+        let leaving = self.release(&monitored)
         self.peers[header.peer] = monitored
-        return Self.identifiers(monitored)
+        return leaving
     }
 
     /// The session with the router is over: nothing is known of its peers.
@@ -103,23 +119,67 @@ package struct BMPMonitor {
             self.peers[peer]?.up = nil
             self.peers[peer]?.context = nil
             self.peers[peer]?.ended = []
+            let paths = self.peers[peer]?.paths ?? [:]
+            self.peers[peer]?.stalePaths.merge(paths) { $1 }
+            self.peers[peer]?.paths = [:]
         }
     }
 
-    private static func identifiers(_ monitored: Monitored) -> [UInt32] {
-        [monitored.number] + monitored.paths.values.sorted()
+    /// All that was stale has left the table, or leaves it now.
+    package mutating func staleLeft() {
+        for peer in self.peers.keys {
+            self.freePaths += (self.peers[peer]?.stalePaths ?? [:]).values
+            self.peers[peer]?.stalePaths = [:]
+            if self.peers[peer]?.isUp == false { self.peers[peer]?.hasRoutes = false }
+        }
+    }
+
+    /// Gives back the identifiers of a peer's paths.
+    ///
+    /// - Returns: Those, and its number, as long as the table may have routes by them.
+    private mutating func release(_ monitored: inout Monitored) -> [UInt32] {
+        guard monitored.hasRoutes else { return [] }
+        let paths = (Array(monitored.paths.values) + monitored.stalePaths.values).sorted()
+        self.freePaths += paths
+        monitored.hasRoutes = false
+        monitored.paths = [:]
+        monitored.stalePaths = [:]
+        return [monitored.number] + paths
+    }
+
+    // MARK: Room
+
+    private var hasRoom: Bool {
+        self.peers.count < min(self.maximumPeers, Int(Self.firstPath) - 1)
+    }
+
+    /// Who is missed least: a peer that is down and has left nothing, else one that was lost with
+    /// an earlier session; of those the one that is down longest.
+    private var longestDown: BMPPeerHeader.Peer? {
+        func rank(_ monitored: Monitored) -> (Int, Int64, UInt32) {
+            (monitored.hasRoutes ? 1 : 0, monitored.since, monitored.number)
+        }
+        return self.peers.values.filter { !$0.isUp }.min { rank($0) < rank($1) }?.peer
+    }
+
+    /// - Returns: Identifiers whose routes leave.
+    private mutating func forget(_ peer: BMPPeerHeader.Peer) -> [UInt32] {
+        guard var monitored = self.peers.removeValue(forKey: peer) else { return [] }
+        self.freeNumbers.append(monitored.number)
+        return self.release(&monitored)
     }
 
     /// The peer's entry, a new one where there is room.
     private mutating func known(_ header: BMPPeerHeader, now: Int64) -> Monitored? {
         if let monitored = self.peers[header.peer] { return monitored }
-        guard self.peers.count < min(self.maximumPeers, Int(Self.firstPath) - 1) else {
-            self.refused += 1
+        guard self.hasRoom else {
+            self.refusedPeers += 1
             return nil
         }
-        defer { self.nextNumber += 1 }
+        var number = self.nextNumber
+        if let free = self.freeNumbers.popLast() { number = free } else { self.nextNumber += 1 }
         return Monitored(
-            peer: header.peer, number: self.nextNumber, asNumber: header.asNumber,
+            peer: header.peer, number: number, asNumber: header.asNumber,
             identifier: header.identifier, since: now)
     }
 
@@ -179,14 +239,36 @@ package struct BMPMonitor {
     /// - Parameters:
     ///   - peer: The peer.
     ///   - path: The peer's own identifier of the path; nil where it sends none.
-    /// - Returns: Nil where there are too many.
-    package mutating func identifier(of peer: BMPPeerHeader.Peer, path: UInt32?) -> UInt32? {
-        guard let path else { return self.peers[peer]?.number }
+    ///   - isAnnounced: Else it is withdrawn, and has an identifier only if it was announced.
+    /// - Returns: Nil where there is none, or there are too many.
+    package mutating func identifier(
+        of peer: BMPPeerHeader.Peer, path: UInt32?, isAnnounced: Bool = true
+    ) -> UInt32? {
+        guard let path else {
+            if isAnnounced { self.peers[peer]?.hasRoutes = true }
+            return self.peers[peer]?.number
+        }
         if let known = self.peers[peer]?.paths[path] { return known }
-        guard self.peers[peer] != nil, self.pathCount < Self.maximumPaths else { return nil }
-        let identifier = Self.firstPath + UInt32(self.pathCount)
-        self.pathCount += 1
+        if let stale = self.peers[peer]?.stalePaths[path] {
+            if isAnnounced {
+                self.peers[peer]?.stalePaths[path] = nil
+                self.peers[peer]?.paths[path] = stale
+            }
+            return stale
+        }
+        guard isAnnounced, self.peers[peer] != nil else { return nil }
+        guard let identifier = self.freePaths.popLast() ?? self.newPath() else {
+            self.refusedPaths += 1
+            return nil
+        }
+        self.peers[peer]?.hasRoutes = true
         self.peers[peer]?.paths[path] = identifier
         return identifier
+    }
+
+    private mutating func newPath() -> UInt32? {
+        guard self.nextPath - Self.firstPath < Self.maximumPaths else { return nil }
+        defer { self.nextPath += 1 }
+        return self.nextPath
     }
 }

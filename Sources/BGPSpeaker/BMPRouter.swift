@@ -224,9 +224,9 @@ final class BMPRouter {
 
     private func peerUp(_ header: BMPPeerHeader, _ up: BMPPeerUp) {
         guard Self.counts(header.peer) else { return }
-        let refused = self.monitor.refused
+        let refused = self.monitor.refusedPeers
         let leaving = self.monitor.peerUp(header, up, now: self.core.now())
-        if self.monitor.refused > refused {
+        if self.monitor.refusedPeers > refused {
             self.complain("more than \(self.settings.maximumPeers) peers: one is passed by")
         }
         self.withdraw(leaving)
@@ -289,10 +289,17 @@ final class BMPRouter {
         _ update: UpdateDecoding, body: RawSpan, context: DecodeContext,
         of peer: BMPPeerHeader.Peer
     ) {
-        let number = self.monitor.identifier(of: peer, path: nil)
-        self.sink.add(update, body: body, context: context) { family, path in
+        let number = self.monitor.identifier(
+            of: peer, path: nil, isAnnounced: update.announcesPrefixes)
+        let refused = self.monitor.refusedPaths
+        self.sink.add(update, body: body, context: context) { family, path, isAnnounced in
             context.addPath.contains(family)
-                ? self.monitor.identifier(of: peer, path: path) : number
+                ? self.monitor.identifier(of: peer, path: path, isAnnounced: isAnnounced) : number
+        }
+        if self.monitor.refusedPaths > refused {
+            self.complain(
+                "more than \(BMPMonitor.maximumPaths) path identifiers: a path is passed by",
+                ["peer": "\(peer)"])
         }
     }
 
@@ -362,7 +369,9 @@ final class BMPRouter {
     private func carryOut(_ step: FeedLife.Step) {
         let feed = self.settings.feed
         switch step {
-        case .table(let order): self.submit(order.command(for: feed))
+        case .table(let order):
+            self.submit(order.command(for: feed))
+            if order == .complete || order == .flush { self.monitor.staleLeft() }
         case .startTimer(let timer, let time):
             self.timers.start(timer, at: .uptimeNanoseconds(0) + time.timeAmount)
         case .stopTimer(let timer): self.timers.stop(timer)
@@ -391,12 +400,16 @@ final class BMPRouter {
         var counters = self.counters
         counters.announced = self.sink.announced
         counters.withdrawn = self.sink.withdrawn
+        counters.peersRefused = self.monitor.refusedPeers
+        counters.pathsRefused = self.monitor.refusedPaths
         return BMPRouterStatus(
             name: self.settings.name, feed: self.settings.feed, router: self.settings.router,
             view: self.settings.view, isConnected: self.current != nil, since: self.since,
             liveness: self.life.liveness, isComplete: self.life.isComplete, counters: counters,
             systemName: self.systemName, systemDescription: self.systemDescription,
             lastError: self.lastError, lastErrorTime: self.lastErrorTime,
+            problem: self.current == nil
+                ? self.core.listeners.problem(of: self.settings.router.family) : nil,
             peers: self.monitor.peers.values.sorted { $0.peer.address < $1.peer.address }.map {
                 BMPRouterStatus.Peer(
                     peer: $0.peer, asNumber: $0.asNumber, identifier: $0.identifier,

@@ -88,6 +88,8 @@ public struct BMPRouterSettings: Sendable, Hashable {
 /// The whole of the station's configuration.
 public struct BMPSettings: Sendable, Hashable {
     public var listen: [ListenAddress]
+    /// The wait before a listener that couldn't be had is tried again.
+    public var listenRetry = Duration.seconds(10)
     public var routers: [BMPRouterSettings]
 
     public init(listen: [ListenAddress] = [], routers: [BMPRouterSettings] = []) {

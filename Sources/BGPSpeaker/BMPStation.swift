@@ -46,11 +46,11 @@ public final class BMPStation: Sendable {
     @discardableResult
     public func bind() async throws -> [SocketAddress] {
         let core = self.core
-        let errors = try await self.loop.flatSubmit {
-            core.value.listen(on: core.value.settings.listen)
+        let outcome = try await self.loop.flatSubmit {
+            core.value.listeners.listen(on: core.value.settings.listen)
         }.get()
-        if let error = errors.first { throw error }
-        return try await self.loop.submit { core.value.listenerAddresses }.get()
+        if let error = outcome.errors.first { throw error }
+        return try await self.loop.submit { core.value.listeners.localAddresses }.get()
     }
 
     /// Runs until the task is cancelled, and returns when all connections have gone.
@@ -67,11 +67,11 @@ public final class BMPStation: Sendable {
     public func apply(_ settings: BMPSettings) async -> [String] {
         let core = self.core
         do {
-            let report = try await self.loop.submit { core.value.apply(settings.routers) }.get()
-            let errors = try await self.loop.flatSubmit {
-                core.value.listen(on: settings.listen)
+            let report = try await self.loop.submit { core.value.apply(settings) }.get()
+            let outcome = try await self.loop.flatSubmit {
+                core.value.listeners.listen(on: settings.listen)
             }.get()
-            return report + errors.map(\.description)
+            return report + outcome.report
         } catch {
             return ["the BMP station is gone: \(error)"]
         }

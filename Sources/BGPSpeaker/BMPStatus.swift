@@ -16,6 +16,9 @@ public struct BMPCounters: Sendable, Hashable {
     public var otherViews = 0
     /// Route Monitoring of peers that were not up.
     public var unknownPeers = 0
+    /// Peers, and announcements of paths, that were more than can be told apart.
+    public var peersRefused = 0
+    public var pathsRefused = 0
     /// Messages that can't be read, or are of unknown types.
     public var malformed = 0
     public var unknown = 0
@@ -67,6 +70,8 @@ public struct BMPRouterStatus: Sendable {
     public var systemDescription: String?
     public var lastError: String?
     public var lastErrorTime: Int64?
+    /// Why it may not be able to connect.
+    public var problem: String?
     /// By address.
     public var peers: [Peer]
 }

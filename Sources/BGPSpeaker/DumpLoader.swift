@@ -12,8 +12,8 @@ public import RouteTable
 ///
 /// A table dump announces its routes; a file of messages is played from its start to its end, so
 /// that what counts is the table as it was then. Of several paths that a peer had to a
-/// prefix (ADD-PATH) the shortest counts. Multicast routes and records of other protocols are
-/// passed by.
+/// prefix (ADD-PATH) the table has all, and the shortest counts. Multicast routes and records of
+/// other protocols are passed by.
 ///
 /// Calls block, for as long as reading takes and while the table's queue is full: they belong on a
 /// plain thread.
@@ -33,7 +33,7 @@ public struct DumpLoader: FileLoader {
             /// Whom the feed read, and its BGP identifier where the file has that.
             public var peer: MRTPeer?
             public var identifier: UInt32?
-            /// Announcements taken; a dump has one for each route.
+            /// Announcements taken; a dump has one for each path.
             public var announced: Int
             public var withdrawn: Int
             /// Routes and UPDATEs left out, since RFC 7606 doesn't let their attributes pass.
@@ -103,8 +103,6 @@ struct DumpPass {
     /// Those whose peers it has.
     private(set) var indexedFeeds: [Int] = []
     private var identifiers: [MRTPeer: UInt32] = [:]
-    /// Of an ADD-PATH record: each feed's shortest path so far.
-    private var best: [(feed: Int, attributes: RouteAttributes)] = []
 
     init(_ loader: DumpLoader, owner: TableOwner?) {
         self.path = loader.path
@@ -182,8 +180,6 @@ struct DumpPass {
     /// Hands over to the table what is gathered.
     mutating func flush() { for feed in self.feeds.indices { self.feeds[feed].flush() } }
 
-    mutating func forgetPaths(of feed: Int) { self.feeds[feed].forgetPaths() }
-
     mutating func read(_ record: MRTRecord, _ bytes: RawSpan) throws {
         do {
             try self.readBody(record, bytes)
@@ -243,8 +239,6 @@ struct DumpPass {
                 path: self.path, record: record.number, offset: record.offset,
                 reason: .noPeerIndexTable)
         }
-        var prefix: IPPrefix?
-        self.best.removeAll(keepingCapacity: true)
         let count = try RIBRecord.forEachEntry(in: bytes, form: form) { entry in
             guard Int(entry.peerIndex) < index.count else {
                 throw MRTError(
@@ -254,37 +248,11 @@ struct DumpPass {
             guard !entry.isMulticast, !self.feeds.isEmpty else { return }
             let attributes = bytes.extracting(entry.attributes)
             for feed in index[Int(entry.peerIndex)] {
-                if form.hasPathIdentifiers {
-                    prefix = entry.prefix
-                    self.consider(attributes, entry.prefix, feed)
-                } else {
-                    self.feeds[feed].announce(
-                        entry.prefix, attributes: attributes, context: self.tableDumpV2)
-                }
+                self.feeds[feed].announce(
+                    entry.prefix, pathID: entry.pathIdentifier, attributes: attributes,
+                    context: self.tableDumpV2)
             }
         }
         if count == nil { self.report.passedBy += 1 }
-        if let prefix {
-            for (feed, attributes) in self.best { self.feeds[feed].announce(prefix, attributes) }
-        }
-    }
-
-    /// One of a feed's paths to the prefix of an ADD-PATH record.
-    private mutating func consider(_ bytes: RawSpan, _ prefix: IPPrefix, _ feed: Int) {
-        let decoding = AttributeDecoding.decode(bytes, context: self.tableDumpV2)
-        guard decoding.disposition < .treatAsWithdraw else {
-            self.feeds[feed].leaveOut()
-            return
-        }
-        guard
-            let attributes = self.feeds[feed].judged(decoding.attributes, prefix, bytes: bytes)
-        else { return }
-        guard let known = self.best.firstIndex(where: { $0.feed == feed }) else {
-            self.best.append((feed, attributes))
-            return
-        }
-        if attributes.distance < self.best[known].attributes.distance {
-            self.best[known].attributes = attributes
-        }
     }
 }

@@ -16,11 +16,17 @@ final class FeedLink {
             self.sink.kept = self.settings.kept
             self.life.staleTime = self.settings.staleTime
             self.life.quietTime = self.settings.quietTime
-            self.census.limits = self.settings.limits
-            guard self.settings.judge != oldValue.judge else { return }
-            // What has come is judged by the rules that held then.
-            self.submitBatch()
-            self.sink.judge = self.settings.judge
+            if self.settings.judge != oldValue.judge {
+                // What has come is judged by the rules that held then.
+                self.submitBatch()
+                self.sink.judge = self.settings.judge
+            }
+            if self.settings.limits != oldValue.limits {
+                self.census.limits = self.settings.limits
+                // They hold for what is there, too.
+                self.submitBatch()
+                self.countIfDue()
+            }
         }
     }
     private unowned let core: SpeakerCore
@@ -32,6 +38,8 @@ final class FeedLink {
     }
     /// UPDATEs have come since the last flush.
     private(set) var hasNews = false
+    /// Sessions that have been: an answer to one is none to the next.
+    private var sessions = 0
     /// Called with what a count of prefixes has shown.
     var onCensus: ((PrefixCensus.Finding) -> Void)?
 
@@ -61,6 +69,7 @@ final class FeedLink {
     func unrestored() { self.handle(.unrestored) }
 
     func up(_ negotiation: Negotiation) {
+        self.sessions += 1
         self.census.begin()
         self.sink.reflected = 0
         self.handle(
@@ -131,7 +140,7 @@ final class FeedLink {
         self.hasNews = false
         self.submitBatch()
         self.handle(.news)
-        if self.census.wantsCount() { self.countPrefixes() }
+        self.countIfDue()
     }
 
     private func submitBatch() {
@@ -142,9 +151,11 @@ final class FeedLink {
         self.core.submit(command, for: self.settings.feed)
     }
 
-    private func countPrefixes() {
+    private func countIfDue() {
+        guard self.life.transfer != nil, self.census.wantsCount() else { return }
+        let session = self.sessions
         self.core.countPrefixes(of: self.settings.feed) { [weak self] counts in
-            guard let self else { return }
+            guard let self, self.sessions == session else { return }
             guard let counts, self.life.transfer != nil else {
                 self.census.abandonCount()
                 return

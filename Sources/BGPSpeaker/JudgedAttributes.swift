@@ -83,20 +83,6 @@ struct JudgedAttributes {
         return self.find(way, in: &batch, counts: &counts)
     }
 
-    /// As ``index(of:validation:ignoresInvalid:in:counts:)``, for those who want the attributes.
-    func attributes(
-        of prefix: IPPrefix, validation: OriginValidationState = .notChecked,
-        ignoresInvalid: Bool = false, counts: inout RuleCounts
-    ) -> RouteAttributes? {
-        if let reason = self.judge.ignores(prefix) {
-            counts.count(reason)
-            return nil
-        }
-        let way = self.way(of: prefix, validation, ignoresInvalid)
-        counts.count(way.decision)
-        return self.attributes(way)
-    }
-
     @inline(__always)
     private func way(
         of prefix: IPPrefix, _ validation: OriginValidationState, _ ignoresInvalid: Bool

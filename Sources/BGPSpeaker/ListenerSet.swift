@@ -3,43 +3,77 @@
 
 import Addressing
 import Glibc
+import Logging
 import NIOCore
 import NIOPosix
 
-/// Where the speaker listens, and the keys by which it knows who may connect there.
+/// Where connections are accepted, and the keys by which it is known who may connect there.
 ///
-/// A key stands on a listener before it listens. All of it stays on the event loop.
+/// A key stands on a listener before it listens. What can't be bound is tried again from time to
+/// time, and what was bound before stays until it can. All of it stays on the event loop.
 final class ListenerSet {
-    /// Whose segments a key signs.
-    struct Key: Hashable {
-        var prefix: IPPrefix
-        var authentication: Authentication
+    /// What became of the wish to listen.
+    struct Outcome: Sendable {
+        /// What can't be bound.
+        var errors: [BGPSpeaker.BindError] = []
+        /// What is listed no more, and stays until the rest of its port can be bound.
+        var kept: [ListenAddress] = []
+
+        /// In words, for who has changed the configuration.
+        var report: [String] {
+            self.errors.map { "\($0); it is tried again" }
+                + self.kept.map { "\($0) is listened on until then" }
+        }
     }
 
     private struct Listener {
         var channel: any Channel
-        var takesIPv4: Bool
-        var isIPv6: Bool
+        var place: ListenPlace
     }
 
+    private let service: String
     private let loop: any EventLoop
+    private let logger: Logger
+    /// Sets what is the service's own.
+    private let configure: (ServerBootstrap) -> ServerBootstrap
     /// The handler of a connection that was accepted.
-    private let makeHandler: () -> ConnectionHandler
-    private(set) var addresses: [ListenAddress] = []
-    private var listeners: [ListenAddress: Listener] = [:]
+    private let makeHandler: () -> any ChannelHandler
+    /// The wait before what couldn't be bound is tried again.
+    var retryTime: Duration
+    private var addresses: [ListenAddress] = []
+    private var listeners: [ListenPlace: Listener] = [:]
     private var keys: [IPPrefix: Authentication] = [:]
     /// Keys that are missing on a listener, and why: whoever should have to use one is not let in.
     private(set) var problems: [IPPrefix: String] = [:]
+    private var failures: [ListenPlace: BGPSpeaker.BindError] = [:]
+    /// Binds follow one another.
+    private lazy var turn = self.loop.makeSucceededVoidFuture()
+    private var retry: Scheduled<Void>?
     /// Connections are accepted.
     private(set) var isOpen = false
+    private var isClosed = false
 
-    init(loop: any EventLoop, makeHandler: @escaping () -> ConnectionHandler) {
+    init(
+        service: String, loop: any EventLoop, logger: Logger, retryTime: Duration,
+        configure: @escaping (ServerBootstrap) -> ServerBootstrap,
+        makeHandler: @escaping () -> any ChannelHandler
+    ) {
+        self.service = service
         self.loop = loop
+        self.logger = logger
+        self.retryTime = retryTime
+        self.configure = configure
         self.makeHandler = makeHandler
     }
 
     var localAddresses: [SocketAddress] {
-        self.addresses.compactMap { self.listeners[$0]?.channel.localAddress }
+        self.wanted.compactMap { self.listeners[$0]?.channel.localAddress }
+    }
+
+    /// Why a neighbour of a family can't connect everywhere where we should listen.
+    func problem(of family: AddressFamily) -> String? {
+        self.wanted.first { $0.takes(family) && self.failures[$0] != nil }
+            .flatMap { self.failures[$0]?.description }
     }
 
     // MARK: Life
@@ -48,10 +82,13 @@ final class ListenerSet {
     func open() {
         self.isOpen = true
         for listener in self.listeners.values { self.accept(on: listener.channel) }
+        self.tryAgainLater()
     }
 
     func close() {
         self.isOpen = false
+        self.isClosed = true
+        self.retry?.cancel()
         for listener in self.listeners.values { listener.channel.close(promise: nil) }
         self.listeners.removeAll()
     }
@@ -82,13 +119,13 @@ final class ListenerSet {
     }
 
     private func options(_ listener: Listener) -> SocketOptions? {
-        SocketOptions(listener.channel, isIPv6: listener.isIPv6)
+        SocketOptions(listener.channel, isIPv6: listener.place.isIPv6)
     }
 
     private func set(
         _ authentication: Authentication, for prefix: IPPrefix, on listener: Listener
     ) {
-        guard prefix.family == .ipv4 ? listener.takesIPv4 : listener.isIPv6 else { return }
+        guard listener.place.takes(prefix.family) else { return }
         do throws(SocketKeyError) {
             try self.options(listener)?.set(authentication, for: prefix, isConnection: false)
         } catch {
@@ -98,78 +135,145 @@ final class ListenerSet {
 
     // MARK: Binding
 
-    /// Binds what is listed and not bound yet, and closes what is listed no more.
-    ///
-    /// - Returns: What can't be bound.
-    func listen(on addresses: [ListenAddress]) -> EventLoopFuture<[BGPSpeaker.BindError]> {
+    private var wanted: [ListenPlace] {
+        self.addresses.map { ListenPlace($0, among: self.addresses) }
+    }
+
+    /// Binds what is listed and not bound yet, and then closes what is listed no more, unless that
+    /// can't be: then it stays.
+    func listen(on addresses: [ListenAddress]) -> EventLoopFuture<Outcome> {
         self.addresses = addresses
-        for (address, listener) in self.listeners where !addresses.contains(address) {
-            listener.channel.close(promise: nil)
-            self.listeners[address] = nil
-        }
+        return self.update()
+    }
+
+    private func update() -> EventLoopFuture<Outcome> {
         let bound = NIOLoopBound(self, eventLoop: self.loop)
-        let futures = addresses.filter { self.listeners[$0] == nil }.map { address in
-            self.bind(address).map { channel -> BGPSpeaker.BindError? in
-                // It may have begun to run meanwhile.
-                if bound.value.isOpen { bound.value.accept(on: channel) }
-                return nil
-            }.flatMapErrorThrowing { error in
-                bound.value.listeners[address] = nil
-                return BGPSpeaker.BindError(address: address, reason: error.inWords)
-            }
+        let update = self.turn.flatMap {
+            let set = bound.value
+            return set.bind(set.wanted.filter { set.listeners[$0] == nil })
+                .flatMap { bound.value.makeWay(for: $0) }
+                .map { bound.value.settle($0) }
         }
-        return EventLoopFuture.whenAllSucceed(futures, on: self.loop).map { errors in
-            errors.compactMap { $0 }
+        self.turn = update.map { _ in }
+        return update
+    }
+
+    private typealias Failures = [ListenPlace: any Error]
+
+    /// Closes what is listed no more and stands in the way of what is, and binds that; where it
+    /// can't be bound all the same, what was there comes back.
+    private func makeWay(for failures: Failures) -> EventLoopFuture<Failures> {
+        let blocked = failures.filter { ($0.value as? IOError)?.errnoCode == EADDRINUSE }.keys
+        let wanted = self.wanted
+        let old = self.listeners.keys.filter { place in
+            !wanted.contains(place) && blocked.contains { $0.overlaps(place) }
+        }
+        guard !old.isEmpty else { return self.loop.makeSucceededFuture(failures) }
+        let bound = NIOLoopBound(self, eventLoop: self.loop)
+        let closings = old.compactMap { self.listeners.removeValue(forKey: $0)?.channel.close() }
+        return EventLoopFuture.andAllComplete(closings, on: self.loop).flatMap {
+            bound.value.bind(Array(blocked))
+        }.flatMap { again in
+            let lost = old.filter { place in again.keys.contains { $0.overlaps(place) } }
+            let rest = failures.filter { !blocked.contains($0.key) }
+            return bound.value.bind(lost).map { _ in rest.merging(again) { $1 } }
         }
     }
 
-    /// One socket serves both families, unless IPv4 has one of its own on that port.
-    private func isDual(_ address: ListenAddress) -> Bool {
-        address.address.family == .ipv6
-            && !self.addresses.contains {
-                $0.address.family == .ipv4 && $0.port == address.port && address.port != 0
+    private func settle(_ failures: Failures) -> Outcome {
+        let wanted = self.wanted
+        let before = self.failures
+        self.failures = Dictionary(
+            failures.map { ($0, self.error($0, $1)) }, uniquingKeysWith: { $1 })
+        for place in wanted where before[place] != nil && self.failures[place] == nil {
+            self.logger.notice(
+                "listening", metadata: ["for": "\(self.service)", "address": "\(place.address)"])
+        }
+        let missing = Set(self.failures.keys.map(\.address.port))
+        var outcome = Outcome(errors: wanted.compactMap { self.failures[$0] })
+        for (place, listener) in self.listeners where !wanted.contains(place) {
+            if missing.contains(place.address.port) {
+                outcome.kept.append(place.address)
+            } else {
+                listener.channel.close(promise: nil)
+                self.listeners[place] = nil
             }
+        }
+        outcome.kept.sort { $0.description < $1.description }
+        self.tryAgainLater()
+        return outcome
     }
 
-    private func bind(_ address: ListenAddress) -> EventLoopFuture<any Channel> {
+    private func error(_ place: ListenPlace, _ error: any Error) -> BGPSpeaker.BindError {
+        var reason = error.inWords
+        if (error as? IOError)?.errnoCode == EACCES {
+            reason += " (a port below 1024 may be had at the start only, as root)"
+        }
+        return BGPSpeaker.BindError(service: self.service, address: place.address, reason: reason)
+    }
+
+    private func tryAgainLater() {
+        self.retry?.cancel()
+        self.retry = nil
+        guard self.isOpen, !self.failures.isEmpty else { return }
+        self.retry = self.loop.assumeIsolated().scheduleTask(in: self.retryTime.timeAmount) {
+            [weak self] in _ = self?.update()
+        }
+    }
+
+    /// - Returns: What can't be bound.
+    private func bind(_ places: [ListenPlace]) -> EventLoopFuture<Failures> {
+        EventLoopFuture.whenAllComplete(places.map { self.bind($0) }, on: self.loop)
+            .assumeIsolated().map { results in
+                var failures: Failures = [:]
+                for (place, result) in zip(places, results) {
+                    switch result {
+                    case .success(let channel):
+                        if self.isClosed { channel.close(promise: nil) }
+                        // It may have begun to run meanwhile.
+                        if self.isOpen { self.accept(on: channel) }
+                    case .failure(let error):
+                        self.listeners[place] = nil
+                        failures[place] = error
+                    }
+                }
+                return failures
+            }.nonisolated()
+    }
+
+    private func bind(_ place: ListenPlace) -> EventLoopFuture<any Channel> {
         let bound = NIOLoopBound(self, eventLoop: self.loop)
-        let isIPv6 = address.address.family == .ipv6
-        let isDual = self.isDual(address)
-        var bootstrap = ServerBootstrap(group: self.loop, childGroup: self.loop)
+        var bootstrap = self.configure(ServerBootstrap(group: self.loop, childGroup: self.loop))
             .serverChannelOption(.backlog, value: 64)
             .serverChannelOption(.autoRead, value: self.isOpen)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelInitializer { channel in
                 // Before it is bound: nobody gets in unsigned meanwhile.
                 channel.eventLoop.makeCompletedFuture {
-                    let listener = Listener(
-                        channel: channel, takesIPv4: !isIPv6 || isDual, isIPv6: isIPv6)
-                    bound.value.prepare(listener, at: address)
+                    bound.value.prepare(Listener(channel: channel, place: place))
                 }
             }
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.recvAllocator, value: SpeakerCore.allocator)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(bound.value.makeHandler())
                 }
             }
-        if isIPv6 {
+        if place.isIPv6 {
             bootstrap = bootstrap.serverChannelOption(
                 ChannelOptions.Types.SocketOption(
                     level: .ipv6, name: NIOBSDSocket.Option(rawValue: IPV6_V6ONLY)),
-                value: isDual ? 0 : 1)
+                value: place.isDual ? 0 : 1)
         }
         do {
-            return bootstrap.bind(to: try SocketAddress(address.address, port: address.port))
+            return bootstrap.bind(
+                to: try SocketAddress(place.address.address, port: place.address.port))
         } catch {
             return self.loop.makeFailedFuture(error)
         }
     }
 
-    private func prepare(_ listener: Listener, at address: ListenAddress) {
-        self.listeners[address] = listener
+    private func prepare(_ listener: Listener) {
+        self.listeners[listener.place] = listener
         // A system that refuses this has neighbours that check TTLs time out.
         try? self.options(listener)?.setFullReach()
         for (prefix, authentication) in self.keys {

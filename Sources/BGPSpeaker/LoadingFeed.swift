@@ -27,7 +27,6 @@ struct LoadingFeed {
     private let ignoresDefaultRoute: Bool
     private let tally: RuleTally?
     private let cache: LoadingCache
-    private var paths = LoadingPaths()
 
     init(id: FeedID, owner: TableOwner, keeping kept: KeptAttributes, judge: RouteJudge? = nil) {
         self.id = id
@@ -41,16 +40,16 @@ struct LoadingFeed {
         self.batch.reserveCapacity(Self.batchSize)
     }
 
-    /// A route from a table dump.
-    mutating func announce(_ prefix: IPPrefix, attributes: RawSpan, context: DecodeContext) {
+    /// A route from a table dump; `pathID` is its path identifier, where the dump has such
+    /// (RFC 8050 §4).
+    mutating func announce(
+        _ prefix: IPPrefix, pathID: UInt32 = 0, attributes: RawSpan, context: DecodeContext
+    ) {
         if self.ignores(prefix) { return }
         let outcome = self.cache.outcome(
             of: prefix, attributes, context: context, in: &self.batch, number: self.batchNumber)
         switch outcome {
-        case .index(let index):
-            self.batch.announce(prefix, attributes: index)
-            self.announced += 1
-            self.flushIfFull()
+        case .index(let index): self.announce(prefix, pathID, index)
         case .malformed: self.malformed += 1
         case .rejected: break
         }
@@ -59,34 +58,20 @@ struct LoadingFeed {
     /// A route decoded whole, and not judged yet.
     mutating func announce(judging attributes: RouteAttributes, _ prefix: IPPrefix) {
         if self.ignores(prefix) { return }
-        guard let judge = self.judge else {
-            self.announce(prefix, attributes.keeping(self.kept))
-            return
+        var judged: RouteAttributes? = attributes
+        if let judge = self.judge {
+            judged = judge.revised(attributes, prefix, counts: &self.cache.counts)
         }
-        let revised = judge.revised(attributes, prefix, counts: &self.cache.counts)
-        if let revised { self.announce(prefix, revised.keeping(self.kept)) }
+        guard let judged else { return }
+        self.announce(prefix, 0, self.batch.intern(judged.keeping(self.kept)))
     }
 
-    /// What the feed makes of one of several paths to a prefix; nil where it isn't used.
-    func judged(_ decoded: PathAttributes, _ prefix: IPPrefix, bytes: RawSpan) -> RouteAttributes? {
-        if self.ignores(prefix) { return nil }
-        let nextHop = decoded.nextHop
-        let attributes = RouteAttributes(decoded, nextHop: nextHop, keeping: self.kept)
-        guard let judge = self.judge else { return attributes }
-        return JudgedAttributes(
-            judge, attributes, decoded, nextHop: nextHop, family: prefix.family, bytes: bytes
-        ).attributes(of: prefix, counts: &self.cache.counts)
-    }
-
-    /// A route decoded and judged already.
-    mutating func announce(_ prefix: IPPrefix, _ attributes: RouteAttributes) {
-        self.batch.announce(prefix, attributes: self.batch.intern(attributes))
+    /// A route whose attributes have this index in the batch.
+    private mutating func announce(_ prefix: IPPrefix, _ pathID: UInt32, _ attributes: Int) {
+        self.batch.announce(prefix, pathID: pathID, attributes: attributes)
         self.announced += 1
         self.flushIfFull()
     }
-
-    /// A route that can't be used.
-    mutating func leaveOut() { self.malformed += 1 }
 
     /// Whether it is a default route, and the feed has no use for it.
     private func ignores(_ prefix: IPPrefix) -> Bool {
@@ -99,13 +84,12 @@ struct LoadingFeed {
     mutating func apply(_ update: UpdateDecoding, in body: RawSpan, context: DecodeContext) {
         // Withdrawn first: a prefix that is in both is announced (RFC 4271 §4.3).
         try? update.forEachWithdrawn(in: body, context: context) { pathID, prefix in
-            self.withdraw(prefix, pathID, isAmongPaths: context.addPath.contains(prefix.family))
+            self.withdraw(prefix, pathID)
         }
         guard update.disposition < .treatAsWithdraw else {
             self.malformed += 1
             try? update.forEachAnnounced(in: body, context: context) { pathID, prefix in
-                self.withdraw(
-                    prefix, pathID, isAmongPaths: context.addPath.contains(prefix.family))
+                self.withdraw(prefix, pathID)
             }
             return
         }
@@ -122,24 +106,16 @@ struct LoadingFeed {
             // Another batch has other attributes.
             if self.batch.isEmpty { indices.removeAll() }
             if self.ignores(prefix) {
-                self.leave(
-                    prefix, pathID, isAmongPaths: context.addPath.contains(prefix.family))
+                self.leave(prefix, pathID)
                 return
             }
             // Prefixes of MP_REACH_NLRI have a next hop of their own.
             attributes.nextHop =
                 prefix.family == update.attributes.mpReach?.family
                 ? update.attributes.mpReach?.nextHop : ownNextHop
-            if context.addPath.contains(prefix.family) {
-                self.announce(prefix, self.paths.add(prefix, pathID, attributes))
-                indices.removeAll()
-                return
-            }
             let index = indices[attributes.nextHop] ?? self.batch.intern(attributes)
             indices[attributes.nextHop] = index
-            self.batch.announce(prefix, attributes: index)
-            self.announced += 1
-            self.flushIfFull()
+            self.announce(prefix, pathID, index)
         }
     }
 
@@ -155,25 +131,13 @@ struct LoadingFeed {
                 nextHop: nextHop, family: family, bytes: bytes)
         }
         func add(_ prefix: IPPrefix, _ pathID: UInt32, _ attributes: inout JudgedAttributes) {
-            let isAmongPaths = context.addPath.contains(prefix.family)
-            if isAmongPaths {
-                if let one = attributes.attributes(of: prefix, counts: &self.cache.counts) {
-                    self.announce(prefix, self.paths.add(prefix, pathID, one))
-                } else {
-                    self.leave(prefix, pathID, isAmongPaths: true)
-                }
-                return
-            }
             let index = attributes.index(
                 of: prefix, in: &self.batch, counts: &self.cache.counts)
-            guard let index else {
-                self.leave(prefix, pathID, isAmongPaths: false)
-                if self.batch.isEmpty { attributes.forgetIndices(counts: &self.cache.counts) }
-                return
+            if let index {
+                self.announce(prefix, pathID, index)
+            } else {
+                self.leave(prefix, pathID)
             }
-            self.batch.announce(prefix, attributes: index)
-            self.announced += 1
-            self.flushIfFull()
             if self.batch.isEmpty { attributes.forgetIndices(counts: &self.cache.counts) }
         }
         if let field = update.attributes.mpReach, let family = field.family {
@@ -188,23 +152,16 @@ struct LoadingFeed {
         }
     }
 
-    private mutating func withdraw(_ prefix: IPPrefix, _ pathID: UInt32, isAmongPaths: Bool) {
+    private mutating func withdraw(_ prefix: IPPrefix, _ pathID: UInt32) {
         self.withdrawn += 1
-        self.leave(prefix, pathID, isAmongPaths: isAmongPaths)
+        self.leave(prefix, pathID)
     }
 
     /// A route isn't there any more.
-    private mutating func leave(_ prefix: IPPrefix, _ pathID: UInt32, isAmongPaths: Bool) {
-        if isAmongPaths, let next = self.paths.remove(prefix, pathID) {
-            self.batch.announce(prefix, attributes: self.batch.intern(next))
-        } else {
-            self.batch.withdraw(prefix)
-        }
+    private mutating func leave(_ prefix: IPPrefix, _ pathID: UInt32) {
+        self.batch.withdraw(prefix, pathID: pathID)
         self.flushIfFull()
     }
-
-    /// The session ended: another one's path identifiers mean something else.
-    mutating func forgetPaths() { self.paths = LoadingPaths() }
 
     /// The end: what has been decided is counted.
     mutating func finish() {
@@ -216,7 +173,6 @@ struct LoadingFeed {
     /// The session ended: its routes are gone.
     mutating func reset() {
         self.flush()
-        self.paths = LoadingPaths()
         self.owner.submitAndWait(.feedFlush(self.id))
     }
 
@@ -233,39 +189,5 @@ struct LoadingFeed {
         self.owner.submitAndWait(.routes(self.batch))
         self.batch = RouteBatch(feed: self.id)
         self.batch.reserveCapacity(Self.batchSize)
-    }
-}
-
-/// The paths of sessions with ADD-PATH (RFC 7911): several for a prefix, of which the table gets
-/// the shortest; of equal ones the one that came first.
-struct LoadingPaths {
-    private var paths: [IPPrefix: [(id: UInt32, attributes: RouteAttributes)]] = [:]
-
-    /// - Returns: The attributes that count now.
-    mutating func add(
-        _ prefix: IPPrefix, _ id: UInt32, _ attributes: RouteAttributes
-    ) -> RouteAttributes {
-        var paths = self.paths[prefix] ?? []
-        if let known = paths.firstIndex(where: { $0.id == id }) {
-            paths[known].attributes = attributes
-        } else {
-            paths.append((id, attributes))
-        }
-        self.paths[prefix] = paths
-        return Self.best(paths) ?? attributes
-    }
-
-    /// - Returns: The attributes that count now; nil where no path is left.
-    mutating func remove(_ prefix: IPPrefix, _ id: UInt32) -> RouteAttributes? {
-        guard var paths = self.paths[prefix] else { return nil }
-        paths.removeAll { $0.id == id }
-        self.paths[prefix] = paths.isEmpty ? nil : paths
-        return Self.best(paths)
-    }
-
-    private static func best(
-        _ paths: [(id: UInt32, attributes: RouteAttributes)]
-    ) -> RouteAttributes? {
-        paths.min { $0.attributes.distance < $1.attributes.distance }?.attributes
     }
 }

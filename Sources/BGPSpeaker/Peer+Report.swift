@@ -25,7 +25,7 @@ extension Peer {
             secondsUntilFlush: self.feed.secondsUntilFlush, timers: self.runningTimers,
             localEnd: connection?.localEnd, remoteEnd: connection?.remoteEnd,
             queues: connection?.options?.queues, bufferedBytes: connection?.bufferedBytes ?? 0,
-            isPaused: self.isPaused, keyProblem: self.core.keyProblem(of: self),
+            isPaused: self.isPaused, problem: self.core.problem(of: self),
             history: self.journal.history)
     }
 

@@ -53,6 +53,7 @@ final class Peer {
         switch predecessor?.suspension {
         // The wait was the predecessor's; the limit, if it is still one, is met again.
         case .limit(_, restartAfter: .some): break
+        case .limit where predecessor?.settings.limits != settings.limits: break
         case let suspension: self.suspension = suspension
         }
         self.feed.settings = settings
@@ -89,10 +90,13 @@ final class Peer {
             let actions = self.machine.adjust(to: settings.session)
         else { return false }
         let hasNewKey = settings.authentication != self.settings.authentication
+        let hasNewLimits = settings.limits != self.settings.limits
         self.settings = settings
         self.feed.settings = settings
         if hasNewKey { self.connections.values.forEach { self.changeKey(of: $0) } }
         for action in actions { self.perform(action) }
+        // What keeps it down is the limit of before.
+        if hasNewLimits, case .limit? = self.suspension { self.resume() }
         return true
     }
 

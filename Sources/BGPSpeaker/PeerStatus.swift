@@ -69,8 +69,8 @@ public struct PeerStatus: Sendable, Hashable {
     public var bufferedBytes: Int
     /// Reading waits for the table.
     public var isPaused: Bool
-    /// Why nobody can connect as this peer: its key can't be set where we listen.
-    public var keyProblem: String?
+    /// Why it may not be able to connect: its key can't be set where we listen, or we can't listen.
+    public var problem: String?
     /// The last ten changes of state, oldest first.
     public var history: [Change]
 

@@ -36,7 +36,8 @@ public struct PrefixLimits: Sendable, Hashable {
 ///
 /// The table counts, behind what is queued for it. Here only an upper bound is kept: what the
 /// table had at the last count and all that was announced since. As long as that is below the
-/// warning, nobody need ask.
+/// warning, nobody need ask. Without limits nothing need be counted: when there are others, the
+/// table is asked.
 package struct PrefixCensus {
     package enum Finding: Hashable, Sendable {
         case fine
@@ -50,17 +51,27 @@ package struct PrefixCensus {
     private var sinceAsked = [0, 0]
     private var warned: FamilySet = []
     private var isAsked = false
-    package var limits: PrefixLimits?
+    package var limits: PrefixLimits? {
+        didSet {
+            guard self.limits != oldValue else { return }
+            self.bounds = [Self.unknown, Self.unknown]
+            self.warned = []
+        }
+    }
+
+    /// More than any limit; more may be announced.
+    private static let unknown = Int.max / 2
 
     package init(limits: PrefixLimits?) { self.limits = limits }
 
     private static func index(_ family: AddressFamily) -> Int { family == .ipv4 ? 0 : 1 }
 
-    /// A session begins: none of its prefixes has come.
+    /// A session begins: none of its prefixes has come, and no answer to what was asked before.
     package mutating func begin() {
         self.bounds = [0, 0]
         self.sinceAsked = [0, 0]
         self.warned = []
+        self.isAsked = false
     }
 
     package mutating func announced(_ count: Int, _ family: AddressFamily) {

@@ -241,7 +241,6 @@ public final class Replay: Sendable {
         run.flush()
         run.states[feed].isUp = false
         run.states[feed].completeAt = nil
-        run.forgetPaths(of: feed)
         self.owner.submitAndWait(.feedDown(self.feeds[feed].id))
         run.states[feed].staleUntil =
             time + Int64(self.feeds[feed].staleTime / .microseconds(1))
@@ -359,7 +358,4 @@ private final class ReplayRun {
     func flush() { self.pass.flush() }
 
     func finish() { self.pass.finish() }
-
-    /// A feed's session is over: what is known by path identifiers is, too.
-    func forgetPaths(of feed: Int) { self.pass.forgetPaths(of: feed) }
 }

@@ -16,6 +16,7 @@ extension SpeakerCore {
         var kept: [Peer] = []
         var rest = self.peers.all
         self.settings.ranges = settings.ranges
+        self.listeners.retryTime = settings.listenRetry
         self.settings.peers = settings.peers
         for settings in settings.peers {
             let old = rest.firstIndex { $0.settings.feed == settings.feed && $0.range == nil }
@@ -66,8 +67,12 @@ extension SpeakerCore {
         _ peer: Peer, to settings: PeerSettings, _ report: inout [String]
     ) -> Peer {
         let judge = peer.settings.judge
+        let wasKeptDown = peer.suspension != nil
         if peer.settings == settings || peer.adjust(to: settings) {
             if settings.judge != judge { report.append(peer.judgeAgain(after: judge)) }
+            if wasKeptDown, peer.suspension == nil {
+                report.append("feed \(settings.name): other limits; its session may begin again")
+            }
             return peer
         }
         report.append("feed \(settings.name): session reset, its settings have changed")

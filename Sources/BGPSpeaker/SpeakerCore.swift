@@ -22,7 +22,13 @@ final class SpeakerCore {
     private let listener: any SpeakerListener
     var settings: SpeakerSettings
     let peers = PeerList()
-    private(set) lazy var listeners = ListenerSet(loop: self.loop) { [unowned self] in
+    private(set) lazy var listeners = ListenerSet(
+        service: "BGP", loop: self.loop, logger: self.logger, retryTime: self.settings.listenRetry
+    ) {
+        $0.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.recvAllocator, value: Self.allocator)
+    } makeHandler: { [unowned self] in
         ConnectionHandler(core: self, peer: nil, slot: .incoming)
     }
     let taps = TapBoard()
@@ -150,7 +156,14 @@ final class SpeakerCore {
         }
     }
 
-    /// Why nobody can connect as this peer.
+    /// Why this peer may not be able to connect.
+    func problem(of peer: Peer) -> String? {
+        if let problem = self.keyProblem(of: peer) { return problem }
+        guard peer.settings.connect.accepts, peer.machine.state != .established else { return nil }
+        return self.listeners.problem(of: peer.settings.peerAddress.family)
+    }
+
+    /// Why nobody can connect as this peer: it would have to sign.
     func keyProblem(of peer: Peer) -> String? {
         guard peer.settings.authentication != nil, peer.settings.connect.accepts else {
             return nil

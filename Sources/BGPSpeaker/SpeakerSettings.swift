@@ -53,6 +53,8 @@ public struct PeerRange: Sendable, Hashable {
 /// The whole of the speaker's configuration.
 public struct SpeakerSettings: Sendable, Hashable {
     public var listen: [ListenAddress]
+    /// The wait before a listener that couldn't be had is tried again.
+    public var listenRetry = Duration.seconds(10)
     public var peers: [PeerSettings]
     public var ranges: [PeerRange]
 

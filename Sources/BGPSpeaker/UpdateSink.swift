@@ -68,7 +68,8 @@ struct UpdateSink {
     ///   - body: Its bytes.
     ///   - context: How it was decoded.
     ///   - identify: Gives the table's identifier of a path by the sender's, which is 0 where it
-    ///     sends none; nil: the path is passed by. Without it the sender's own is the table's.
+    ///     sends none, and by whether the path is announced; nil: the path is passed by. Without it
+    ///     the sender's own is the table's.
     mutating func add(
         _ update: UpdateDecoding, body: RawSpan, context: DecodeContext,
         identify: PathIdentifier? = nil
@@ -106,8 +107,8 @@ struct UpdateSink {
         }
     }
 
-    /// By family, and the sender's identifier.
-    typealias PathIdentifier = (AddressFamily, UInt32) -> UInt32?
+    /// By family, the sender's identifier, and whether it is announced.
+    typealias PathIdentifier = (AddressFamily, UInt32, Bool) -> UInt32?
 
     @inline(__always)
     private mutating func withdraw(_ prefix: IPPrefix, _ path: UInt32, _ identify: PathIdentifier?)
@@ -116,7 +117,9 @@ struct UpdateSink {
             self.batch.withdraw(prefix, pathID: path)
             return
         }
-        if let path = identify(prefix.family, path) { self.batch.withdraw(prefix, pathID: path) }
+        if let path = identify(prefix.family, path, false) {
+            self.batch.withdraw(prefix, pathID: path)
+        }
     }
 
     /// Announces all prefixes but default routes where the feed has no use for them.
@@ -138,12 +141,12 @@ struct UpdateSink {
             index.mp = self.batch.intern(self.attributes(update, field.nextHop))
         }
         func add(_ path: UInt32, _ prefix: IPPrefix, _ index: Int) -> Int {
-            guard let path = identify == nil ? path : identify?(prefix.family, path) else {
+            guard prefix.length > 0 || !ignoresDefaultRoute else {
+                self.withdraw(prefix, path, identify)
+                defaultRoutes += 1
                 return 0
             }
-            guard prefix.length > 0 || !ignoresDefaultRoute else {
-                self.batch.withdraw(prefix, pathID: path)
-                defaultRoutes += 1
+            guard let path = identify == nil ? path : identify?(prefix.family, path, true) else {
                 return 0
             }
             self.batch.announce(prefix, pathID: path, attributes: index)
@@ -193,14 +196,14 @@ struct UpdateSink {
         func add(
             _ path: UInt32, _ prefix: IPPrefix, _ attributes: inout JudgedAttributes
         ) -> Int {
-            guard let path = identify == nil ? path : identify?(prefix.family, path) else {
-                return 0
-            }
             let index = attributes.index(
                 of: prefix, validation: origins.state(of: prefix, origin: origin),
                 ignoresInvalid: origins.ignoresInvalid, in: &self.batch, counts: &self.counts)
             guard let index else {
-                self.batch.withdraw(prefix, pathID: path)
+                self.withdraw(prefix, path, identify)
+                return 0
+            }
+            guard let path = identify == nil ? path : identify?(prefix.family, path, true) else {
                 return 0
             }
             self.batch.announce(prefix, pathID: path, attributes: index)

@@ -83,14 +83,24 @@ extension Configuration {
 
     private func listenDifferences(from old: Configuration) -> [String] {
         var words: [String] = []
-        func compare(_ kind: String, _ before: [String], _ after: [String]) {
+        func compare(
+            _ kind: String, _ before: [String], _ after: [String], isTakenAtOnce: Bool = false
+        ) {
             guard before != after else { return }
-            words.append(
-                "listen \(kind): \(Self.list(before)) -> \(Self.list(after)), from the next "
-                    + "start on")
+            let isReplaced =
+                before.contains { !after.contains($0) } && after.contains { !before.contains($0) }
+            let when =
+                !isTakenAtOnce
+                ? ", from the next start on"
+                : isReplaced ? "; what was there is closed once the new is there" : ""
+            words.append("listen \(kind): \(Self.list(before)) -> \(Self.list(after))\(when)")
         }
-        compare("bgp", old.listen.bgp.map(\.description), self.listen.bgp.map(\.description))
-        compare("bmp", old.listen.bmp.map(\.description), self.listen.bmp.map(\.description))
+        compare(
+            "bgp", old.listen.bgp.map(\.description), self.listen.bgp.map(\.description),
+            isTakenAtOnce: true)
+        compare(
+            "bmp", old.listen.bmp.map(\.description), self.listen.bmp.map(\.description),
+            isTakenAtOnce: true)
         compare(
             "console", old.listen.console.map(\.words), self.listen.console.map(\.words))
         compare("socket", [old.listen.socket.words], [self.listen.socket.words])

@@ -136,7 +136,7 @@ struct ConsoleBridge: ConsoleBackend {
                 isUp: peer.state == .established, since: peer.since,
                 messagesReceived: peer.counters.messagesIn,
                 messagesSent: peer.counters.messagesOut,
-                lastError: peer.keyProblem ?? peer.lastError, session: session)
+                lastError: peer.problem ?? peer.lastError, session: session)
         }
     }
 

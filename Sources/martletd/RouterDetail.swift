@@ -28,7 +28,8 @@ extension BMPSettings {
             identity: identity,
             state: status.isConnected ? "\(up) peer\(up == 1 ? "" : "s")" : "waiting",
             isUp: status.isConnected, since: status.since,
-            messagesReceived: status.counters.messages, lastError: status.lastError)
+            messagesReceived: status.counters.messages,
+            lastError: status.problem ?? status.lastError)
     }
 
     /// What `show feed` shows; nil for a feed that isn't a router's.
@@ -98,6 +99,7 @@ private struct RouterDetail {
 
     private var session: Section {
         let status = self.status
+        let problem = status.problem.map { [Fact("problem", .text($0))] } ?? []
         return Section(
             "session", "Session",
             facts: [
@@ -111,7 +113,7 @@ private struct RouterDetail {
                 Fact("complete", .flag(status.isComplete)),
                 Fact("last_error", status.lastError.map { .text($0) } ?? .unknown),
                 Fact("last_error_at", status.lastErrorTime.map { .time($0) } ?? .unknown),
-            ])
+            ] + problem)
     }
 
     private var counters: Section {
@@ -126,6 +128,8 @@ private struct RouterDetail {
                 Fact("withdrawn", .number(counters.withdrawn)),
                 Fact("updates_of_other_views", .number(counters.otherViews)),
                 Fact("updates_of_unknown_peers", .number(counters.unknownPeers)),
+                Fact("peers_refused", .number(counters.peersRefused)),
+                Fact("paths_refused", .number(counters.pathsRefused)),
                 Fact("updates_attribute_discarded", .number(counters.attributesDiscarded)),
                 Fact("updates_treated_as_withdrawn", .number(counters.treatedAsWithdrawn)),
                 Fact("updates_unusable", .number(counters.unusable)),

@@ -49,7 +49,7 @@ struct SessionDetail {
         if let suspension = status.suspension {
             facts.append(Fact("kept_down", .text(suspension.words)))
         }
-        if let problem = status.keyProblem { facts.append(Fact("problem", .text(problem))) }
+        if let problem = status.problem { facts.append(Fact("problem", .text(problem))) }
         if let range = status.range { facts.append(Fact("range", .text(range))) }
         return Section("session", "Session", facts: facts)
     }

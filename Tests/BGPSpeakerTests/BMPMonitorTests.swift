@@ -56,12 +56,18 @@ struct BMPMonitorTests {
         #expect(monitor.peerDown(second, "gone", now: 6) == [2], "stale ones leave too")
     }
 
-    @Test("a Peer Up of a peer that is up takes its routes away first")
+    @Test("a Peer Up of a peer that is up takes its routes away first, where it has any")
     func again() throws {
         var monitor = self.monitor()
         let (header, up) = try Self.up(1)
         _ = monitor.peerUp(header, up, now: 1)
-        #expect(monitor.peerUp(header, up, now: 2) == [1])
+        #expect(monitor.peerUp(header, up, now: 2) == [])
+        #expect(monitor.identifier(of: header.peer, path: nil, isAnnounced: false) == 1)
+        #expect(monitor.peerDown(header, "gone", now: 3) == [])
+        _ = monitor.peerUp(header, up, now: 4)
+        _ = monitor.identifier(of: header.peer, path: nil)
+        #expect(monitor.peerUp(header, up, now: 5) == [1])
+        #expect(monitor.peerUp(header, up, now: 6) == [])
     }
 
     @Test("a Peer Down of a peer that never was up means nothing")
@@ -109,7 +115,7 @@ struct BMPMonitorTests {
         #expect(monitor.peerDown(first, "gone", now: 2) == [1] + identifiers[..<2])
     }
 
-    @Test("there are no more peers than allowed, and no more paths than can be told apart")
+    @Test("there are no more peers up than allowed, and no more paths than can be told apart")
     func limits() throws {
         var monitor = self.monitor()
         for address in 1...5 as ClosedRange<UInt8> {
@@ -117,12 +123,94 @@ struct BMPMonitorTests {
             _ = monitor.peerUp(header, up, now: 1)
         }
         #expect(monitor.peers.count == 3)
-        #expect(monitor.refused == 2)
+        #expect(monitor.refusedPeers == 2)
         let (header, _) = try Self.up(1)
         for path in 0..<UInt32(BMPMonitor.maximumPaths) {
             #expect(monitor.identifier(of: header.peer, path: path) != nil)
         }
+        #expect(monitor.refusedPaths == 0)
         #expect(monitor.identifier(of: header.peer, path: .max) == nil)
+        #expect(monitor.refusedPaths == 1)
+    }
+
+    @Test("peers that come and go, and all their paths, take no more room than there is")
+    func reuse() throws {
+        var monitor = self.monitor()
+        var leaving: [UInt32] = []
+        for round in 0..<300 as Range<UInt32> {
+            let (header, up) = try Self.up(UInt8(round % 250))
+            leaving += monitor.peerUp(header, up, now: Int64(round))
+            #expect(monitor.identifier(of: header.peer, path: nil).map { $0 <= 3 } == true)
+            for path in 0..<1000 as Range<UInt32> {
+                let identifier = monitor.identifier(of: header.peer, path: round << 16 | path)
+                #expect(identifier.map { $0 < BMPMonitor.firstPath + 1000 } == true)
+            }
+            leaving += monitor.peerDown(header, "gone", now: Int64(round))
+        }
+        #expect(monitor.peers.count == 3)
+        #expect(monitor.refusedPeers == 0 && monitor.refusedPaths == 0)
+        #expect(leaving.count == 300 * 1001, "each left before it was another's")
+    }
+
+    @Test("a withdrawal of what was never announced takes no identifier")
+    func withdrawals() throws {
+        var monitor = self.monitor()
+        let (header, up) = try Self.up(1, modes: (1, 2))
+        _ = monitor.peerUp(header, up, now: 1)
+        for path in 0..<UInt32(BMPMonitor.maximumPaths) + 10 {
+            #expect(
+                monitor.identifier(of: header.peer, path: path, isAnnounced: false) == nil)
+        }
+        let first = monitor.identifier(of: header.peer, path: 5)
+        #expect(first == BMPMonitor.firstPath)
+        #expect(monitor.identifier(of: header.peer, path: 5, isAnnounced: false) == first)
+        #expect(monitor.refusedPaths == 0)
+    }
+
+    @Test("paths of a lost session keep their identifiers until the next one has told all")
+    func stalePaths() throws {
+        var monitor = self.monitor()
+        let (header, up) = try Self.up(1, modes: (1, 2))
+        _ = monitor.peerUp(header, up, now: 1)
+        let before = (0..<4).map { monitor.identifier(of: header.peer, path: $0) }
+        monitor.sessionEnded(now: 2)
+        #expect(monitor.peerUp(header, up, now: 3) == [])
+        #expect(monitor.identifier(of: header.peer, path: 2) == before[2])
+        #expect(
+            monitor.identifier(of: header.peer, path: 1, isAnnounced: false) == before[1],
+            "a stale one may be withdrawn")
+        let new = monitor.identifier(of: header.peer, path: 9)
+        #expect(!before.contains(new))
+        monitor.staleLeft()
+        #expect(monitor.identifier(of: header.peer, path: 1, isAnnounced: false) == nil)
+        let reused = (20..<23).map { monitor.identifier(of: header.peer, path: $0) }
+        #expect(Set(reused) == Set([before[0], before[1], before[3]]))
+        #expect(monitor.peerDown(header, "gone", now: 4).count == 6)
+    }
+
+    @Test("room is made by who is down, and stale routes leave last")
+    func room() throws {
+        var monitor = self.monitor()
+        var headers: [BMPPeerHeader] = []
+        for address in 1...3 as ClosedRange<UInt8> {
+            let (header, up) = try Self.up(address)
+            headers.append(header)
+            _ = monitor.peerUp(header, up, now: 1)
+            _ = monitor.identifier(of: header.peer, path: nil)
+        }
+        monitor.sessionEnded(now: 2)
+        _ = monitor.peerUp(headers[1], try Self.up(2).1, now: 3)
+        #expect(monitor.peerDown(headers[1], "gone", now: 4) == [2])
+        let (fourth, up) = try Self.up(4)
+        #expect(monitor.peerUp(fourth, up, now: 5) == [], "the second has left nothing")
+        #expect(monitor.peers[headers[1].peer] == nil)
+        let (fifth, _) = try Self.up(5)
+        #expect(monitor.peerUp(fifth, up, now: 6) == [1], "a stale one's")
+        monitor.maximumPeers = 1
+        let (sixth, _) = try Self.up(6)
+        #expect(monitor.peerUp(sixth, up, now: 7) == [3], "the last stale one's")
+        #expect(monitor.refusedPeers == 1, "those that are up stay")
+        #expect(monitor.peers.count == 2)
     }
 
     @Test("all have told all when each that is up has ended each family")

@@ -3,6 +3,7 @@
 
 import Addressing
 import BGPSpeaker
+import FeedRules
 import Glibc
 import RouteFiles
 import RouteTable
@@ -91,7 +92,7 @@ struct DumpLoaderTests {
         #expect(try table.distances("10.0.0.1") == [0: 1])
     }
 
-    @Test("of several paths (ADD-PATH) the shortest counts, of equal ones the first")
+    @Test("several paths (ADD-PATH) are all held; the shortest counts, of equal ones the first")
     func addPath() throws {
         let table = try LoaderTable(feeds: 1)
         defer { table.owner.shutdown() }
@@ -105,8 +106,12 @@ struct DumpLoaderTests {
                     ]), "rib")
         let report = try DumpLoader(path: path, feeds: self.feeds(PeerSelector()))
             .load(into: table.owner, replacing: false)
-        #expect(report.feeds.map(\.announced) == [1])
-        #expect(try table.routes(of: 0) == ["10.0.0.0/8 64501 7"])
+        #expect(report.feeds.map(\.announced) == [3])
+        #expect(try table.distances("10.0.0.1") == [0: 2])
+        #expect(
+            try table.routes(of: 0) == [
+                "10.0.0.0/8 64501 5 6", "10.0.0.0/8 64501 7", "10.0.0.0/8 64501 8",
+            ])
     }
 
     @Test("multicast routes and routes with bad attributes are left out")
@@ -150,7 +155,7 @@ struct DumpLoaderTests {
         #expect(try table.distances("10.0.0.1") == [0: 1])
     }
 
-    @Test("messages with path identifiers leave the shortest path that is left")
+    @Test("messages with path identifiers bring and take one path each")
     func addPathMessages() throws {
         let table = try LoaderTable(feeds: 1)
         defer { table.owner.shutdown() }
@@ -162,7 +167,10 @@ struct DumpLoaderTests {
             + Files.update(
                 self.one, path: [64501], announced: prefix(2, "10.0.0.0/8"), subtype: 9)
         for (end, expected) in [
-            ([], ["10.0.0.0/8 64501", "11.0.0.0/8 64501 1 2"]),
+            (
+                [],
+                ["10.0.0.0/8 64501 1 2", "10.0.0.0/8 64501", "11.0.0.0/8 64501 1 2"]
+            ),
             ([prefix(2, "10.0.0.0/8")], ["10.0.0.0/8 64501 1 2", "11.0.0.0/8 64501 1 2"]),
             ([prefix(2, "10.0.0.0/8"), prefix(1, "10.0.0.0/8")], ["11.0.0.0/8 64501 1 2"]),
         ] as [([[UInt8]], [String])] {
@@ -174,6 +182,32 @@ struct DumpLoaderTests {
             table.owner.flushAndWait()
             #expect(try table.routes(of: 0) == expected)
         }
+    }
+
+    @Test("a default route that is left out between batches costs nothing but itself")
+    func defaultRouteBetweenBatches() throws {
+        let table = try LoaderTable(feeds: 1)
+        defer { table.owner.shutdown() }
+        func prefix(_ index: Int) -> String { "10.\(index >> 8).\(index & 255).0/24" }
+        // The batch is full in the midst of the last UPDATE.
+        let bytes =
+            (0..<2047).flatMap {
+                Files.update(self.one, path: [64501], announced: Files.prefix(prefix($0)))
+            }
+            + Files.update(
+                self.one, path: [64501, 7],
+                announced: [prefix(2047), "0.0.0.0/0", prefix(2048)].flatMap(Files.prefix))
+        var rules = RuleSet()
+        rules.options.acceptsDefaultRoute = false
+        var loader = DumpLoader(
+            path: try Files.write(bytes, "updates"), feeds: self.feeds(PeerSelector()))
+        loader.judges[FeedID(rawValue: 0)] = RouteJudge(rules)
+        let report = try loader.load(into: table.owner, replacing: false)
+        #expect(report.feeds.map(\.announced) == [2049])
+        #expect(try table.distances("10.7.254.1") == [0: 1])
+        #expect(try table.distances("10.7.255.1") == [0: 2])
+        #expect(try table.distances("10.8.0.1") == [0: 2])
+        #expect(try table.distances("11.0.0.1") == [:])
     }
 
     @Test("a file read again replaces what it said before")

@@ -5,6 +5,7 @@ import Addressing
 import BGPWire
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 /// A peer that says what a test tells it to, byte by byte, and keeps what it is told.
@@ -14,37 +15,47 @@ final class ScriptedPeer: Sendable {
         case closed
     }
 
-    struct TimedOut: Error {}
-
     private let channel: any Channel
     private let stream: AsyncStream<Received>
+    private let counter: Counter
 
-    private init(channel: any Channel, stream: AsyncStream<Received>) {
+    /// Of KEEPALIVEs.
+    private final class Counter: Sendable { let count = Atomic(0) }
+
+    private init(channel: any Channel, stream: AsyncStream<Received>, counter: Counter) {
         self.channel = channel
         self.stream = stream
+        self.counter = counter
     }
+
+    /// KEEPALIVEs that have come.
+    var keepalives: Int { self.counter.count.load(ordering: .relaxed) }
 
     /// Dials a speaker on loopback.
     static func dial(port: UInt16, from local: String = "127.0.0.2") async throws -> ScriptedPeer {
         let (stream, continuation) = AsyncStream.makeStream(of: Received.self)
+        let counter = Counter()
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .bind(to: try SocketAddress(ipAddress: local, port: 0))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Handler(continuation))
+                    try channel.pipeline.syncOperations.addHandler(
+                        Handler(continuation, counter))
                 }
             }
             .connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: Int(port))).get()
-        return ScriptedPeer(channel: channel, stream: stream)
+        return ScriptedPeer(channel: channel, stream: stream, counter: counter)
     }
 
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
         private let continuation: AsyncStream<Received>.Continuation
+        private let counter: Counter
         private var bytes: [UInt8] = []
 
-        init(_ continuation: AsyncStream<Received>.Continuation) {
+        init(_ continuation: AsyncStream<Received>.Continuation, _ counter: Counter) {
             self.continuation = continuation
+            self.counter = counter
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -53,6 +64,9 @@ final class ScriptedPeer: Sendable {
                 self.bytes.span.bytes, at: 0, extendedMessages: false),
                 frame.length <= self.bytes.count
             {
+                if frame.type == .keepalive {
+                    self.counter.count.add(1, ordering: .relaxed)
+                }
                 self.continuation.yield(
                     .message(frame.type, Array(self.bytes[19..<frame.length])))
                 self.bytes.removeFirst(frame.length)
@@ -71,20 +85,12 @@ final class ScriptedPeer: Sendable {
 
     /// The next message, keepalives left out; waits a bounded time.
     func next() async throws -> Received {
-        try await withThrowingTaskGroup(of: Received.self) { group in
-            group.addTask {
-                for await received in self.stream {
-                    if case .message(.keepalive, _) = received { continue }
-                    return received
-                }
-                return .closed
+        try await within {
+            for await received in self.stream {
+                if case .message(.keepalive, _) = received { continue }
+                return received
             }
-            group.addTask {
-                try await ContinuousClock().sleep(for: .seconds(10))
-                throw TimedOut()
-            }
-            defer { group.cancelAll() }
-            return try #require(try await group.next())
+            return .closed
         }
     }
 

@@ -447,7 +447,10 @@ struct SpeakerTests {
         let report = await station.speaker.apply(
             SpeakerSettings(listen: try Self.listen() + [taken], peers: [try Self.peer()]))
         #expect(
-            report == ["can't listen for BGP on 127.0.0.1:\(port): Address already in use"])
+            report == [
+                "can't listen for BGP on 127.0.0.1:\(port): Address already in use; it is tried "
+                    + "again"
+            ])
         _ = await station.speaker.apply(SpeakerSettings(listen: [], peers: [try Self.peer()]))
         await #expect(throws: (any Error).self) { try await ScriptedPeer.dial(port: port) }
         try await station.stop()

@@ -81,6 +81,13 @@ extension BadInputTests {
             Self.feed("rules: x"),
             ["2:65: there is no list of rules 'x': the file has no rules: of its own"]),
         BadInput(
+            "prefix lengths with a gap",
+            Self.feed("prefix-lengths: { ipv4: \"!= 20\" }"),
+            [
+                "2:83: ipv4 must be prefix lengths, as 8-24, not '!= 20': lengths from one to "
+                    + "another, without a gap, are wanted"
+            ]),
+        BadInput(
             "options that can't be",
             Self.feed(
                 "prepends: twice, default-route: yes, prefix-lengths: { ipv4: 8-33 }, "

@@ -74,7 +74,11 @@ struct DifferenceTests {
                     + "routes leave at once"),
             Change(
                 "listen: {", "listen: { bmp: '[::1]:1790',",
-                "listen bmp: none -> [::1]:1790, from the next start on"),
+                "listen bmp: none -> [::1]:1790"),
+            Change(
+                "[\"127.0.0.1:179\"]", "[\"[::]:179\", \"127.0.0.1:1179\"]",
+                "listen bgp: 127.0.0.1:179 -> [::]:179, 127.0.0.1:1179; what was there is closed "
+                    + "once the new is there"),
             Change(
                 "peer: 192.0.2.7, as: 7", "peer: 192.0.2.7, as: 7, ttl-security: 1",
                 "feed 'live': reach usual reach -> TTL security, 1 hop at most; the session is "

@@ -383,6 +383,41 @@ def bird_configuration(
     return "\n".join(lines)
 
 
+class Frr(Process):
+    """FRR's bgpd by itself, listening on a loopback port."""
+
+    def __init__(self, configuration, listen=("127.0.0.1",), port=None):
+        self.folder = tempfile.mkdtemp(prefix="martlet-frr-")
+        os.chmod(self.folder, 0o755)
+        self.port = port or free_port()
+        path = os.path.join(self.folder, "bgpd.conf")
+        with open(path, "w") as file:
+            file.write(configuration)
+        super().__init__([
+            self.program(), "--no_kernel", "--no_zebra", "-S", "-P", "0",
+            *(word for address in listen for word in ("-l", address)), "-p",
+            str(self.port), "-i", os.path.join(self.folder, "pid"), "--vty_socket", self.folder,
+            "-f", path, *getattr(self, "extra", [])])
+        eventually(
+            "bgpd's socket", lambda: os.path.exists(os.path.join(self.folder, "bgpd.vty")))
+
+    @staticmethod
+    def program():
+        """OpenBGPD's has the same name, in another folder."""
+        return shutil.which("bgpd", path="/usr/lib/frr") or peer("bgpd")
+
+    def ask(self, *commands):
+        options = [word for command in commands for word in ("-c", command)]
+        done = run(peer("vtysh"), "--vty_socket", self.folder, *options, seconds=120)
+        if done.returncode != 0:
+            raise AssertionError(f"vtysh: {done.stderr}")
+        return done.stdout
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class TestCase(unittest.TestCase):
     """Tests that start programs: everything started ends with the test."""
 

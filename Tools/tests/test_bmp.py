@@ -10,8 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness import Process, Refused, TestCase, bird_configuration, eventually, free_port, peer
-from test_text_dump import Frr
+from harness import Frr, Process, Refused, TestCase, bird_configuration, eventually, free_port, peer
 
 CONFIGURATION = """
 router: { as: 65000, id: 192.0.2.1 }

@@ -10,8 +10,7 @@ import threading
 import time
 import unittest
 
-from harness import Process, Refused, TestCase, eventually, free_port, program, run
-from test_text_dump import Frr
+from harness import Frr, Process, Refused, TestCase, eventually, free_port, program, run
 
 HEAD = """
 router: { as: 65000, id: 192.0.2.1 }

@@ -7,13 +7,10 @@ what FRR itself says in JSON, route by route.
 """
 import ipaddress
 import json
-import os
 import random
-import shutil
-import tempfile
 import unittest
 
-from harness import Process, TestCase, bird_configuration, eventually, free_port, peer, run
+from harness import Frr, TestCase, bird_configuration, eventually
 from test_real_table import SLICE, ipv4_table
 
 CONFIGURATION = """
@@ -50,36 +47,6 @@ router bgp 65010
   neighbor 127.0.0.3 activate
  exit-address-family
 """
-
-
-class Frr(Process):
-    """FRR's bgpd by itself, listening on a loopback port."""
-
-    def __init__(self, configuration):
-        self.folder = tempfile.mkdtemp(prefix="martlet-frr-")
-        os.chmod(self.folder, 0o755)
-        self.port = free_port()
-        path = os.path.join(self.folder, "bgpd.conf")
-        with open(path, "w") as file:
-            file.write(configuration)
-        bgpd = shutil.which("bgpd", path="/usr/lib/frr") or peer("bgpd")
-        super().__init__([
-            bgpd, "--no_kernel", "--no_zebra", "-S", "-P", "0", "-l", "127.0.0.1", "-p",
-            str(self.port), "-i", os.path.join(self.folder, "pid"), "--vty_socket", self.folder,
-            "-f", path, *getattr(self, "extra", [])])
-        eventually(
-            "bgpd's socket", lambda: os.path.exists(os.path.join(self.folder, "bgpd.vty")))
-
-    def ask(self, *commands):
-        options = [word for command in commands for word in ("-c", command)]
-        done = run(peer("vtysh"), "--vty_socket", self.folder, *options, seconds=120)
-        if done.returncode != 0:
-            raise AssertionError(f"vtysh: {done.stderr}")
-        return done.stdout
-
-    def stop(self):
-        super().stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class TextDumpTests(TestCase):

@@ -1,0 +1,1 @@
+../OriginValidationTests/CacheBytes.swift

@@ -1,0 +1,122 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import BGPSession
+import BGPSpeaker
+import BGPWire
+import RouteTable
+import Testing
+
+/// One peer that behaves, with the shortest hold time there is, beside others that don't.
+@Suite("Peers that harm nobody", .serialized, .timeLimit(.minutes(2)))
+struct HostilePeerTests {
+    /// How long they have for it: longer than the hold time.
+    private static let time = Duration.seconds(4)
+
+    /// What one of them does, again and again.
+    enum Conduct: String, CaseIterable {
+        case sendsRoutesWithoutEnd, sendsKeepalivesWithoutEnd, oneByteAtATime, garbage, nothing
+        case silentAfterOpen, halfAMessage, opensAndCloses, stranger
+    }
+
+    private static func settings() throws -> [PeerSettings] {
+        try (0..<2).map { index in
+            var peer = try SpeakerTests.peer()
+            peer.name = index == 0 ? "good" : "bad"
+            peer.feed = FeedID(UInt16(1 + index))
+            peer.peerAddress = IPAddress(ipv4: 0x7f00_0002 + UInt32(index))
+            peer.holdTime = 3
+            return peer
+        }
+    }
+
+    @Test(
+        "whatever one does, another's session goes on and its routes come in time",
+        arguments: Conduct.allCases)
+    func harmless(conduct: Conduct) async throws {
+        let station = try await Station(
+            SpeakerSettings(listen: try SpeakerTests.listen(), peers: try Self.settings()))
+        let port = try #require(station.port)
+        let good = try await ScriptedPeer.dial(port: port)
+        try await good.establish(holdTime: 3)
+        let keepalives = Task {
+            while true {
+                try await good.send(.keepalive)
+                try await ContinuousClock().sleep(for: .milliseconds(500))
+            }
+        }
+        let bad = Task { while !Task.isCancelled { try? await Self.behave(conduct, port) } }
+        let end = ContinuousClock.now + Self.time
+        var number = 0
+        while ContinuousClock.now < end {
+            number += 1
+            let prefix = "192.0.2.\(number % 250)/32"
+            let path = 1 + number % 200
+            try await good.send(try ScriptedPeer.announce([prefix], asNumber: UInt8(path)))
+            let isThere = try await eventually(within: .seconds(2)) {
+                try await Self.path(of: prefix, station) == "\(path)"
+            }
+            #expect(isThere, "\(prefix)")
+        }
+        #expect(number > 20)
+        let status = try await station.status()
+        #expect(status.state == .established)
+        #expect(status.counters.established == 1)
+        // One a second is due.
+        #expect(good.keepalives >= 3)
+        bad.cancel()
+        keepalives.cancel()
+        await good.close()
+        await bad.value
+        try await station.stop()
+    }
+
+    private static func path(of text: String, _ station: Station) async throws -> String? {
+        let prefix = try IPPrefix(parsing: text)
+        return try await station.owner.query { rib in
+            rib.routes(after: nil, feed: Station.feed, within: prefix, limit: 1).routes.first
+                .map { "\($0.attributes.asPath)" }
+        }
+    }
+
+    private static func behave(_ conduct: Conduct, _ port: UInt16) async throws {
+        let address = conduct == .stranger ? "127.0.0.77" : "127.0.0.3"
+        let peer = try await ScriptedPeer.dial(port: port, from: address)
+        defer { Task { await peer.close() } }
+        switch conduct {
+        case .sendsRoutesWithoutEnd:
+            try await peer.establish(holdTime: 3)
+            var block = 0
+            while !Task.isCancelled {
+                block = (block + 1) % 65536
+                let prefixes = (0..<200).map { "10.\(block >> 8).\(block & 255).\($0)/32" }
+                try await peer.send(try ScriptedPeer.announce(prefixes))
+            }
+        case .sendsKeepalivesWithoutEnd:
+            try await peer.establish(holdTime: 3)
+            let many = Array(repeatElement(OutgoingMessage.keepalive.encoded(), count: 1000))
+                .flatMap(\.self)
+            while !Task.isCancelled { try await peer.send(many) }
+        case .oneByteAtATime:
+            try await peer.establish(holdTime: 3)
+            let update = try ScriptedPeer.announce((0..<200).map { "10.0.0.\($0)/32" })
+            while !Task.isCancelled {
+                for byte in update where !Task.isCancelled { try await peer.send([byte]) }
+            }
+        case .garbage:
+            try await peer.establish(holdTime: 3)
+            try await peer.send((0..<4096).map { _ in .random(in: 0...255) })
+        case .nothing:
+            while !Task.isCancelled { try await ContinuousClock().sleep(for: .seconds(1)) }
+        case .silentAfterOpen:
+            try await peer.establish(holdTime: 3)
+            while !Task.isCancelled { try await ContinuousClock().sleep(for: .seconds(1)) }
+        case .halfAMessage:
+            try await peer.establish(holdTime: 3)
+            try await peer.send([UInt8](repeating: 0xff, count: 16) + [0x10, 0, 2, 0])
+            while !Task.isCancelled { try await ContinuousClock().sleep(for: .seconds(1)) }
+        case .opensAndCloses, .stranger: break
+        }
+    }
+}

@@ -1,0 +1,1 @@
+../BGPWireTests/RecordedBMP.swift
