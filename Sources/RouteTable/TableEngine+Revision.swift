@@ -110,6 +110,9 @@ extension TableEngine {
                 return false
             }
             self.revisions[0].enter(block: index + 1)
+            // Blocks may be many, and hold nothing.
+            slice.spend(64)
+            if slice.isSpent { return false }
         }
         return true
     }
@@ -138,7 +141,7 @@ extension TableEngine {
         let old = path.slot.attributes
         let held = memo.attributes(old, in: self.attributes)
         guard let revised = body(feed.definition.id, tree.prefix(node), held) else {
-            memo.forget()
+            memo.forget(old)
             slice.spend(128)
             // That is no loss of the feed's.
             if !routes.isStale(path.slot) { feed.loss.excuse() }
@@ -153,8 +156,7 @@ extension TableEngine {
             self.refuse(feed)
             return
         }
-        // The number of the old attributes may be given to others now.
-        memo.forget()
+        memo.forget(old)
         self.attributes.release(old)
         routes.replace(
             node, path,
@@ -163,18 +165,28 @@ extension TableEngine {
     }
 }
 
-/// The attributes that were looked at last: neighbours in the table often have the same.
+/// Attributes that were looked at of late: neighbours in the table often have the same, in each
+/// feed others.
 ///
-/// Good until a number may have been given to others.
+/// Good for one slice, in which nothing is interned and released but by the revision: a number whose
+/// route leaves it may be given to others, and is to be forgotten.
 private struct RevisionMemo {
-    private var last: (id: UInt32, attributes: RouteAttributes)?
+    private var entries = [(id: UInt32, attributes: RouteAttributes)?](
+        repeating: nil, count: Self.size)
+    private static let size = 64
+
+    private static func index(_ id: UInt32) -> Int { Int(id % UInt32(Self.size)) }
 
     mutating func attributes(_ id: UInt32, in store: AttributeStore) -> RouteAttributes {
-        if let last = self.last, last.id == id { return last.attributes }
+        let index = Self.index(id)
+        if let entry = self.entries[index], entry.id == id { return entry.attributes }
         let attributes = store.attributes(id)
-        self.last = (id, attributes)
+        self.entries[index] = (id, attributes)
         return attributes
     }
 
-    mutating func forget() { self.last = nil }
+    mutating func forget(_ id: UInt32) {
+        let index = Self.index(id)
+        if self.entries[index]?.id == id { self.entries[index] = nil }
+    }
 }
