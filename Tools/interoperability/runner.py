@@ -1,6 +1,6 @@
 # Martlet: a BGP-fed route server and proximity oracle
 # SPDX-License-Identifier: Apache-2.0
-"""Runs cases: one process for each router, in a network of its own; several cases there at a time."""
+"""Runs cases: a process for each router, in a network of its own; several cases there at a time."""
 import concurrent.futures
 import dataclasses
 import json

@@ -6,7 +6,7 @@ import os
 import re
 
 import harness
-from interoperability.routers import Patient
+from interoperability.routers import Defaults
 
 HEAD = """
 [global.config]
@@ -47,7 +47,7 @@ FAMILY = """
 """
 
 
-class Router(Patient, harness.Process):
+class Router(Defaults, harness.Process):
     title = "GoBGP"
     relays = True
 
@@ -65,8 +65,7 @@ class Router(Patient, harness.Process):
         super().__init__(
             [harness.peer("gobgpd"), "-f", path, "--api-hosts", f"127.0.0.1:{self.api}",
              "--pprof-disable"])
-        self.wait_line("API server started|start gRPC|[Aa]dd.*neighbor|Add a peer")
-        harness.eventually("GoBGP's API", lambda: "{" in self.ask("global", "-j"))
+        self.wait_ready("GoBGP's API", lambda: "{" in self.ask("global", "-j"))
 
     def configuration(self):
         setup = self.setup
