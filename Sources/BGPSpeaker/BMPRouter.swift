@@ -251,7 +251,12 @@ final class BMPRouter {
     private func withdraw(_ paths: [UInt32]) {
         guard !paths.isEmpty else { return }
         self.submitBatch()
-        for path in paths { self.submit(.withdrawPaths(self.settings.feed, pathID: path)) }
+        var left = paths[...]
+        while !left.isEmpty {
+            let ids = Array(left.prefix(TableCommand.mostPathIDs))
+            self.submit(.withdrawPaths(self.settings.feed, pathIDs: ids))
+            left = left.dropFirst(ids.count)
+        }
     }
 
     private func complain(_ text: String, _ metadata: Logger.Metadata = [:]) {

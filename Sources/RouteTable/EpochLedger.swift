@@ -8,9 +8,11 @@
 /// transfer touch no route.
 ///
 /// Numbers with equal states stay equal whatever happens, so they can be made one at any time. When
-/// eight are in use that begins, a fifth of the routes' pages as each further one is needed: at its
-/// end there is one number for each of the four states that aren't current, and five more. So no
-/// more than fifteen are ever in use.
+/// six are in use beside the current one that begins, page by page between other things
+/// (``visit(pages:atMost:)``). Where sessions follow so fast that eight are in use before that, or
+/// further ones are needed meanwhile, each of these visits its share of the pages: a fifth of all,
+/// or a quarter of what is left. At its end there is one number for each state, and five more. So
+/// no more than fifteen are ever in use.
 package struct EpochLedger {
     package enum State: UInt8, CaseIterable {
         /// Announced in this session.
@@ -25,8 +27,11 @@ package struct EpochLedger {
         case longLived
     }
 
-    /// Numbers in use from which on they are made fewer.
+    /// Numbers in use from which on they are made fewer before there is another.
     package static let most = 8
+    /// Numbers in use, beside the current one, from which on they are made fewer in time: more than
+    /// there are states.
+    package static let many = 6
     /// Visits that this takes.
     package static let visits = 5
 
@@ -48,7 +53,8 @@ package struct EpochLedger {
         var taken: UInt16
         var position = 0
         let end: Int
-        var visitsLeft = EpochLedger.visits
+        /// Further numbers that there may be before the end.
+        var visitsLeft: Int
     }
 
     package init() {}
@@ -168,13 +174,36 @@ package struct EpochLedger {
     /// - Returns: Pages, and what becomes of each number there, in the four bits at its place; nil
     ///   where nothing is to do.
     package mutating func visit(pages count: Int) -> (pages: Range<Int>, numbers: UInt64)? {
-        if self.merge == nil { self.merge = self.newMerge(pages: count) }
+        if self.merge == nil { self.merge = self.newMerge(pages: count, isInTime: false) }
         guard var merge = self.merge else { return nil }
         let start = merge.position
         merge.position += (merge.end - start + merge.visitsLeft - 1) / merge.visitsLeft
         merge.visitsLeft -= 1
         self.merge = merge.visitsLeft == 0 ? nil : merge
         return (start..<merge.position, merge.numbers)
+    }
+
+    /// Whether ``visit(pages:atMost:)`` has something to do.
+    package var wantsVisits: Bool {
+        self.merge != nil || self.used(besides: self.current) >= Self.many
+    }
+
+    /// What to visit while nothing needs another number: so many pages at most.
+    ///
+    /// - Returns: As ``visit(pages:)``.
+    package mutating func visit(
+        pages count: Int, atMost limit: Int
+    ) -> (pages: Range<Int>, numbers: UInt64)? {
+        if self.merge == nil { self.merge = self.newMerge(pages: count, isInTime: true) }
+        guard var merge = self.merge else { return nil }
+        let start = merge.position
+        merge.position = min(merge.end, start + limit)
+        self.merge = merge.position == merge.end ? nil : merge
+        return (start..<merge.position, merge.numbers)
+    }
+
+    private func used(besides current: UInt32?) -> Int {
+        (0..<16).count { self.counts[$0] != 0 && $0 != current.map(Int.init) }
     }
 
     /// So many routes of each number were given another in a visit.
@@ -186,22 +215,24 @@ package struct EpochLedger {
         }
     }
 
-    private func newMerge(pages count: Int) -> Merge? {
+    /// In time, the current number stays what it is: routes go on coming with it.
+    private func newMerge(pages count: Int, isInTime: Bool) -> Merge? {
+        let spared = isInTime ? self.current : nil
+        guard self.used(besides: spared) >= (isInTime ? Self.many : Self.most) else { return nil }
         var firsts: [State: UInt32] = [:]
         var numbers: UInt64 = 0
         var taken: UInt16 = 0
-        var used = 0
         for number in 0..<16 as Range<UInt32> {
             var new = number
-            if self.counts[Int(number)] != 0 {
-                used += 1
+            if self.counts[Int(number)] != 0, number != spared {
                 new = firsts[self.state(number)] ?? number
                 firsts[self.state(number)] = new
                 taken |= 1 << UInt16(number)
             }
             numbers |= UInt64(new) << UInt64(4 * number)
         }
-        guard used >= Self.most else { return nil }
-        return Merge(numbers: numbers, taken: taken, end: count)
+        return Merge(
+            numbers: numbers, taken: taken, end: count,
+            visitsLeft: isInTime ? Self.visits - 1 : Self.visits)
     }
 }

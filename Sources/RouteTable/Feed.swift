@@ -13,8 +13,6 @@ final class Feed {
     var isRemoved = false
     /// A walk over its routes, in slices.
     var job: FeedJob?
-    /// A checkpoint's routes of it are on their way back.
-    var isRestoring = false
     let ipv4: FeedRoutes
     let ipv6: FeedRoutes
     var refused = 0
@@ -22,9 +20,7 @@ final class Feed {
     var loss = FeedGuard()
     /// What it withdrew while it was watched.
     var withdrawals = WithdrawalLog()
-    /// What has looked at the feed's routes but not at its withdrawals, which may come back.
-    var laterRevision: TableRevision?
-    /// The withdrawals come back as stale routes.
+    /// The withdrawals come back as stale routes, in families that take them.
     var restoresWithdrawals = false
     /// When the guard began to hold; Unix seconds.
     var heldSince: Int64 = 0

@@ -7,10 +7,14 @@ import Addressing
 ///
 /// What happens joins the walk, which then goes round once more from where it is.
 struct FeedJob {
-    /// A page of the feed's routes: in IPv4 first, then in IPv6.
-    struct Place: Equatable {
+    /// A prefix by its number: first those of IPv4, then those of IPv6.
+    struct Place: Comparable {
         var isInIPv6 = false
-        var page = 0
+        var node = 0
+
+        static func < (a: Place, b: Place) -> Bool {
+            a.isInIPv6 == b.isInIPv6 ? a.node < b.node : b.isInIPv6
+        }
     }
 
     /// Columns whose changes readers see only after the walk, all at once.
@@ -56,17 +60,17 @@ struct FeedJob {
         return job
     }
 
-    /// Where the walk is, given how many pages there are; nil at its end.
-    mutating func place(pages ipv4: Int, _ ipv6: Int) -> Place? {
+    /// Where the walk is, given where the numbers of the families' prefixes end; nil at its end.
+    mutating func place(ends ipv4: Int, _ ipv6: Int) -> Place? {
         let ipv4 = self.walksIPv4 ? ipv4 : 0
         let ipv6 = self.walksIPv6 ? ipv6 : 0
         while true {
-            if self.isSecondLap, self.position == self.lapEnd { break }
-            if self.position.page < (self.position.isInIPv6 ? ipv6 : ipv4) {
+            if self.isSecondLap, let end = self.lapEnd, self.position >= end { break }
+            if self.position.node < (self.position.isInIPv6 ? ipv6 : ipv4) {
                 return self.position
             }
             if !self.position.isInIPv6 {
-                // A lap that ends beyond the pages there are ends here.
+                // A lap that ends beyond the prefixes there are ends here.
                 if self.isSecondLap, self.lapEnd?.isInIPv6 == false { break }
                 self.position = Place(isInIPv6: true)
             } else if self.lapEnd != nil, !self.isSecondLap {
@@ -80,6 +84,6 @@ struct FeedJob {
         return nil
     }
 
-    /// The page is done.
-    mutating func goOn() { self.position.page += 1 }
+    /// What comes before a prefix's number is done.
+    mutating func goOn(to node: Int) { self.position.node = node }
 }

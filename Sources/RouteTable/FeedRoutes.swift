@@ -34,6 +34,10 @@ final class FeedRoutes {
     var isHidden = true
     /// Between the beginning of a refresh and its end (RFC 7313).
     var isRefreshing = false
+    /// A checkpoint's routes are on their way back.
+    var isRestoring = false
+    /// So are those that were withdrawn, and that the feed's guard believes to be there.
+    var takesWithdrawals = false
 
     /// The id of paths in slots.
     private var usualID: UInt32 = 0
@@ -53,6 +57,8 @@ final class FeedRoutes {
     /// All but those that a walk will take out.
     var kept: Int { self.total - self.ledger.leaving }
     var pageCount: Int { self.directory.pageCount }
+    /// Prefixes with routes are numbered below this.
+    var nodeEnd: Int { self.pageCount * RoutePages.slotsPerPage }
     var byteCount: Int { self.pages.byteCount(of: self.directory) }
 
     // MARK: Looking
@@ -320,13 +326,28 @@ final class FeedRoutes {
 
     /// Routes get other numbers by this, in some pages.
     private func joinNumbers() {
-        var ledger = self.ledger
-        if let visit = ledger.visit(pages: self.pageCount) {
-            let moved = self.pages.renumber(
-                self.directory, pages: visit.pages, by: visit.numbers, self.pool)
-            ledger.renumbered(moved, by: visit.numbers)
+        if let visit = self.ledger.visit(pages: self.pageCount) { self.renumber(visit) }
+    }
+
+    /// There are so many numbers that ``stepNumbers(_:)`` is to make them fewer.
+    var hasManyNumbers: Bool { self.ledger.wantsVisits }
+
+    /// Makes numbers one in time, until the slice ends.
+    func stepNumbers(_ slice: inout WorkSlice) {
+        while !slice.isSpent,
+            let visit = self.ledger.visit(pages: self.pageCount, atMost: 1)
+        {
+            slice.spend(64 + 8 * self.renumber(visit))
         }
-        self.ledger = ledger
+    }
+
+    /// - Returns: How many routes got another number.
+    @discardableResult
+    private func renumber(_ visit: (pages: Range<Int>, numbers: UInt64)) -> Int {
+        let moved = self.pages.renumber(
+            self.directory, pages: visit.pages, by: visit.numbers, self.pool)
+        self.ledger.renumbered(moved, by: visit.numbers)
+        return moved.indices.reduce(0) { $0 + moved[$1] }
     }
 
     /// The number of routes that are stale although they come now. What was known of other
@@ -339,21 +360,26 @@ final class FeedRoutes {
         return ledger.staleNumber ?? ledger.newStaleNumber()
     }
 
-    /// All paths of an id leave.
-    func endPaths(_ id: UInt32) {
-        if self.usualID == id, self.usualCount > 0 { self.usualIsOver = true }
-        var lives = self.lives
-        lives.end(id)
-        self.lives = lives
-        self.hasLives = true
+    /// What is stale leaves: of what is on its way back as stale no more comes in.
+    func endReturns() {
+        self.isRestoring = false
+        self.takesWithdrawals = false
+    }
+
+    /// All paths of some ids leave.
+    func endPaths(_ ids: [UInt32]) {
+        for id in ids {
+            if self.usualID == id, self.usualCount > 0 { self.usualIsOver = true }
+            // In place: a copy for each id would be one of all that ever ended a life.
+            self.lives.end(id)
+            self.hasLives = true
+        }
     }
 
     /// A walk has taken out all that leaves.
     func settle() {
         guard self.hasLives else { return }
-        var lives = self.lives
-        lives.settle()
-        self.lives = lives
+        self.lives.settle()
         self.usualIsOver = false
     }
 }

@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
+
 /// What waits for the writer.
 enum OwnerWork: Sendable {
     case command(PreparedCommand)
@@ -28,8 +30,11 @@ enum OwnerWork: Sendable {
             own + trips.capacity * MemoryLayout<RoundTrip>.stride
         case .plain(.restoreRoundTrips(let reports)):
             own + reports.capacity * MemoryLayout<RoundTripReport>.stride
+        case .plain(.withdrawPaths(_, let ids)): own + ids.capacity * MemoryLayout<UInt32>.stride
         case .pins(let pins): own + pins.byteCount
         case .locations(let locations): own + locations.byteCount
+        case .revision(let job):
+            own + (job.blocks?.capacity ?? 0) * MemoryLayout<IPPrefix>.stride
         case .plain, .refused: own
         }
     }
@@ -40,6 +45,7 @@ enum PreparedCommand: Sendable {
     case plain(TableCommand)
     case pins(PinLayer)
     case locations(LocationLayer)
+    case revision(RevisionJob)
     /// Counted, and nothing else.
     case refused
 
@@ -62,6 +68,7 @@ enum PreparedCommand: Sendable {
                     throw .tooManyRanges(count: set.count, limit: limits.ranges)
                 }
                 self = .locations(LocationLayer(set))
+            case .revise(let revision): self = .revision(RevisionJob(revision))
             default: self = .plain(command)
             }
         } catch {

@@ -39,6 +39,10 @@ struct RouteSlot: Hashable {
 final class RoutePages {
     static let slotsPerPage = 64
 
+    /// The first number behind a prefix's that is on another page.
+    @inline(__always)
+    static func pageEnd(after node: Int) -> Int { (node | (self.slotsPerPage - 1)) + 1 }
+
     private let memory: ReservedMemory
     private let slots: UnsafeMutablePointer<UInt64>
     private let usedMemory: ReservedMemory
@@ -61,7 +65,8 @@ final class RoutePages {
 
         var pageCount: Int { self.pages.count }
 
-        func hasPage(_ index: Int) -> Bool { self.pages[index] != 0 }
+        /// Whether there may be routes at prefixes on the same page as one.
+        func hasPage(of node: Int) -> Bool { self.pages[node / RoutePages.slotsPerPage] != 0 }
     }
 
     @inline(__always)

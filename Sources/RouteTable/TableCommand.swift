@@ -37,9 +37,10 @@ public enum TableCommand: Sendable {
     /// What is stale of a family leaves: its time is over, or the peer has not kept it. If the
     /// session is lost, that is all, and the family's next transfer is held back.
     case staleExpired(FeedID, AddressFamily)
-    /// All paths with this id leave, of both families (a monitored peer is gone). The id may be
-    /// announced again at once.
-    case withdrawPaths(FeedID, pathID: UInt32)
+    /// All paths with these ids leave, of both families (a monitored peer is gone), by one walk over
+    /// the feed's routes. The ids may be announced again at once. That is one step of the writer:
+    /// more than ``mostPathIDs`` are for several commands.
+    case withdrawPaths(FeedID, pathIDs: [UInt32])
     /// An operator believes a feed whose losses its guard holds: what it withdrew leaves.
     case releaseGuard(FeedID)
     /// Routes that are held are looked at again.
@@ -61,6 +62,11 @@ public enum TableCommand: Sendable {
     case setFlipHold(FlipHoldRules?)
     /// Forgets what has not been observed for the rules' time.
     case expireRoundTrips
+}
+
+extension TableCommand {
+    /// Ids that one ``withdrawPaths(_:pathIDs:)`` takes in a millisecond or so.
+    public static let mostPathIDs = 4_096
 }
 
 /// Why a definition can't be carried out.

@@ -12,10 +12,12 @@ extension TableEngine {
         var turned: Set<AddressFamily> = []
         for routes in feed.both {
             if routes.turn(.fresh, .unconfirmed, into: .stale) > 0 { turned.insert(routes.family) }
-            routes.beginEpoch(as: .fresh)
+            self.beginEpoch(routes, as: .fresh)
             routes.isRefreshing = false
             // With nothing to hold on to it is a first transfer again.
-            if routes.kept == 0, !feed.isRestoring { routes.isHidden = true }
+            if routes.kept == 0, !routes.isRestoring, !routes.takesWithdrawals {
+                routes.isHidden = true
+            }
         }
         self.lookAgain(feed, in: turned)
     }
@@ -27,7 +29,6 @@ extension TableEngine {
         self.beginGuard(feed)
         feed.isUp = true
         feed.isComplete = true
-        feed.isRestoring = false
         self.complete(feed, feed.both)
     }
 
@@ -44,6 +45,7 @@ extension TableEngine {
         for routes in families {
             if routes.isHidden { shown.insert(routes.family) }
             routes.isHidden = false
+            routes.endReturns()
             if routes.turn(.stale, .longLived, into: .leaving) > 0 { left.insert(routes.family) }
         }
         shown = shown.filter { feed.routes($0).total > 0 }
@@ -70,7 +72,6 @@ extension TableEngine {
         self.endGuard(feed)
         self.endFlipHolds()
         self.forgetWithdrawals(feed)
-        feed.isRestoring = false
         self.flush(feed, feed.both)
     }
 
@@ -78,9 +79,10 @@ extension TableEngine {
         let counted = families.contains { !$0.isHidden }
         for routes in families {
             routes.turn(.fresh, .unconfirmed, .stale, .longLived, into: .leaving)
-            routes.beginEpoch(as: feed.currentState)
+            self.beginEpoch(routes, as: feed.currentState)
             routes.isRefreshing = false
             routes.isHidden = true
+            routes.endReturns()
         }
         let left = families.filter { $0.total > 0 }
         guard !left.isEmpty else { return }
@@ -95,9 +97,9 @@ extension TableEngine {
             self.endFlipHolds()
             return self.flush(feed, [routes])
         }
-        guard !feed.loss.isHolding, routes.turn(.stale, .longLived, into: .leaving) > 0 else {
-            return
-        }
+        guard !feed.loss.isHolding else { return }
+        routes.endReturns()
+        guard routes.turn(.stale, .longLived, into: .leaving) > 0 else { return }
         self.start(
             FeedJob(sites: self.counts(feed, routes) ? feed.sites : 0, in: [family]), on: feed)
     }
@@ -106,7 +108,7 @@ extension TableEngine {
     func longLivedStale(_ feed: Feed, _ family: AddressFamily) {
         let routes = feed.routes(family)
         let turned = routes.turn(.stale, into: .longLived)
-        if feed.isDown { routes.beginEpoch(as: .stale) }
+        if feed.isDown { self.beginEpoch(routes, as: .stale) }
         guard turned > 0 else { return }
         let sites = self.counts(feed, routes) ? feed.sites : 0
         self.start(
@@ -119,7 +121,7 @@ extension TableEngine {
         guard !feed.isDown else { return }
         let routes = feed.routes(family)
         routes.turn(.fresh, into: .unconfirmed)
-        routes.beginEpoch(as: .fresh)
+        self.beginEpoch(routes, as: .fresh)
         routes.isRefreshing = true
     }
 
@@ -136,14 +138,16 @@ extension TableEngine {
             self.lookAgain(feed, in: lost > 0 ? [family] : [])
             return
         }
+        routes.endReturns()
         guard routes.turn(.unconfirmed, .stale, .longLived, into: .leaving) > 0 else { return }
         self.start(
             FeedJob(sites: self.counts(feed, routes) ? feed.sites : 0, in: [family]), on: feed)
     }
 
-    /// All paths with an id leave: what announced them is there no more.
-    func withdrawPaths(_ feed: Feed, id: UInt32) {
-        for routes in feed.both { routes.endPaths(id) }
+    /// All paths with some ids leave: what announced them is there no more.
+    func withdrawPaths(_ feed: Feed, ids: [UInt32]) {
+        guard !ids.isEmpty else { return }
+        for routes in feed.both { routes.endPaths(ids) }
         guard feed.total > 0 else {
             for routes in feed.both { routes.settle() }
             return
@@ -177,12 +181,24 @@ extension TableEngine {
         self.start(FeedJob(sites: shared, in: families, recomputesAll: true), on: feed)
     }
 
+    private func beginEpoch(_ routes: FeedRoutes, as state: EpochLedger.State) {
+        routes.beginEpoch(as: state)
+        if routes.hasManyNumbers, !self.manyNumbers.contains(where: { $0 === routes }) {
+            self.manyNumbers.append(routes)
+        }
+    }
+
+    /// Makes the numbers of epochs fewer until the slice ends.
+    func stepNumbers(_ slice: inout WorkSlice) {
+        while !slice.isSpent, let routes = self.manyNumbers.first {
+            routes.stepNumbers(&slice)
+            if !routes.hasManyNumbers { self.manyNumbers.removeFirst() }
+        }
+    }
+
     // MARK: Jobs
 
     /// Has a feed's routes walked; joins the walk that is under way.
-    ///
-    /// Where the feed is large, an image that is being built is given up: to paint all its
-    /// changes there takes longer than to begin again, after the walk.
     func start(_ job: FeedJob, on feed: Feed) {
         var job = job
         if let old = feed.job {
@@ -192,11 +208,7 @@ extension TableEngine {
         }
         feed.job = job
         self.heldSites |= job.sites
-        if self.shadow != nil, job.sites != 0, !self.isRebuildLate,
-            feed.total * 4 > self.ipv4.count + self.ipv6.count
-        {
-            self.abandonShadow()
-        }
+        if job.sites != 0 { self.abandonShadow(forRoutes: feed.total) }
     }
 
     /// Goes on with the walks until the slice ends.
@@ -213,18 +225,19 @@ extension TableEngine {
         self.releaseHeld()
     }
 
-    /// Looks at the feed's routes, a page of them at least.
+    /// Looks at the feed's routes, those of one prefix at least.
     private func walk(_ feed: Feed, _ slice: inout WorkSlice) {
-        while let place = feed.job?.place(
-            pages: feed.ipv4.pageCount, feed.ipv6.pageCount)
-        {
+        while let place = feed.job?.place(ends: feed.ipv4.nodeEnd, feed.ipv6.nodeEnd) {
             let routes = place.isInIPv6 ? feed.ipv6 : feed.ipv4
-            for offset in 0..<RoutePages.slotsPerPage {
-                let node = Int32(place.page * RoutePages.slotsPerPage + offset)
-                if routes.load(node).isEmpty { continue }
-                self.look(feed, routes, node, &slice)
-            }
-            feed.job?.goOn()
+            let end = RoutePages.pageEnd(after: place.node)
+            var node = place.node
+            repeat {
+                if !routes.load(Int32(node)).isEmpty {
+                    self.look(feed, routes, Int32(node), &slice)
+                }
+                node += 1
+            } while node < end && !slice.isSpent
+            feed.job?.goOn(to: node)
             slice.spend(32)
             if slice.isSpent { return }
         }
@@ -238,8 +251,7 @@ extension TableEngine {
         var hasLeft = false
         while let found = path {
             path = routes.next(after: found)
-            guard routes.isLeaving(found) || job.dropsShortLived && self.isShortLived(found, routes)
-            else { continue }
+            guard self.isLeaving(found, feed, routes) else { continue }
             // What announced it is there no more: the feed itself has lost nothing.
             if !routes.isStale(found.slot), routes.isOver(found) { feed.loss.excuse() }
             // Its neighbours may change places.
@@ -255,8 +267,12 @@ extension TableEngine {
         }
     }
 
-    private func isShortLived(_ path: RoutePath, _ routes: FeedRoutes) -> Bool {
-        routes.ledger.state(path.slot.epoch) == .longLived
-            && self.attributes.refusesLongLivedStale(path.slot.attributes)
+    /// Whether a walk takes a path out.
+    func isLeaving(_ path: RoutePath, _ feed: Feed, _ routes: FeedRoutes) -> Bool {
+        guard let job = feed.job else { return false }
+        return routes.isLeaving(path)
+            || job.dropsShortLived
+                && routes.ledger.state(path.slot.epoch) == .longLived
+                && self.attributes.refusesLongLivedStale(path.slot.attributes)
     }
 }

@@ -47,7 +47,7 @@ extension TableEngine {
         if feed.withdrawals.count >= 2 * allowed + Self.spareEntries,
             let oldest = feed.withdrawals.takeOldest()
         {
-            self.attributes.release(oldest.attributes)
+            self.forget(oldest)
         }
         self.attributes.retain(path.slot.attributes)
         let key = tree.key(node)
@@ -88,8 +88,7 @@ extension TableEngine {
 
     /// None of what the feed withdrew comes back.
     func forgetWithdrawals(_ feed: Feed) {
-        feed.restoresWithdrawals = false
-        feed.laterRevision = nil
+        self.endReturns(feed)
         guard !feed.withdrawals.isEmpty else { return }
         self.forgottenWithdrawals.append(feed.withdrawals)
         feed.withdrawals = WithdrawalLog()
@@ -143,9 +142,15 @@ extension TableEngine {
     }
 
     private func restoreLater(_ feed: Feed) {
+        for routes in feed.both { routes.takesWithdrawals = true }
         guard !feed.restoresWithdrawals else { return }
         feed.restoresWithdrawals = true
         self.restoringFeeds.append(feed)
+    }
+
+    private func endReturns(_ feed: Feed) {
+        feed.restoresWithdrawals = false
+        for routes in feed.both { routes.takesWithdrawals = false }
     }
 
     /// Bytes that withdrawals take.
@@ -171,7 +176,7 @@ extension TableEngine {
     func stepGuards(_ slice: inout WorkSlice) {
         while !slice.isSpent, let last = self.forgottenWithdrawals.indices.last {
             while !slice.isSpent, let entry = self.forgottenWithdrawals[last].takeNewest() {
-                self.attributes.release(entry.attributes)
+                self.forget(entry)
                 slice.spend(16)
             }
             if self.forgottenWithdrawals[last].isEmpty { self.forgottenWithdrawals.removeLast() }
@@ -204,31 +209,32 @@ extension TableEngine {
             UInt32(truncatingIfNeeded: second) &- oldest > UInt32(rules.window + 1),
             let entry = feed.withdrawals.takeOldest()
         {
-            self.attributes.release(entry.attributes)
+            self.forget(entry)
             slice.spend(16)
         }
+    }
+
+    private func forget(_ entry: WithdrawalLog.Entry) {
+        if entry.attributes != 0 { self.attributes.release(entry.attributes) }
     }
 
     /// Brings withdrawn routes back, where the feed has announced none since.
     private func restore(_ feed: Feed, _ slice: inout WorkSlice) {
         let sites = feed.changingSites
-        while !slice.isSpent, let entry = feed.withdrawals.takeNewest() {
+        while !slice.isSpent, var entry = feed.withdrawals.takeNewest() {
             slice.spend(128)
-            if !self.restore(entry, to: feed, sites) {
-                self.attributes.release(entry.attributes)
-            }
+            self.reviseReturning(&entry, of: feed)
+            if !self.restore(entry, to: feed, sites) { self.forget(entry) }
         }
-        guard feed.withdrawals.isEmpty else { return }
-        feed.restoresWithdrawals = false
-        self.reviseRestored(feed)
+        if feed.withdrawals.isEmpty { self.endReturns(feed) }
     }
 
     /// - Returns: Whether the route stands now, with the entry's share in the attributes.
     private func restore(_ entry: WithdrawalLog.Entry, to feed: Feed, _ sites: UInt64) -> Bool {
-        let tree = entry.isIPv4 ? self.ipv4 : self.ipv6
-        let routes = entry.isIPv4 ? feed.ipv4 : feed.ipv6
-        let key = UInt128(entry.high) << 64 | UInt128(entry.low)
-        var node = tree.find(key: key, length: Int(entry.length))
+        let tree = self.tree(entry.family)
+        let routes = feed.routes(entry.family)
+        guard entry.attributes != 0, routes.takesWithdrawals else { return false }
+        var node = tree.find(key: entry.key, length: Int(entry.length))
         if node != 0, routes.find(node, entry.pathID) != nil { return false }
         // What announced it is there no more.
         guard routes.lives.life(of: entry.pathID) == entry.life,
@@ -244,7 +250,7 @@ extension TableEngine {
             return false
         }
         if node == 0 {
-            guard let new = tree.insert(key: key, length: Int(entry.length)) else {
+            guard let new = tree.insert(key: entry.key, length: Int(entry.length)) else {
                 self.refuse(feed)
                 return false
             }

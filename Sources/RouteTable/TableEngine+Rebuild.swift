@@ -20,7 +20,7 @@ extension TableEngine {
     }
 
     private var isReadyToBuild: Bool {
-        (self.jobs.isEmpty || self.isRebuildOverdue)
+        (self.jobs.isEmpty || self.isRebuildOverdue) && self.revisedSites == 0
             && (self.roundTripJobs.isEmpty || self.isRebuildLate)
             && !self.isBulk && !self.isRestoring
     }
@@ -29,7 +29,7 @@ extension TableEngine {
     var waitsForPages: Bool {
         (self.shadow?.waitsForPages ?? false) && !self.hasJobs && self.paints.isEmpty
             && self.discarded.isEmpty && !self.hasGuardWork && !self.hasFlipWork
-            && !self.isBulk
+            && !self.hasRevisionWork && self.manyNumbers.isEmpty && !self.isBulk
     }
 
     /// The last attempt at another image was refused by the system.
@@ -85,10 +85,13 @@ extension TableEngine {
         if self.canSwap { self.swap(shadow) }
     }
 
-    /// What is held is shown whole: not while a feed's walk is under way, and not before its wide
-    /// prefixes are painted, unless these change faster than they can be.
+    /// What is held is shown whole: not while a feed's walk is under way, or a revision that shows
+    /// at once, and not before its wide prefixes are painted, unless these change faster than they
+    /// can be. Walks may begin again and again; a revision ends.
     private var canSwap: Bool {
-        guard self.jobs.isEmpty || self.isRebuildOverdue else { return false }
+        guard self.jobs.isEmpty || self.isRebuildOverdue, self.revisedSites == 0 else {
+            return false
+        }
         if monotonicMicroseconds() - self.completeSince > 1_000_000 { return true }
         guard self.roundTripJobs.isEmpty || !self.holdsRoundTrips else { return false }
         return !self.paints.contains { self.isHeld($0.layer, $0.column) }
@@ -126,6 +129,14 @@ extension TableEngine {
         self.shadow = nil
         self.requestRebuild()
         self.discarded.add(shadow.mappings)
+    }
+
+    /// The same where so many routes are about to change: to paint all of that in the image that is
+    /// being built takes longer than to begin again, after the change.
+    func abandonShadow(forRoutes count: Int) {
+        if !self.isRebuildLate, count * 4 > self.ipv4.count + self.ipv6.count {
+            self.abandonShadow()
+        }
     }
 
     private func swap(_ shadow: ShadowBuild) {

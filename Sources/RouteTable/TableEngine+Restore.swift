@@ -60,9 +60,11 @@ extension TableEngine {
             for routes in feed.both {
                 routes.turn(.fresh, .unconfirmed, into: .stale)
                 routes.isHidden = false
+                routes.isRestoring = true
             }
-            feed.isRestoring = true
         }
+        // What came too early looks at the routes that come back, too.
+        for index in self.revisions.indices { self.revisions[index].startAgain() }
         self.isRestoring = true
         self.heldSites = .max
         self.holdsRoundTrips = true
@@ -108,17 +110,18 @@ extension TableEngine {
         let tree = self.tree(slice.family)
         var position = 0
         for row in slice.rows {
-            let routes = position..<position + Int(row.count)
-            position = routes.upperBound
+            let range = position..<position + Int(row.count)
+            position = range.upperBound
             var node = tree.find(key: row.key, length: Int(row.length))
             var changed: UInt64 = 0
-            for index in routes {
+            for index in range {
                 let route = slice.routes[index]
-                guard let feed = state.feeds[Int(route.feed)], feed.isRestoring else { continue }
-                let id = state.attributes[Int(route.attributes)]
+                guard let feed = state.feeds[Int(route.feed)] else { continue }
+                let routes = feed.routes(slice.family)
+                guard routes.isRestoring else { continue }
                 let slot = RouteSlot(
-                    attributes: id, epoch: feed.routes(slice.family).staleNumber(),
-                    time: route.time)
+                    attributes: state.attributes[Int(route.attributes)],
+                    epoch: routes.staleNumber(), time: route.time)
                 guard self.restore(slot, row, feed, route.pathID, tree, &node) else { continue }
                 // By now it may be another site's than when the restore began.
                 changed |= feed.changingSites
@@ -174,10 +177,13 @@ extension TableEngine {
     func endRestore(_ state: RestoreState, isGood: Bool) {
         guard self.isRestoring else { return }
         self.isRestoring = false
-        for feed in state.feeds.compactMap({ $0 }) where feed.isRestoring {
-            feed.isRestoring = false
-            for routes in feed.both where routes.total == 0 { routes.isHidden = true }
-            if feed.total > 0, !isGood, !feed.isUp {
+        for feed in state.feeds.compactMap({ $0 }) {
+            let restored = feed.both.filter(\.isRestoring)
+            for routes in restored {
+                routes.isRestoring = false
+                if routes.total == 0 { routes.isHidden = true }
+            }
+            if !restored.isEmpty, feed.total > 0, !isGood, !feed.isUp {
                 self.feedFlush(feed)
             }
         }

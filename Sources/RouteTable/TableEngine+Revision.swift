@@ -4,91 +4,101 @@
 import Addressing
 
 extension TableEngine {
-    /// Whether there is a revision to go on with. While a checkpoint's routes or a guard's
-    /// withdrawals are on their way back it waits for them, to look at them too.
-    var hasRevisionWork: Bool {
-        !self.revisions.isEmpty && !self.isRestoring && self.restoringFeeds.isEmpty
+    /// Whether there is a revision to go on with. While a checkpoint's routes are on their way back
+    /// it waits for them, to look at them too.
+    var hasRevisionWork: Bool { !self.revisions.isEmpty && !self.isRestoring }
+
+    /// Columns whose changes by the revision under way readers see only when it is done, all at
+    /// once.
+    var revisedSites: UInt64 {
+        guard let job = self.revisions.first, job.isBegun, job.revision.showsAtOnce else {
+            return 0
+        }
+        return self.feeds.reduce(0) { sites, feed in
+            guard let feed, job.revision.concerns(feed.definition.id), self.isSeen(feed) else {
+                return sites
+            }
+            return sites | feed.changingSites
+        }
     }
 
-    func revise(_ revision: TableRevision) { self.revisions.append(RevisionJob(revision)) }
+    private func isSeen(_ feed: Feed) -> Bool { !feed.isHidden || feed.job != nil }
 
     /// Goes on with the first revision until the slice ends.
     func stepRevisions(_ slice: inout WorkSlice) {
         var memo = RevisionMemo()
-        while !slice.isSpent, !self.revisions.isEmpty {
-            self.beginRevision()
-            let isDone =
-                switch self.revisions[0].place {
-                case .page: self.revisePages(&memo, &slice)
-                case .prefix: self.reviseBlocks(&memo, &slice)
-                }
-            guard isDone else { return }
-            self.revisions.removeFirst()
-            self.releaseHeld()
-        }
-    }
-
-    private func beginRevision() {
-        guard !self.revisions[0].isBegun else { return }
-        self.revisions[0].isBegun = true
-        let revision = self.revisions[0].revision
-        for feed in self.feeds.compactMap({ $0 }) where revision.concerns(feed.definition.id) {
-            if revision.showsAtOnce, !feed.isHidden || feed.job != nil {
-                self.heldSites |= feed.changingSites
+        while !slice.isSpent, let job = self.revisions.first, job.isBegun || self.beginRevision() {
+            switch job.place {
+            case .routes: self.reviseFeeds(&memo, &slice)
+            case .prefix: self.reviseBlocks(&memo, &slice)
+            case .withdrawals: self.reviseWithdrawals(&memo, &slice)
+            case .end:
+                self.revisions.removeFirst()
+                self.releaseHeld()
             }
-            // What a guard may bring back later was not looked at.
-            if !feed.withdrawals.isEmpty { feed.laterRevision = revision }
         }
     }
 
-    /// The routes of a feed that came back from its withdrawals are looked at, as those were that
-    /// it had.
-    func reviseRestored(_ feed: Feed) {
-        guard var revision = feed.laterRevision else { return }
-        feed.laterRevision = nil
-        revision.feeds = [feed.definition.id]
-        self.revise(revision)
+    /// - Returns: Whether the first revision may go on. One that shows at once waits where readers
+    ///   have waited long for another image: that would have to wait for its end.
+    private func beginRevision() -> Bool {
+        let revision = self.revisions[0].revision
+        if revision.showsAtOnce, self.isRebuildLate, self.isRebuildPending { return false }
+        self.revisions[0].isBegun = true
+        let sites = self.revisedSites
+        guard sites != 0 else { return true }
+        self.heldSites |= sites
+        let routes = self.feeds.reduce(0) { sum, feed in
+            sum + (feed.map { revision.concerns($0.definition.id) ? $0.total : 0 } ?? 0)
+        }
+        if revision.within == nil { self.abandonShadow(forRoutes: routes) }
+        return true
     }
 
     // MARK: All routes of feeds
 
-    /// - Returns: Whether the end was reached.
-    private func revisePages(_ memo: inout RevisionMemo, _ slice: inout WorkSlice) -> Bool {
+    private func reviseFeeds(_ memo: inout RevisionMemo, _ slice: inout WorkSlice) {
         let revision = self.revisions[0].revision
-        while case .page(let index, let isInIPv6, let page) = self.revisions[0].place {
-            guard index < self.feeds.count else { return true }
+        while !slice.isSpent, case .routes(let index, var place) = self.revisions[0].place {
+            guard index < self.feeds.count else {
+                self.revisions[0].place = .withdrawals(feed: 0, number: 0)
+                return
+            }
             guard let feed = self.feeds[index], revision.concerns(feed.definition.id) else {
-                self.revisions[0].place = .page(feed: index + 1, isInIPv6: false, page: 0)
+                self.revisions[0].place = .routes(feed: index + 1, at: FeedJob.Place())
                 continue
             }
-            let routes = isInIPv6 ? feed.ipv6 : feed.ipv4
-            guard page < routes.pageCount else {
-                self.revisions[0].place = .page(
-                    feed: isInIPv6 ? index + 1 : index, isInIPv6: !isInIPv6, page: 0)
+            let routes = place.isInIPv6 ? feed.ipv6 : feed.ipv4
+            guard place.node < routes.nodeEnd else {
+                self.revisions[0].place =
+                    place.isInIPv6
+                    ? .routes(feed: index + 1, at: FeedJob.Place())
+                    : .routes(feed: index, at: FeedJob.Place(isInIPv6: true))
                 continue
             }
-            if routes.directory.hasPage(page) {
-                for offset in 0..<RoutePages.slotsPerPage {
-                    let node = Int32(page * RoutePages.slotsPerPage + offset)
-                    self.revise(feed, routes, node, revision.body, &memo, &slice)
-                }
+            let end = RoutePages.pageEnd(after: place.node)
+            if routes.directory.hasPage(of: place.node) {
+                repeat {
+                    self.revise(feed, routes, Int32(place.node), revision.body, &memo, &slice)
+                    place.node += 1
+                } while place.node < end && !slice.isSpent
+            } else {
+                place.node = end
             }
-            self.revisions[0].place = .page(feed: index, isInIPv6: isInIPv6, page: page + 1)
+            self.revisions[0].place = .routes(feed: index, at: place)
             slice.spend(32)
-            if slice.isSpent { return false }
         }
-        return true
     }
 
     // MARK: Under prefixes
 
-    /// - Returns: Whether the end was reached.
-    private func reviseBlocks(_ memo: inout RevisionMemo, _ slice: inout WorkSlice) -> Bool {
+    private func reviseBlocks(_ memo: inout RevisionMemo, _ slice: inout WorkSlice) {
         let revision = self.revisions[0].revision
-        let blocks = revision.within ?? []
+        let blocks = self.revisions[0].blocks ?? []
         let feeds = self.feeds.compactMap { $0 }.filter { revision.concerns($0.definition.id) }
-        while case .prefix(let index, let key, let length) = self.revisions[0].place {
-            guard index < blocks.count else { return true }
+        while !slice.isSpent,
+            case .prefix(let index, let key, let length) = self.revisions[0].place
+        {
             let tree = self.tree(blocks[index].family)
             let last = blocks[index].last.leftAligned | PrefixTree.hostBits(tree.family.width)
             var node = tree.first(notBefore: key, length: length)
@@ -107,11 +117,57 @@ extension TableEngine {
             if isWithin {
                 self.revisions[0].place = .prefix(
                     block: index, key: tree.key(node), length: tree.length(node))
-                return false
+            } else {
+                self.revisions[0].enter(block: index + 1)
+                slice.spend(16)
             }
-            self.revisions[0].enter(block: index + 1)
         }
-        return true
+    }
+
+    // MARK: What was withdrawn
+
+    private func reviseWithdrawals(_ memo: inout RevisionMemo, _ slice: inout WorkSlice) {
+        let job = self.revisions[0]
+        while !slice.isSpent, case .withdrawals(let index, let number) = self.revisions[0].place {
+            guard index < self.feeds.count else {
+                self.revisions[0].place = .end
+                return
+            }
+            guard let feed = self.feeds[index], job.revision.concerns(feed.definition.id),
+                number < feed.withdrawals.numbers.upperBound
+            else {
+                self.revisions[0].place = .withdrawals(feed: index + 1, number: 0)
+                continue
+            }
+            // Those before it have been forgotten meanwhile.
+            let next = max(number, feed.withdrawals.start)
+            self.revise(&feed.withdrawals[next], of: feed, by: job, &memo)
+            self.revisions[0].place = .withdrawals(feed: index, number: next + 1)
+            slice.spend(64)
+        }
+    }
+
+    /// What a guard brings back while a revision is under way: that may have passed its prefix.
+    func reviseReturning(_ entry: inout WithdrawalLog.Entry, of feed: Feed) {
+        guard let job = self.revisions.first, job.isBegun else { return }
+        var memo = RevisionMemo()
+        self.revise(&entry, of: feed, by: job, &memo)
+    }
+
+    private func revise(
+        _ entry: inout WithdrawalLog.Entry, of feed: Feed, by job: RevisionJob,
+        _ memo: inout RevisionMemo
+    ) {
+        let prefix = entry.prefix
+        guard entry.attributes != 0, job.revision.concerns(feed.definition.id), job.holds(prefix)
+        else { return }
+        let old = entry.attributes
+        switch self.revised(old, at: prefix, of: feed, by: job.revision.body, &memo) {
+        case .same: return
+        case .none: entry.attributes = 0
+        case .other(let id): entry.attributes = id
+        }
+        self.attributes.release(old)
     }
 
     // MARK: One route
@@ -136,30 +192,48 @@ extension TableEngine {
         slice.spend(64)
         let tree = self.tree(routes.family)
         let old = path.slot.attributes
-        let held = memo.attributes(old, in: self.attributes)
-        guard let revised = body(feed.definition.id, tree.prefix(node), held) else {
-            memo.forget()
-            slice.spend(128)
+        switch self.revised(old, at: tree.prefix(node), of: feed, by: body, &memo) {
+        case .same: return
+        case .none:
             // That is no loss of the feed's.
             if !routes.isStale(path.slot) { feed.loss.excuse() }
             self.drop(
                 feed, routes, node, path,
                 sites: self.counts(feed, routes) ? feed.changingSites : 0)
-            return
+        case .other(let id):
+            self.attributes.release(old)
+            routes.replace(
+                node, path,
+                by: RouteSlot(attributes: id, epoch: path.slot.epoch, time: path.slot.time))
+            if self.counts(feed, routes) { self.recompute(feed.changingSites, tree, node) }
         }
-        guard revised != held else { return }
         slice.spend(128)
-        guard let id = self.attributes.intern(revised) else {
-            self.refuse(feed)
-            return
-        }
+    }
+
+    /// What becomes of attributes.
+    private enum Revised {
+        case same
+        case none
+        /// Held once for the caller.
+        case other(UInt32)
+    }
+
+    /// Asks what is to become of a route. Where it is another, the caller lets go of the old one.
+    private func revised(
+        _ id: UInt32, at prefix: IPPrefix, of feed: Feed, by body: TableRevision.Body,
+        _ memo: inout RevisionMemo
+    ) -> Revised {
+        let held = memo.attributes(id, in: self.attributes)
+        let revised = body(feed.definition.id, prefix, held)
+        if revised == held { return .same }
         // The number of the old attributes may be given to others now.
         memo.forget()
-        self.attributes.release(old)
-        routes.replace(
-            node, path,
-            by: RouteSlot(attributes: id, epoch: path.slot.epoch, time: path.slot.time))
-        if self.counts(feed, routes) { self.recompute(feed.changingSites, tree, node) }
+        guard let revised else { return .none }
+        guard let new = self.attributes.intern(revised) else {
+            self.refuse(feed)
+            return .same
+        }
+        return .other(new)
     }
 }
 

@@ -87,8 +87,9 @@ extension TableEngine {
                 self.drop(feed, routes, node, old, sites: counts ? sites : 0)
                 return
             }
+            // One that is on its way out has come anew.
             let slot =
-                isSame
+                isSame && !self.isLeaving(old, feed, routes)
                 ? old.slot.with(epoch: current)
                 : RouteSlot(attributes: id, epoch: current, time: time)
             guard routes.renew(node, old, by: slot) else { return self.refuse(feed) }

@@ -52,6 +52,9 @@ final class TableEngine {
     /// Feeds whose routes are walked.
     var jobs: [Feed] = []
 
+    /// Routes with many numbers of epochs.
+    var manyNumbers: [FeedRoutes] = []
+
     /// Looks at routes again, the first of them under way.
     var revisions: [RevisionJob] = []
 
@@ -150,6 +153,7 @@ final class TableEngine {
         case .locations(let locations):
             self.locations = locations
             self.requestRebuildOfLayers()
+        case .revision(let job): self.revisions.append(job)
         case .refused: self.tally.refusedCommands += 1
         }
     }
@@ -168,7 +172,6 @@ final class TableEngine {
         case .feedComplete(let id): self.withFeed(id) { self.feedComplete($0) }
         case .feedDown(let id): self.withFeed(id) { self.feedDown($0) }
         case .feedFlush(let id): self.withFeed(id) { self.feedFlush($0) }
-        case .revise(let revision): self.revise(revision)
         case .releaseGuard(let id): self.withFeed(id) { self.releaseGuard($0) }
         case .familyComplete(let id, let family):
             self.withFeed(id) { self.familyComplete($0, family) }
@@ -180,15 +183,15 @@ final class TableEngine {
             self.withFeed(id) { self.longLivedStale($0, family) }
         case .staleExpired(let id, let family):
             self.withFeed(id) { self.staleExpired($0, family) }
-        case .withdrawPaths(let id, let pathID):
-            self.withFeed(id) { self.withdrawPaths($0, id: pathID) }
+        case .withdrawPaths(let id, let pathIDs):
+            self.withFeed(id) { self.withdrawPaths($0, ids: pathIDs) }
         case .observe(let trips): self.takeRoundTrips(.observe(trips))
         case .setRoundTrips(let trips): self.takeRoundTrips(.file(trips))
         case .restoreRoundTrips(let reports): self.takeRoundTrips(.restore(reports))
         case .setRoundTripRules(let rules): self.takeRoundTrips(.rules(rules))
         case .setFlipHold(let rules): self.setFlipHold(rules)
         case .expireRoundTrips: self.takeRoundTrips(.sweep(.expired(at: self.now())))
-        case .setPins, .setLocations: preconditionFailure("these come prepared")
+        case .setPins, .setLocations, .revise: preconditionFailure("these come prepared")
         }
     }
 
@@ -312,7 +315,7 @@ final class TableEngine {
     var hasWork: Bool {
         self.hasJobs || !self.paints.isEmpty || self.isRebuildPending || self.isBulk
             || !self.discarded.isEmpty || self.hasGuardWork || self.hasRevisionWork
-            || self.hasFlipWork
+            || self.hasFlipWork || !self.manyNumbers.isEmpty
     }
 
     /// A slice of what is long, after each batch and while nothing else is to do.
@@ -350,6 +353,12 @@ final class TableEngine {
                 self.stepJobs(&slice)
             }
         }
+        if !self.manyNumbers.isEmpty {
+            self.measured(.walk) {
+                var slice = self.steps.slice(among: kinds)
+                self.stepNumbers(&slice)
+            }
+        }
         if self.hasRevisionWork {
             self.measured(.walk) {
                 var slice = self.steps.slice(among: kinds)
@@ -377,7 +386,7 @@ final class TableEngine {
         (self.hasGuardWork ? 1 : 0) + (self.paints.isEmpty ? 0 : 1) + (self.jobs.isEmpty ? 0 : 1)
             + (self.rebuildDue == nil && self.shadow == nil ? 0 : 1)
             + (self.discarded.isEmpty ? 0 : 1) + (self.hasRevisionWork ? 1 : 0)
-            + (self.hasFlipWork ? 1 : 0)
+            + (self.hasFlipWork ? 1 : 0) + (self.manyNumbers.isEmpty ? 0 : 1)
     }
 
     /// Notes how long a step held up what waits.

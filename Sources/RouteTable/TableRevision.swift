@@ -20,8 +20,9 @@ public struct TableRevision: Sendable {
     public var feeds: Set<FeedID>?
     /// Only routes of these prefixes and of what they hold; nil: of all.
     public var within: [IPPrefix]?
-    /// Readers see nothing of what changes until all has been looked at. For changes of most
-    /// routes of a feed; meanwhile they don't see what else the feed's sites learn.
+    /// Readers see nothing of what changes until all has been looked at, and then everything at
+    /// once. For changes of most routes of a feed; meanwhile they don't see what else the feed's
+    /// sites learn, nor other pins and locations.
     public var showsAtOnce: Bool
     public var body: Body
 
@@ -38,32 +39,60 @@ public struct TableRevision: Sendable {
     func concerns(_ feed: FeedID) -> Bool { self.feeds?.contains(feed) ?? true }
 }
 
-/// A revision, and how far it is.
-struct RevisionJob {
+/// A revision, and how far it is. What a guard may bring back of what was withdrawn comes last:
+/// a route that is withdrawn before it was looked at is looked at there.
+struct RevisionJob: Sendable {
     enum Place {
-        /// A page of a feed's routes.
-        case page(feed: Int, isInIPv6: Bool, page: Int)
+        /// A prefix's routes of a feed.
+        case routes(feed: Int, at: FeedJob.Place)
         /// The next prefix in a block.
         case prefix(block: Int, key: UInt128, length: Int)
+        /// What was withdrawn, from the entry with this number on.
+        case withdrawals(feed: Int, number: Int)
+        case end
     }
 
     let revision: TableRevision
+    /// What is to be looked at, in order, none in another; nil: all.
+    let blocks: [IPPrefix]?
     var place: Place
     var isBegun = false
 
     init(_ revision: TableRevision) {
         self.revision = revision
-        self.place = .page(feed: 0, isInIPv6: false, page: 0)
-        if revision.within != nil { self.enter(block: 0) }
+        self.blocks = revision.within.map { within in
+            within.sorted().reduce(into: []) { blocks, prefix in
+                if !(blocks.last?.contains(prefix) ?? false) { blocks.append(prefix) }
+            }
+        }
+        self.place = .end
+        self.startAgain()
     }
 
     mutating func enter(block index: Int) {
-        let blocks = self.revision.within ?? []
-        guard index < blocks.count else {
-            self.place = .prefix(block: index, key: 0, length: 0)
+        guard let blocks = self.blocks, index < blocks.count else {
+            self.place = .withdrawals(feed: 0, number: 0)
             return
         }
         self.place = .prefix(
             block: index, key: blocks[index].address.leftAligned, length: blocks[index].length)
+    }
+
+    mutating func startAgain() {
+        self.isBegun = false
+        self.place = .routes(feed: 0, at: FeedJob.Place())
+        if self.blocks != nil { self.enter(block: 0) }
+    }
+
+    /// Whether a prefix is among what is to be looked at.
+    func holds(_ prefix: IPPrefix) -> Bool {
+        guard let blocks = self.blocks else { return true }
+        var low = 0
+        var high = blocks.count
+        while low < high {
+            let middle = (low + high) / 2
+            if blocks[middle] <= prefix { low = middle + 1 } else { high = middle }
+        }
+        return low > 0 && blocks[low - 1].contains(prefix)
     }
 }

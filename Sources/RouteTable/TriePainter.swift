@@ -30,6 +30,9 @@ struct TriePainter {
     /// Nodes there are at least.
     private var nodesLeft: Int
 
+    /// To find a class takes as long as to look at so many leaves.
+    private static let unitsOfIntern = 64
+
     /// Nodes that a paint can need at most: the ways to its two ends.
     private static let mostNodes = 2 * (128 - LookupBase.rootBits) / 4
 
@@ -48,11 +51,12 @@ struct TriePainter {
 
     /// What a leaf becomes; nil where the classes are full.
     @inline(__always)
-    private mutating func replaced(_ id: UInt32) -> UInt32? {
+    private mutating func replaced(_ id: UInt32, _ slice: inout WorkSlice) -> UInt32? {
         switch self.change {
         case .whole(let new): return new
         case .byte(let offset, let stored):
             if id != self.lastOld {
+                slice.spend(Self.unitsOfIntern)
                 guard let new = self.classes.intern(id, replacing: offset, by: stored) else {
                     self.isFull = true
                     return nil
@@ -114,7 +118,7 @@ struct TriePainter {
             let old = entry.pointee.load(ordering: .relaxed)
             if index > firstIndex, index < lastIndex, old < LookupBase.nodeFlag {
                 // Wholly inside: most of what a wide prefix paints.
-                guard let new = self.replaced(old) else {
+                guard let new = self.replaced(old, &slice) else {
                     self.stop = slotFirst
                     break
                 }
@@ -150,7 +154,7 @@ struct TriePainter {
             }
             return
         }
-        guard let new = self.replaced(old) else {
+        guard let new = self.replaced(old, &slice) else {
             self.stop = max(first, slotFirst)
             return
         }

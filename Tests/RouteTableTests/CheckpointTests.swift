@@ -305,6 +305,46 @@ struct CheckpointTests {
         #expect(try self.distance(table, 0, self.longer) == 4)
     }
 
+    enum Sweep: CaseIterable {
+        case familyComplete
+        case staleExpired
+        case refreshEnded
+    }
+
+    @Test(
+        "a family whose stale routes have left gets none back; the other does",
+        arguments: Sweep.allCases)
+    func familiesApart(_ sweep: Sweep) throws {
+        let ipv6 = IPPrefix(masking: IPAddress(ipv6High: 0x2001_0db8 << 32, low: 0), length: 32)
+        let table = try self.started(feeds: [0])
+        let feed = FeedID(0)
+        table.change(
+            feed, announce: [self.block, self.longer, ipv6].map { ($0, Self.path(2)) })
+        table.apply(.feedComplete(feed))
+        table.owner.flushAndWait()
+        let restored = try self.started(feeds: [0])
+        let restore = try restored.owner.beginRestore(
+            try Checkpoint(bytes: try table.owner.checkpoint()))
+        restored.reference = table.reference.restarted(sites: { $0 }, feeds: { $0 }, now: 1_000_000)
+        switch sweep {
+        case .familyComplete:
+            restored.apply(.feedUp(feed))
+            restored.change(feed, announce: [(self.block, Self.path(3))])
+            restored.apply(.familyComplete(feed, .ipv4))
+        case .staleExpired: restored.apply(.staleExpired(feed, .ipv4))
+        case .refreshEnded:
+            restored.apply(.feedUp(feed))
+            restored.apply(.refreshBegan(feed, .ipv4))
+            restored.change(feed, announce: [(self.block, Self.path(3))])
+            restored.apply(.refreshEnded(feed, .ipv4))
+        }
+        try restore.run()
+        #expect(try restored.check("\(sweep)"))
+        let routes = try Self.routes(restored.owner)
+        #expect(routes.map(\.prefix) == restored.reference.allRoutes.map(\.prefix))
+        #expect(routes.contains { $0.prefix == ipv6 && $0.isStale })
+    }
+
     @Test("that is given up half way leaves an empty table that works")
     func abandoned() throws {
         let table = try self.started()

@@ -58,17 +58,29 @@ struct EpochTests {
         private mutating func visit() {
             if let visit = self.ledger.visit(pages: self.pages.count) {
                 self.visits.append(visit.pages.count)
-                var moved = InlineArray<16, Int>(repeating: 0)
-                for page in visit.pages {
-                    for index in self.pages[page].indices {
-                        guard let old = self.pages[page][index]?.number else { continue }
-                        let new = UInt32(visit.numbers >> UInt64(4 * old) & 15)
-                        if new != old { moved[Int(old)] += 1 }
-                        self.pages[page][index]?.number = new
-                    }
-                }
-                self.ledger.renumbered(moved, by: visit.numbers)
+                self.renumber(visit)
             }
+        }
+
+        /// Visits some pages while nothing needs another number.
+        mutating func visitInTime(_ limit: Int) {
+            if let visit = self.ledger.visit(pages: self.pages.count, atMost: limit) {
+                #expect(visit.pages.count <= limit)
+                self.renumber(visit)
+            }
+        }
+
+        private mutating func renumber(_ visit: (pages: Range<Int>, numbers: UInt64)) {
+            var moved = InlineArray<16, Int>(repeating: 0)
+            for page in visit.pages {
+                for index in self.pages[page].indices {
+                    guard let old = self.pages[page][index]?.number else { continue }
+                    let new = UInt32(visit.numbers >> UInt64(4 * old) & 15)
+                    if new != old { moved[Int(old)] += 1 }
+                    self.pages[page][index]?.number = new
+                }
+            }
+            self.ledger.renumbered(moved, by: visit.numbers)
         }
 
         func check(_ context: String) -> Bool {
@@ -95,9 +107,10 @@ struct EpochTests {
     }
 
     @Test(
-        "are never mistaken for each other, whatever happens", arguments: 0..<40 as Range<UInt64>
+        "are never mistaken for each other, whatever happens", arguments: 0..<40 as Range<UInt64>,
+        [0, 3, 60]
     )
-    func numbers(seed: UInt64) {
+    func numbers(seed: UInt64, chanceOfSlice: Int) {
         var random = SplitMix(seed: seed)
         var model = Model()
         for step in 0..<1500 {
@@ -117,6 +130,7 @@ struct EpochTests {
                 }
                 model.put(route, on: page, at: index)
             }
+            while random.chance(chanceOfSlice) { model.visitInTime(1 + random.below(3)) }
             switch random.below(12) {
             case 0, 1, 2, 3:
                 model.turn([.fresh, .unconfirmed], into: .stale)
@@ -144,7 +158,31 @@ struct EpochTests {
             guard model.check("seed \(seed), step \(step)") else { return }
         }
         let most = model.visits.max() ?? 0
-        #expect(!model.visits.isEmpty && most <= (model.pages.count + 4) / 5, "a fifth at a time")
+        if chanceOfSlice == 0 {
+            #expect(!model.visits.isEmpty && most <= (model.pages.count + 4) / 5, "a fifth a time")
+        } else {
+            #expect(most <= (model.pages.count + 3) / 4, "a quarter at a time")
+        }
+    }
+
+    @Test("are few again before another is needed, where there is time")
+    func inTime() {
+        var random = SplitMix(seed: 1)
+        var model = Model()
+        model.pages = Array(
+            repeating: Array(repeating: nil, count: Model.routesPerPage), count: 50)
+        for session in 0..<100 {
+            model.turn([.fresh, .unconfirmed], into: .stale)
+            model.begin(as: .fresh)
+            for _ in 0..<20 {
+                model.put(
+                    .init(number: model.ledger.current, state: .fresh), on: random.below(50),
+                    at: random.below(Model.routesPerPage))
+            }
+            while model.ledger.wantsVisits { model.visitInTime(1) }
+            guard model.check("session \(session)") else { return }
+        }
+        #expect(model.visits.isEmpty)
     }
 
     @Test("show what is stale and what leaves, however fast sessions follow", arguments: [1, 64])

@@ -49,6 +49,22 @@ private final class GuardedTable {
     /// Waits until all is done.
     func settle() { self.owner.flushAndWait() }
 
+    /// Has all that `body` submits wait for the writer: a slice is done between two commands.
+    func held(_ body: () -> Void) async throws {
+        let isHeld = Atomic<Bool>(false)
+        let isReady = Atomic<Bool>(false)
+        let owner = self.owner
+        async let held = owner.query { _ in
+            isHeld.store(true, ordering: .releasing)
+            while !isReady.load(ordering: .acquiring) {}
+            return true
+        }
+        while !isHeld.load(ordering: .acquiring) { await Task.yield() }
+        body()
+        isReady.store(true, ordering: .releasing)
+        #expect(try await held)
+    }
+
     /// Lets time pass, and the writer notice it.
     func pass(_ seconds: Int64) {
         self.settle()
@@ -307,6 +323,98 @@ struct FeedGuardTests {
         table.owner.submit(.feedFlush(GuardedTable.feed))
         try table.expect(live: 0..<0, stale: 0..<0)
         #expect(try table.summary.guardState == .off)
+    }
+
+    private func revision(
+        within blocks: [IPPrefix]? = nil, penalty: UInt8? = nil, tag: String? = nil
+    ) -> TableCommand {
+        .revise(
+            TableRevision(within: blocks) { _, _, held in
+                var revised = held
+                if let penalty { revised.penalty = penalty }
+                if let tag { revised.tags = [tag] }
+                return revised
+            })
+    }
+
+    /// The penalties and tags of routes.
+    private func judged(_ table: GuardedTable) throws -> [IPPrefix: String] {
+        table.settle()
+        let routes = try table.owner.querySync { rib in
+            rib.routes(after: nil, feed: GuardedTable.feed, limit: 100_000).routes
+        }
+        return Dictionary(
+            uniqueKeysWithValues: routes.map {
+                ($0.prefix, "\($0.attributes.penalty) \($0.attributes.tags)")
+            })
+    }
+
+    @Test(
+        "what comes back was looked at by every revision since, in their order",
+        arguments: [nil, 1])
+    func revisions(units: Int?) throws {
+        let table = try GuardedTable(units: units)
+        table.withdraw(0..<300)
+        table.owner.submit(self.revision(penalty: 9, tag: "first"))
+        table.owner.submit(self.revision(within: [GuardedTable.prefix(0)], tag: "second"))
+        table.settle()
+        table.withdraw(300..<600)
+        try table.expect(live: 600..<1000, stale: 0..<600)
+        var expected = Dictionary(
+            uniqueKeysWithValues: (0..<1000).map { (GuardedTable.prefix($0), "9 [\"first\"]") })
+        expected[GuardedTable.prefix(0)] = "9 [\"second\"]"
+        #expect(try self.judged(table) == expected)
+        // What is taken out doesn't come back either.
+        table.announce(0..<600)
+        table.pass(62)
+        table.withdraw(0..<300)
+        table.owner.submit(
+            .revise(TableRevision(within: [GuardedTable.prefix(3)]) { _, _, _ in nil }))
+        table.settle()
+        table.withdraw(300..<600)
+        let routes = try table.routes()
+        #expect(routes.count == 999 && routes[GuardedTable.prefix(3)] == nil)
+        table.owner.submit(.removeFeed(GuardedTable.feed))
+        table.settle()
+        #expect(try table.owner.querySync { $0.counts() }.attributeSets == 0)
+    }
+
+    @Test("what is withdrawn before a revision has come to it is looked at when it comes back")
+    func withdrawnUnseen() async throws {
+        let table = try GuardedTable(units: 1)
+        try await table.held {
+            table.owner.submit(self.revision(penalty: 5))
+            table.withdraw(501..<1000)
+        }
+        table.withdraw(0..<2)
+        let judged = try self.judged(table)
+        #expect(judged.count == 1000 && Set(judged.values) == ["5 []"])
+        #expect(table.alarms == [.raised])
+    }
+
+    @Test("what comes back behind a revision is looked at")
+    func returningUnseen() async throws {
+        let table = try GuardedTable(units: 1)
+        try await table.held {
+            table.withdraw(0..<600)
+            table.owner.submit(self.revision(penalty: 6))
+        }
+        let judged = try self.judged(table)
+        #expect(judged.count == 1000 && Set(judged.values) == ["6 []"])
+    }
+
+    @Test("a family whose stale routes have left gets none back; the other does")
+    func familiesApart() async throws {
+        let table = try GuardedTable(units: 1)
+        try await table.held {
+            table.withdraw(0..<700)
+            table.owner.submit(.feedDown(GuardedTable.feed))
+            table.owner.submit(.staleExpired(GuardedTable.feed, .ipv4))
+        }
+        let routes = try table.routes()
+        #expect(routes.keys.allSatisfy { $0.family == .ipv6 })
+        #expect(routes.count == (0..<1000).count { $0 % 7 == 6 })
+        #expect(table.alarms == [.raised, .ended])
     }
 
     @Test("a small feed and one without rules are not guarded")

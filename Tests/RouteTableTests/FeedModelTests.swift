@@ -79,7 +79,7 @@ struct FeedModelTests {
             case .refreshEnded: command = .refreshEnded(self.feed, .ipv4)
             case .longLived: command = .longLivedStale(self.feed, .ipv4)
             case .expired: command = .staleExpired(self.feed, .ipv4)
-            case .withdrawPaths: command = .withdrawPaths(self.feed, pathID: 9)
+            case .withdrawPaths: command = .withdrawPaths(self.feed, pathIDs: [9])
             }
             if case .routes = command {} else { self.reference.apply(command) }
             owner.submit(command)
@@ -216,7 +216,10 @@ struct FeedModelTests {
         case 88..<91: table.apply(.longLivedStale(feed, family))
         case 91..<93: table.apply(.staleExpired(feed, family))
         case 93..<97:
-            if ids > 1 { table.apply(.withdrawPaths(feed, pathID: UInt32(random.below(ids)))) }
+            if ids > 1 {
+                let ended = (0..<1 + random.below(2)).map { _ in UInt32(random.below(ids)) }
+                table.apply(.withdrawPaths(feed, pathIDs: ended))
+            }
         case 97: table.apply(.feedFlush(feed))
         case 98:
             let chosen = random.below(3)

@@ -170,9 +170,9 @@ struct ReferenceTable {
                 feed.hidden.insert(family)
                 feed.refreshing.remove(family)
             }
-        case .withdrawPaths(let id, let pathID):
+        case .withdrawPaths(let id, let pathIDs):
             self.change(id) { feed in
-                feed.routes = feed.routes.filter { $0.key.pathID != pathID }
+                feed.routes = feed.routes.filter { !pathIDs.contains($0.key.pathID) }
             }
         default: preconditionFailure("not about a feed")
         }

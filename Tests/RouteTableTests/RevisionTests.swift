@@ -133,6 +133,63 @@ struct RevisionTests {
         #expect(try table.check("with a penalty"))
     }
 
+    /// The distances that readers see of both sites at some prefixes; those without are left out.
+    static func distances(_ lookup: LookupTable, _ prefixes: [IPPrefix]) -> Set<Int> {
+        guard var reader = try? lookup.makeReader() else { return [] }
+        return reader.withSnapshot { snapshot in
+            var distances: Set<Int> = []
+            for prefix in prefixes {
+                let values = snapshot.values(ofClass: snapshot.classID(of: prefix.address))
+                for site in 0..<2 as Range<UInt8> {
+                    if let distance = values.distance(of: SiteID(site)) {
+                        distances.insert(distance)
+                    }
+                }
+            }
+            return distances
+        }
+    }
+
+    @Test("of whole feeds shows in one step, though the lookup is built anew meanwhile")
+    func oneStep() throws {
+        let table = try SteppedWriterTests.table(4096, routes: 1_000)
+        let some = stride(from: 0, to: 1_000, by: 50).map { SteppedWriterTests.prefix($0) }
+        let lookup = table.owner.lookup
+        let early = Atomic<Int>(0)
+        table.apply(.setPins([(SteppedWriterTests.prefix(1), [SiteID(0)])]))
+        // What is looked at is what readers see until the last of it has been looked at.
+        table.owner.submit(
+            .revise(
+                TableRevision(showsAtOnce: true) { _, _, held in
+                    if Self.distances(lookup, some).contains(where: { $0 >= 100 }) {
+                        early.wrappingAdd(1, ordering: .relaxed)
+                    }
+                    var revised = held
+                    revised.penalty = 100 + held.penalty % 100
+                    return revised
+                }))
+        table.owner.flushAndWait()
+        #expect(early.load(ordering: .relaxed) == 0)
+        #expect(Self.distances(lookup, some).allSatisfy { $0 >= 100 })
+        #expect(try table.owner.querySync { $0.counts() }.rebuilds > 2)
+    }
+
+    @Test("ends its slices between two prefixes, as does a feed's walk")
+    func slices() throws {
+        let table = try SteppedWriterTests.table(1, routes: 300)
+        func walks() throws -> UInt64 {
+            table.owner.flushAndWait()
+            return try table.owner.querySync { $0.counts() }.longestSteps[.walk].count
+        }
+        let before = try walks()
+        table.apply(.revise(TableRevision(feeds: [FeedID(0)], Self.ignoring)))
+        let between = try walks()
+        #expect(between - before >= 300)
+        table.apply(.addFeed(SteppedWriterTests.feed(1, site: 2)))
+        #expect(try walks() - between >= 300)
+        #expect(try table.check("at the end"))
+    }
+
     /// What is said of a route by the rule of this number; nil: it isn't held.
     static func judge(
         _ rule: Int, _ prefix: IPPrefix, _ attributes: RouteAttributes

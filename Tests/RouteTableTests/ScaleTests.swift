@@ -184,6 +184,8 @@ struct ScaleTests {
         owner.flushAndWait()
         print("a feed's loss: \(Date().timeIntervalSince(loss)) s")
         try Self.flap(owner)
+        Self.revise(owner)
+        Self.beginAgain(owner)
         let steps = try owner.querySync { $0.counts() }.longestSteps
         for kind in StepKind.allCases {
             print("longest step, \(kind): \(steps[kind])")
@@ -223,6 +225,39 @@ struct ScaleTests {
             "whole in \(self.cpuSeconds() - begun)")
         #expect(restore.isAnswering)
         #expect(try again.querySync { $0.counts() }.routes == counts.routes)
+    }
+
+    /// All routes are looked at again, and most change.
+    static func revise(_ owner: TableOwner) {
+        for showsAtOnce in [true, false] {
+            let begun = self.cpuSeconds()
+            owner.submit(
+                .revise(
+                    TableRevision(showsAtOnce: showsAtOnce) { _, prefix, held in
+                        var revised = held
+                        revised.penalty = showsAtOnce ? UInt8(prefix.length % 4) : 0
+                        return revised
+                    }))
+            owner.flushAndWait()
+            print("revision: \(self.cpuSeconds() - begun) s CPU")
+        }
+    }
+
+    /// Sessions of a feed begin again and again before it is complete.
+    static func beginAgain(_ owner: TableOwner) {
+        let feed = FeedID(6)
+        for round in 0..<40 {
+            owner.submit(.feedUp(feed))
+            var batch = RouteBatch(feed: feed)
+            let index = batch.intern(RouteAttributes(asPath: ASPath([7, 8])))
+            for number in 0..<100 {
+                let address = IPAddress(ipv4: UInt32(round * 100 + number) << 12)
+                batch.announce(IPPrefix(masking: address, length: 20), attributes: index)
+            }
+            owner.submitAndWait(.routes(batch))
+        }
+        owner.submit(.feedComplete(feed))
+        owner.flushAndWait()
     }
 
     /// Default routes come and go beside updates of single routes, and layers are replaced.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import Glibc
 import RouteTable
 import Testing
 
@@ -139,7 +140,7 @@ struct SeveralPathsTests {
         table.owner.flushAndWait()
         for round in 0..<12 {
             for id in [5, 6] as [UInt32] {
-                table.apply(.withdrawPaths(Self.feed, pathID: id))
+                table.apply(.withdrawPaths(Self.feed, pathIDs: [id]))
                 table.change(
                     Self.feed,
                     paths: stride(from: round, to: 300, by: 7).map {
@@ -152,6 +153,54 @@ struct SeveralPathsTests {
             }
         }
         #expect(try table.owner.querySync { $0.counts() }.refused == 0)
+    }
+
+    @Test("all paths of many ids leave by one walk, and the ids may be used again")
+    func manyIDs() throws {
+        let table = try Self.table(steps: TableUnderTest.crumbs(1))
+        let prefixes = (0..<100).map { SteppedWriterTests.prefix($0) }
+        for id in 0..<20 as Range<UInt32> {
+            table.change(
+                Self.feed, paths: prefixes[Int(id)...].prefix(40).map { ($0, id, Self.path(2)) })
+        }
+        table.owner.flushAndWait()
+        table.apply(.withdrawPaths(Self.feed, pathIDs: Array(1..<20)))
+        table.change(
+            Self.feed,
+            paths: [(prefixes[99], 3, Self.path(1)), (prefixes[4], 4, Self.path(1))])
+        #expect(try table.check("after the walk"))
+        let routes = try table.owner.querySync { $0.routes(after: nil, limit: 1_000).routes }
+        #expect(routes == table.reference.allRoutes && routes.count == 42)
+        table.apply(.withdrawPaths(Self.feed, pathIDs: []))
+        table.apply(.withdrawPaths(Self.feed, pathIDs: Array(0..<50)))
+        #expect(try table.check("none is left"))
+        #expect(try table.owner.querySync { $0.counts() }.routes == 0)
+    }
+
+    @Test("to end an id costs no more for those that were ended before")
+    func manyEnds() throws {
+        let owner = try Self.table().owner
+        /// What the writer's thread takes for so many ids, a few at a time.
+        func seconds(_ ids: Range<UInt32>) throws -> Double {
+            func now() throws -> Double {
+                try owner.querySync { _ in
+                    var time = timespec()
+                    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+                    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+                }
+            }
+            let begun = try now()
+            for start in stride(from: ids.lowerBound, to: ids.upperBound, by: 16) {
+                owner.submit(.withdrawPaths(Self.feed, pathIDs: Array(start..<start + 16)))
+            }
+            return try now() - begun
+        }
+        _ = try seconds(0..<4_096)
+        let few = try seconds(4_096..<8_192)
+        // By now there are sixteen times as many.
+        _ = try seconds(8_192..<126_976)
+        let many = try seconds(126_976..<131_072)
+        #expect(many < 6 * few, "\(many) s, \(few) s before")
     }
 
     @Test("an id that is withdrawn without end in one walk is closed till the walk is over")
