@@ -157,6 +157,8 @@ class Lab:
                 raise AssertionError(f"the router ended: {self.router.output[-2000:]}")
             if time.monotonic() - hurried > 8:
                 hurried = time.monotonic()
+                if self.router.hangs():
+                    raise AssertionError("the router hangs")
                 self.router.hurry()
             return False
 

@@ -29,6 +29,10 @@ class Defaults:
     def return_from_shutdown(self):
         self.release()
 
+    def hangs(self):
+        """Whether it has stopped answering anybody: that is no fault of Martlet's."""
+        return False
+
     def hurry(self):
         """Begins again at once, where it would wait long after the end of a session."""
 
