@@ -303,6 +303,42 @@ struct ServerTests {
         }
     }
 
+    @Test(
+        "Ctrl-C or telnet's interrupt ends a long list, and forgets what was typed after it",
+        arguments: [[3], [255, 244]] as [[UInt8]])
+    func interrupted(bytes: [UInt8]) async throws {
+        let fixture = try await Fixture()
+        // More than sockets hold.
+        await fixture.fill(200_000)
+        try await self.serve(on: fixture) { address, _ in
+            let client = try await LineClient(to: address)
+            _ = await client.text(upTo: "> ")
+            try await client.channel.setOption(.autoRead, value: false).get()
+            client.send("show routes\r\nfish\r\n")
+            client.send(bytes: bytes)
+            try await client.channel.setOption(.autoRead, value: true).get()
+            let text = await client.text(upTo: "> ")
+            let last = text.split(separator: "\r\n").dropLast().last
+            #expect(last?.hasPrefix("interrupted after ") == true, "\(last ?? "nothing")")
+            client.send("ready\r\n")
+            #expect(await client.text(upTo: "> ") == "ready\r\nmartlet> ")
+            client.close()
+        }
+    }
+
+    @Test("to programs it is a character like others, and the list comes whole")
+    func programsAreNotInterrupted() async throws {
+        let fixture = try await Fixture()
+        await fixture.fill(20_000)
+        try await self.serve(face: .machine, on: fixture) { address, _ in
+            let client = try await LineClient(to: address)
+            client.send("show routes\nfish\u{3}ready\n")
+            let text = await client.text(upTo: "+ ready\n")
+            #expect(text.split(separator: "\n").count == 20_005 + 1)
+            client.close()
+        }
+    }
+
     @Test("connections beyond the bound are told so; when one ends there is room again")
     func tooMany() async throws {
         try await self.serve(ConsoleSettings(maximumConnections: 1), face: .machine) {
