@@ -150,7 +150,7 @@ extension TableEngine {
     /// What a guard brings back while a revision is under way: that may have passed its prefix.
     func reviseReturning(_ entry: inout WithdrawalLog.Entry, of feed: Feed) {
         guard let job = self.revisions.first, job.isBegun else { return }
-        var memo = RevisionMemo(size: 1)
+        var memo = RevisionMemo()
         self.revise(&entry, of: feed, by: job, &memo)
     }
 
@@ -226,7 +226,8 @@ extension TableEngine {
         let held = memo.attributes(id, in: self.attributes)
         let revised = body(feed.definition.id, prefix, held)
         if revised == held { return .same }
-        memo.forget(id)
+        // The number of the old attributes may be given to others now.
+        memo.forget()
         guard let revised else { return .none }
         guard let new = self.attributes.intern(revised) else {
             self.refuse(feed)
@@ -236,28 +237,18 @@ extension TableEngine {
     }
 }
 
-/// Attributes that were looked at of late: neighbours in the table often have the same, in each
-/// feed others.
+/// The attributes that were looked at last: neighbours in the table often have the same.
 ///
-/// Good while nothing is released but by the revision: a number whose route leaves it may be given
-/// to others, and is to be forgotten.
+/// Good until a number may have been given to others.
 private struct RevisionMemo {
-    private var entries: [(id: UInt32, attributes: RouteAttributes)?]
-
-    init(size: Int = 64) { self.entries = Array(repeating: nil, count: size) }
-
-    private func index(_ id: UInt32) -> Int { Int(id) % self.entries.count }
+    private var last: (id: UInt32, attributes: RouteAttributes)?
 
     mutating func attributes(_ id: UInt32, in store: AttributeStore) -> RouteAttributes {
-        let index = self.index(id)
-        if let entry = self.entries[index], entry.id == id { return entry.attributes }
+        if let last = self.last, last.id == id { return last.attributes }
         let attributes = store.attributes(id)
-        self.entries[index] = (id, attributes)
+        self.last = (id, attributes)
         return attributes
     }
 
-    mutating func forget(_ id: UInt32) {
-        let index = self.index(id)
-        if self.entries[index]?.id == id { self.entries[index] = nil }
-    }
+    mutating func forget() { self.last = nil }
 }

@@ -17,9 +17,8 @@ import Synchronization
 final class OriginService: Service, CustomStringConvertible {
     let description = "rpki"
 
-    /// Where more prefixes have changed, all routes are judged again: one walk costs less. To find a
-    /// prefix costs about as much as to judge a route, and there are some for each prefix.
-    private static let revisedPrefixes = 262_144
+    /// Where more prefixes have changed, all routes are judged again: one walk costs less.
+    private static let revisedPrefixes = 4096
 
     /// What is to be in force.
     private struct Wanted {

@@ -91,22 +91,6 @@ struct RevisionTests {
         #expect(try self.states(table) == [])
     }
 
-    @Test("of routes under many prefixes, few of which there are, lets others have their turns")
-    func manyPrefixes() throws {
-        let table = try Self.table(steps: TableUnderTest.crumbs(64))
-        let before = try table.owner.querySync { $0.counts() }.longestSteps[.walk].count
-        let absent = (0..<2000).map {
-            IPPrefix(masking: IPAddress(ipv4: 0xcb00_0000 | UInt32($0) << 8), length: 24)
-        }
-        table.apply(
-            .revise(TableRevision(within: [Self.longer] + absent + [Self.ipv6], Self.ignoring)))
-        #expect(try table.check("many prefixes"))
-        let changed = [Self.longer, Self.ipv6].flatMap { ["\($0) 0", "\($0) 1"] }
-        #expect(try self.states(table) == changed)
-        let after = try table.owner.querySync { $0.counts() }.longestSteps[.walk].count
-        #expect(after - before >= 1000)
-    }
-
     @Test("a route that is not to stand leaves, and its prefix with the last one")
     func leaving() throws {
         let table = try Self.table()
