@@ -10,7 +10,7 @@ import NIOCore
 import RouteTable
 import Testing
 
-@Suite("The console's server", .timeLimit(.minutes(1)))
+@Suite("The console's server", .timeLimit(.minutes(5)))
 struct ServerTests {
     /// Runs a server with one listener while `body` talks to it.
     private func serve(

@@ -4,7 +4,7 @@
 import Foundation
 import Testing
 
-@Suite("martlet lookup", .timeLimit(.minutes(1)))
+@Suite("martlet lookup", .timeLimit(.minutes(5)))
 struct LookupTests {
     private func withFile(
         _ name: String, _ text: String, _ body: (String) async throws -> Void
