@@ -111,6 +111,7 @@ CONFIGURATION = """
 listen:
   socket: $socket
   dns: ["127.0.0.1:$dns"]
+dns: { rate-limit: off }
 sites:
   near: { as: 64600, addresses: [192.0.2.10] }
 zones:
@@ -431,6 +432,7 @@ listen:
   console: [{ address: "127.0.0.1:$machine", face: machine }]
   socket: $socket
   dns: ["127.0.0.1:$dns"]
+dns: { rate-limit: off }
 sites:
   near: { as: 64600, addresses: [192.0.2.10] }
 zones:
