@@ -60,8 +60,9 @@ extension [ResourceRecordSet] {
         }
         self[index].timeToLive = Swift.min(self[index].timeToLive, timeToLive)
         // A set that fits no message needn't be searched: it is refused.
-        guard self[index].data.count * 12 > EncodedBlock.maximumByteCount
-            || !self[index].data.contains(data)
+        guard
+            self[index].data.count * 12 > EncodedBlock.maximumByteCount
+                || !self[index].data.contains(data)
         else { return }
         self[index].data.append(data)
     }
