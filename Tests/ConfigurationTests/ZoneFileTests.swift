@@ -196,7 +196,7 @@ struct ZoneFileTests {
         new.keepZones(of: old)
         #expect(new.zones[0].state == .kept)
         #expect(new.zones[0].records == old.zones[0].records)
-        #expect(new.plan().zones.allSatisfy(\.isAvailable))
+        #expect(new.plan().zones.allSatisfy { $0.isAvailable })
         #expect(
             new.differences(from: old).map { $0.replacing(folder.path + "/", with: "") } == [
                 "zone example.net.: its file is bad, it is served as before: "
