@@ -107,6 +107,8 @@ extension Configuration.ZoneEntry {
     var contentSerial: UInt32 {
         var soa = self.startOfAuthority
         soa.serial = 0
+        soa.host = soa.host.lowercased
+        soa.mailbox = soa.mailbox.lowercased
         var lines = [
             "\(self.apex.lowercased) \(self.timeToLive) \(RecordData.startOfAuthority(soa))"
         ]

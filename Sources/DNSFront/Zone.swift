@@ -59,6 +59,11 @@ extension [ResourceRecordSet] {
             return
         }
         self[index].timeToLive = Swift.min(self[index].timeToLive, timeToLive)
-        if !self[index].data.contains(data) { self[index].data.append(data) }
+        // A set that fits no message needn't be searched: it is refused.
+        guard
+            self[index].data.count * 12 > EncodedBlock.maximumByteCount
+                || !self[index].data.contains(data)
+        else { return }
+        self[index].data.append(data)
     }
 }

@@ -33,6 +33,8 @@ www     A 192.0.2.80
 \\119ww2 A 192.0.2.82
 deep.down.there TXT deep
 $INCLUDE more/types.zone types.example.test.
+; Knot goes back to the TTL of before by itself, BIND and NSD don't.
+$TTL 1h
 *.wild  TXT "a wildcard"
         A 192.0.2.90
 given.wild A 192.0.2.91
@@ -111,6 +113,7 @@ CONFIGURATION = """
 listen:
   socket: $socket
   dns: ["127.0.0.1:$dns"]
+dns: { rate-limit: off }
 sites:
   near: { as: 64600, addresses: [192.0.2.10] }
 zones:
@@ -152,11 +155,12 @@ class Server(Process):
 
 
 def nsd(folder, zones):
+    # Its $INCLUDE starts at the directory, not at the including file's.
     return Server(folder, """
 server:
   ip-address: 127.0.0.1@PORT
   username: ""
-  zonesdir: "FOLDER"
+  zonesdir: "ZONES"
   database: ""
   pidfile: "FOLDER/nsd.pid"
   xfrdfile: "FOLDER/xfrd.state"
@@ -165,7 +169,7 @@ server:
   rrl-whitelist-ratelimit: 0
 remote-control:
   control-enable: no
-""" + zone_lines(zones, 'zone:\n  name: "{name}"\n  zonefile: "{path}"'),
+""".replace("ZONES", zones) + zone_lines(zones, 'zone:\n  name: "{name}"\n  zonefile: "{path}"'),
         [peer("nsd"), "-d", "-c", "CONF"])
 
 
@@ -185,7 +189,7 @@ zone:
 
 
 def bind(folder, zones):
-    # BIND's $INCLUDE starts at the directory, not at the including file's.
+    # As NSD's.
     return Server(folder, """
 options {
   directory "ZONES";
@@ -199,6 +203,7 @@ options {
   dnssec-validation no;
   minimal-responses no;
   notify no;
+  zero-no-soa-ttl no;
 };
 controls {};
 """.replace("ZONES", zones) + zone_lines(
@@ -219,7 +224,7 @@ def names_to_ask(source):
             words = line.split()
             if line.startswith("$ORIGIN"):
                 origin = words[1].rstrip(".")
-            elif words and not line[0].isspace() and not line.startswith("$"):
+            elif words and not line[0].isspace() and line[0] not in "$;":
                 owner = origin if words[0] == "@" else f"{words[0]}.{origin}"
                 if "\\" not in owner:
                     names.add(owner)
@@ -288,13 +293,14 @@ class AgreementTests(TestCase):
         wanted = soa | {record for record in servers if record[0] not in apexes}
         if set(ours.authority) != wanted:
             return "authority differs"
-        # Addresses go along in whole sets, and for delegations as many as others give.
+        # Addresses go along in whole sets, and for delegations as many as others give, or more: BIND
+        # leaves out those that aren't below the delegation.
         given, others = address_sets(ours.additional), address_sets(theirs.additional)
         for key, records in given.items():
             if key in others and others[key] != records:
                 return f"addresses of {key} differ"
-        if wanted - soa and not ours.answer and set(given) != set(others):
-            return f"glue differs: {sorted(given)}, not {sorted(others)}"
+        if wanted - soa and not ours.answer and not set(others) <= set(given):
+            return f"glue is missing: {sorted(given)}, not {sorted(others)}"
         return None
 
     def check(self, server_name, exceptions):
@@ -323,11 +329,22 @@ class AgreementTests(TestCase):
         self.assertEqual(
             differences[:5], [], f"{len(differences)} of {asked} differ, seed {seed}")
 
+    @staticmethod
+    def leads_to_another_zone(name, _):
+        """Where an alias leads to another zone here, NSD goes on there, Knot sends on there by the upper
+        zone's NS records, and BIND and Martlet leave it at the alias."""
+        return name == "tochild.example.test"
+
+    @staticmethod
+    def is_too_long(name, _):
+        """Knot 3.2 gives NXDOMAIN where RFC 6672 section 2.2 wants YXDOMAIN."""
+        return name == "y" * 63 + ".long.example.test"
+
     def test_nsd(self):
-        self.check("NSD", [])
+        self.check("NSD", [self.leads_to_another_zone])
 
     def test_knot(self):
-        self.check("Knot", [])
+        self.check("Knot", [self.leads_to_another_zone, self.is_too_long])
 
     def test_bind(self):
         self.check("BIND", [])
@@ -431,6 +448,7 @@ listen:
   console: [{ address: "127.0.0.1:$machine", face: machine }]
   socket: $socket
   dns: ["127.0.0.1:$dns"]
+dns: { rate-limit: off }
 sites:
   near: { as: 64600, addresses: [192.0.2.10] }
 zones:
