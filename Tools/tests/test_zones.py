@@ -151,7 +151,11 @@ class Server(Process):
                 return dnswire.ask(self.port, "example.test", "SOA", timeout=0.5, tries=1).answer
             except (AssertionError, OSError):
                 return None
-        eventually(f"{command[0]} to answer", is_up)
+        try:
+            eventually(f"{command[0]} to answer", is_up)
+        except BaseException:
+            self.stop()
+            raise
 
 
 def nsd(folder, zones):
