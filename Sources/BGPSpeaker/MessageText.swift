@@ -131,9 +131,13 @@ public enum MessageText {
         }
         if !attributes.extendedCommunities.isEmpty {
             let list = attributes.extendedCommunities.map {
-                AttributeComplaint.hexadecimal($0.bigEndianBytes)
+                "0x" + AttributeComplaint.hexadecimal($0.bigEndianBytes)
             }
             words.append("extended communities \(list.joined(separator: " "))")
+        }
+        if !attributes.ipv6ExtendedCommunities.isEmpty {
+            let list = attributes.ipv6ExtendedCommunities.map(\.description)
+            words.append("IPv6 extended communities \(list.joined(separator: " "))")
         }
         if !attributes.largeCommunities.isEmpty {
             let list = attributes.largeCommunities.map(\.description)

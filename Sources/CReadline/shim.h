@@ -44,4 +44,19 @@ static inline void martlet_redisplay(void) {
     rl_redisplay();
 }
 
+/* Calls `hook` when a signal has broken the wait for a key, after readline's own handling, and ten
+   times a second: a signal that comes while readline does something else breaks no wait. */
+static inline void martlet_while_waiting(int (*hook)(void)) {
+    rl_signal_event_hook = hook;
+    rl_event_hook = hook;
+}
+
+/* Forgets what has been typed, and shows the prompt on a new line. */
+static inline void martlet_forget_line(void) {
+    rl_crlf();
+    rl_on_new_line();
+    rl_replace_line("", 1);
+    rl_redisplay();
+}
+
 #endif

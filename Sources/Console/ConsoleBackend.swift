@@ -43,6 +43,13 @@ public protocol ConsoleBackend: Sendable {
     /// Connections of addresses that no peer has, closed at once.
     func strangers() async -> Int
 
+    /// Since when a feed's session is lost and its routes are stale, in Unix seconds; nil where
+    /// they aren't.
+    func staleSince(feed: FeedID) -> Int64?
+
+    /// Since when none of a site's feeds has a session: its routes are stale, or gone.
+    func staleSince(site: SiteID) -> Int64?
+
     /// Whether answers can be relied on; else what is waited for, in words.
     func readiness() -> Readiness
 
@@ -164,11 +171,14 @@ public struct SessionReport: Hashable, Sendable {
     public var isComplete: Bool
     /// Announcements that came by way of a route reflector.
     public var reflected: Int
+    /// Prefixes that it may bring, by family, where that is limited.
+    public var limits: [AddressFamily: Int]
 
     public init(
         wanted: Set<AddressFamily>, negotiated: Set<AddressFamily>, isComplete: Bool,
-        reflected: Int
+        reflected: Int, limits: [AddressFamily: Int] = [:]
     ) {
+        self.limits = limits
         self.wanted = wanted
         self.negotiated = negotiated
         self.isComplete = isComplete
@@ -199,6 +209,10 @@ extension ConsoleBackend {
     }
 
     public func watchFeed(_: FeedID) async -> FeedWatch? { nil }
+
+    public func staleSince(feed _: FeedID) -> Int64? { nil }
+
+    public func staleSince(site _: SiteID) -> Int64? { nil }
 
     public func strangers() async -> Int { 0 }
 }

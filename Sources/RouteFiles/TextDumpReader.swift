@@ -33,6 +33,22 @@ public struct TextDumpReader: ~Copyable {
 
     public init(_ source: consuming ByteSource) { self.lines = LineSource(source) }
 
+    /// Whether a file has a table's heading among its first lines, as a route map has not.
+    public static func recognizes(
+        _ path: String, lines limit: Int = 1000
+    ) throws(InputFileError) -> Bool {
+        var lines = LineSource(try ByteSource(path: path))
+        var isFound = false
+        while !isFound, lines.number < limit {
+            let isThere = try lines.next(&isFound) { isFound, line, _, _ in
+                isFound = TextDumpColumns(heading: line) != nil
+                return true
+            }
+            guard isThere == true else { break }
+        }
+        return isFound
+    }
+
     /// The next path, in the order of the file; nil at its end.
     ///
     /// - Throws: ``InputFileError``; lines that can't be read are noted in ``bad`` and passed over.

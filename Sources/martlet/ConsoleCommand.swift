@@ -5,7 +5,7 @@ import ArgumentParser
 import Glibc
 
 /// `martlet console`: talks to a running daemon.
-struct ConsoleCommand: AsyncParsableCommand {
+struct ConsoleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "console",
         abstract: "Talks to a running martletd.",
@@ -33,7 +33,7 @@ struct ConsoleCommand: AsyncParsableCommand {
     @Option(name: .customLong("password-file"), help: "The password is this file's first line.")
     var passwordFile: String?
 
-    func run() async throws {
+    func run() throws {
         let isGood: Bool
         do {
             isGood = try self.talk()

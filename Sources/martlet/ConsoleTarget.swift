@@ -57,6 +57,8 @@ enum LinkError: Error, Hashable, CustomStringConvertible {
     case needsPassword
     case wrongPassword
     case passwordFile(String, errno: CInt)
+    /// Somebody gave up.
+    case interrupted
 
     var description: String {
         switch self {
@@ -70,6 +72,7 @@ enum LinkError: Error, Hashable, CustomStringConvertible {
         case .needsPassword:
             "a password is needed: --password-file, MARTLET_PASSWORD, or a terminal"
         case .wrongPassword: "the password was refused"
+        case .interrupted: "interrupted"
         case .passwordFile(let path, let errno): "\(path): \(String(cString: strerror(errno)))"
         }
     }

@@ -6,13 +6,8 @@ struct InteractiveConsole {
     let link: ServerLink
     let printer: Printer
 
-    /// Whether a line asks for what has no end of its own: `debug feed`, however it is cut short.
-    private static func isLive(_ line: String) -> Bool {
-        let first = line.split(separator: " ").first.map { $0.lowercased() } ?? ""
-        return first.hasPrefix("de") && "debug".hasPrefix(first)
-    }
-
-    /// Reads and carries out lines until the end of input or `quit`.
+    /// Reads and carries out lines until the end of input or `quit`. Ctrl-C forgets the line that
+    /// is being typed, or ends the reply that is being shown; a second one ends the program.
     ///
     /// - Returns: True: what was refused has been seen.
     func run() throws(LinkError) -> Bool {
@@ -27,14 +22,20 @@ struct InteractiveConsole {
                 _ = try? link.ask("\(line)?", printer.show)
             })
         defer { editor.stop() }
+        return try Interrupt.during { () throws(LinkError) in
+            try self.converse(editor)
+        }
+    }
+
+    private func converse(_ editor: LineEditor) throws(LinkError) -> Bool {
         while let line = editor.readLine(self.printer.prompt(self.link.prompt)) {
             guard line.contains(where: { $0 != " " && $0 != "\t" }) else { continue }
             editor.remember(line)
-            var outcome = try self.link.ask(
-                line, isLive: Self.isLive(line), self.printer.show)
+            var outcome = try self.link.ask(line, mayInterrupt: true, self.printer.show)
             while case .password = outcome {
-                outcome = try self.link.ask(
-                    try Secrets.ask("Password: "), self.printer.show)
+                // Who gives up gives none, which is refused.
+                let password = try Secrets.ask("Password: ") ?? ""
+                outcome = try self.link.ask(password, self.printer.show)
             }
             if outcome == .bye { return true }
         }

@@ -46,6 +46,7 @@ final class LineEditor {
         Self.help = help
         martlet_readline_start(completeWord)
         martlet_bind(CInt(UInt8(ascii: "?")), helpKey)
+        martlet_while_waiting(forgetLineIfInterrupted)
         using_history()
         stifle_history(Self.historyLength)
         if let history { read_history(history) }
@@ -60,8 +61,9 @@ final class LineEditor {
         Self.help = nil
     }
 
-    /// A line without its end; nil at the end of input.
+    /// A line without its end; nil at the end of input. Ctrl-C forgets what was typed.
     func readLine(_ prompt: String) -> String? {
+        _ = Interrupt.take()
         guard let line = readline(prompt) else { return nil }
         defer { free(line) }
         return String(cString: line)
@@ -111,6 +113,12 @@ private func nextCandidate(
     _ text: UnsafePointer<CChar>?, _ state: CInt
 ) -> UnsafeMutablePointer<CChar>? {
     LineEditor.candidate(isFirst: state == 0)
+}
+
+/// Called while a key is waited for.
+private func forgetLineIfInterrupted() -> CInt {
+    if Interrupt.take() { martlet_forget_line() }
+    return 0
 }
 
 private func helpKey(_ count: CInt, _ key: CInt) -> CInt {

@@ -11,10 +11,11 @@ import Glibc
 struct LookupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lookup",
-        abstract: "Answers from a table dump or a route map, without a daemon.",
+        abstract: "Answers from table dumps and route maps, without a daemon.",
         discussion: """
-            Each peer of a dump is a site, named by its address; --site gives names, and leaves \
-            out the peers that it doesn't name. Each AS number in a route map is a site, too. \
+            Each peer of an MRT dump is a site, named by its address; --site gives names, and leaves \
+            out the peers that it doesn't name. A router's `show ip bgp` is a site named by its \
+            file. Each AS number in a route map is a site, too. \
             Without addresses, they are read from standard input, one a line.
 
             Exit status: 0 if all questions were answered, 1 if one was refused, 2 if a file \
@@ -31,7 +32,9 @@ struct LookupCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("table"),
-        help: "An MRT file (plain, gzip or bzip2) or a route map; may be repeated.")
+        help: ArgumentHelp(
+            "An MRT file, what a router printed for `show ip bgp` or `show bgp ipv6`, or a route "
+                + "map; plain, gzip or bzip2; may be repeated."))
     var tables: [String]
 
     @Option(
@@ -62,10 +65,9 @@ struct LookupCommand: AsyncParsableCommand {
     func run() async throws {
         var sites = self.sites
         sites += self.peers.map { SiteArgument(name: $0.description, peer: $0) }
-        let interpreter: Interpreter
+        var answers: OfflineAnswers
         do {
-            interpreter = try Interpreter(
-                backend: try OfflineTable(files: self.tables, chosen: sites))
+            answers = try OfflineAnswers(OfflineTable(files: self.tables, chosen: sites))
         } catch {
             Printer.complain("martlet: \(error)")
             throw ExitCode(2)
@@ -78,7 +80,7 @@ struct LookupCommand: AsyncParsableCommand {
             let words = question.split { $0 == " " || $0 == "\t" }
             guard let address = words.first, address.first != "#" else { continue }
             let line = self.ask.line(words.joined(separator: " ")) + (self.json ? " --json" : "")
-            let (text, wasGood) = await interpreter.run(
+            let (text, wasGood) = await answers.run(
                 line, face: self.machine ? .machine : .people)
             print(text, terminator: "")
             fflush(nil)

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Dispatch
 
 /// `martlet`: the console, and tools that need no daemon.
-@main
 struct Martlet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet",
@@ -13,4 +13,26 @@ struct Martlet: AsyncParsableCommand {
             ConsoleCommand.self, LookupCommand.self, CheckCommand.self, ImportCommand.self,
             ReplayCommand.self,
         ])
+}
+
+@main
+enum Program {
+    /// The console stays on the main thread, which is the one that signals come to: so a Ctrl-C
+    /// breaks readline's wait for a key. An asynchronous `main` gives that thread away, and so do
+    /// the other commands.
+    static func main() {
+        if let console = try? Martlet.parseAsRoot() as? ConsoleCommand {
+            do {
+                try console.run()
+                Martlet.exit()
+            } catch {
+                Martlet.exit(withError: error)
+            }
+        }
+        Task {
+            await Martlet.main()
+            Martlet.exit()
+        }
+        dispatchMain()
+    }
 }

@@ -43,11 +43,12 @@ final class OfflineTable: ConsoleBackend {
     convenience init(files: [String], chosen: [SiteArgument]) throws {
         var maps: [String] = []
         var dumps: [(path: String, peers: [MRTPeer])] = []
+        var texts: [String] = []
         for path in files {
-            if try TableFile.isRouteMap(path) {
-                maps.append(path)
-            } else {
-                dumps.append((path, chosen.isEmpty ? try TableFile.peers(of: path) : []))
+            switch try TableFile.kind(of: path) {
+            case .routeMap: maps.append(path)
+            case .text: texts.append(path)
+            case .mrt: dumps.append((path, chosen.isEmpty ? try TableFile.peers(of: path) : []))
             }
         }
         guard chosen.isEmpty || !dumps.isEmpty else { throw Problem.noDump }
@@ -59,6 +60,9 @@ final class OfflineTable: ConsoleBackend {
             } else {
                 for site in chosen { plan.add(site, of: index) }
             }
+        }
+        for (index, path) in texts.enumerated() {
+            plan.addText(TableFile.name(of: path), dump: dumps.count + index)
         }
         for path in maps {
             for number in try TableFile.numbers(in: path) { plan.addSite(standingFor: number) }
@@ -79,6 +83,12 @@ final class OfflineTable: ConsoleBackend {
                 let feeds = plan.feeds.filter { $0.dump == index }
                 let loader = DumpLoader(
                     path: dump.path, feeds: feeds.map { ($0.identity.id, $0.selector) })
+                _ = try loader.load(into: owner, replacing: false)
+            }
+            for (index, path) in texts.enumerated() {
+                let feeds = plan.feeds.filter { $0.dump == dumps.count + index }
+                let loader = TextDumpLoader(
+                    path: path, feeds: feeds.map { ($0.identity.id, $0.selector) })
                 _ = try loader.load(into: owner, replacing: false)
             }
             if !maps.isEmpty {
@@ -146,7 +156,15 @@ final class OfflineTable: ConsoleBackend {
             self.add(site.name, site.peer.selector, of: dump)
         }
 
-        private mutating func add(_ name: String, _ selector: PeerSelector, of dump: Int) {
+        /// A router's own table, whoever its neighbours are.
+        mutating func addText(_ name: String, dump: Int) {
+            self.add(name, PeerSelector(), of: dump, kind: .text)
+        }
+
+        private mutating func add(
+            _ name: String, _ selector: PeerSelector, of dump: Int,
+            kind: FeedIdentity.Kind = .mrt
+        ) {
             let number = selector.asNumber ?? 0
             var site = self.sites.firstIndex { $0.name == name }
             if site == nil {
@@ -157,8 +175,8 @@ final class OfflineTable: ConsoleBackend {
                 (
                     FeedIdentity(
                         id: FeedID(UInt16(truncatingIfNeeded: self.feeds.count)),
-                        name: dump == 0 ? name : "\(name)#\(dump + 1)",
-                        site: SiteID(UInt8(truncatingIfNeeded: site ?? 0)), kind: .mrt,
+                        name: dump == 0 || kind == .text ? name : "\(name)#\(dump + 1)",
+                        site: SiteID(UInt8(truncatingIfNeeded: site ?? 0)), kind: kind,
                         peerAS: selector.asNumber, peerAddress: selector.address),
                     selector, dump
                 ))

@@ -19,7 +19,8 @@ struct ReplayCommand: AsyncParsableCommand {
             Nothing is sent to any router.
 
             With --config the sites, pins and locations are those of a configuration, and its \
-            feeds are found in the files by their peers' addresses and AS numbers. Without it each \
+            feeds are found in the files by their peers' addresses and AS numbers; ranges of peers, \
+            feeds by BMP or from text, and RPKI are left out, and said at the start. Without it each \
             peer in the files is a site; --site names some and leaves out the others.
 
             Times are Unix seconds or 2026-11-20T14:03:00Z.

@@ -37,6 +37,8 @@ struct ReplaySession {
         owner.submitAndWait(.setPins(stage.pins))
         owner.submitAndWait(.setLocations(stage.locations))
         owner.submitAndWait(.setRoundTrips(stage.roundTrips))
+        if let rules = stage.flipHold { owner.submitAndWait(.setFlipHold(rules)) }
+        for words in stage.omissions { self.note(words) }
         let board = ReplayBoard(stage, Oracle(lookup: owner.lookup, world: stage.world))
         let replay = Replay(
             feeds: stage.feeds.map(\.replay), into: owner, clock: clock,
@@ -49,6 +51,9 @@ struct ReplaySession {
             policyNames: stage.policyNames, started: { clock.seconds },
             reports: { board.reports(replay) })
         let isServed = self.command.commands.isEmpty
+        let scopes = try ScopeKeeper(owner: owner, oracle: board.oracle)
+        if isServed { try scopes.start() }
+        defer { scopes.stop() }
         let bar = ProgressBar(isOn: !self.command.quiet)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             if isServed {
@@ -85,10 +90,10 @@ struct ReplaySession {
     }
 
     private func answer(_ table: OfflineTable, _ clock: ReplayClock) async throws -> Bool {
-        let interpreter = try Interpreter(backend: table, now: { clock.seconds })
+        var answers = try OfflineAnswers(table, now: { clock.seconds })
         var isGood = true
         for line in self.command.commands {
-            let (text, wasGood) = await interpreter.run(line)
+            let (text, wasGood) = await answers.run(line)
             print(text, terminator: "")
             isGood = isGood && wasGood
         }

@@ -17,6 +17,9 @@ struct ReplayStage {
     var pins: [(IPPrefix, [SiteID])] = []
     var locations = LocationSet()
     var roundTrips: [RoundTrip] = []
+    var flipHold: FlipHoldRules?
+    /// What of the configuration a replay leaves out, in sentences.
+    var omissions: [String] = []
 
     /// Why files can't be played.
     enum Problem: Error, CustomStringConvertible {
@@ -38,7 +41,8 @@ struct ReplayStage {
 
     /// Those of a configuration.
     init(configuration path: String) throws {
-        let plan = try Configuration.load(path: path).plan()
+        let configuration = try Configuration.load(path: path)
+        let plan = configuration.plan()
         self.world = World(sites: plan.sites, policies: plan.policies)
         self.policyNames = plan.policyNames
         self.pins = try plan.readMaps().pins
@@ -51,6 +55,12 @@ struct ReplayStage {
                 + plan.dumps.filter { $0.format == .mrt }.flatMap(\.feeds).map {
                     ($0.feed, PeerSelector(address: $0.peer, asNumber: $0.peerAS))
                 }, uniquingKeysWith: { first, _ in first })
+        let kept = Dictionary(
+            configuration.feeds.compactMap { feed in
+                plan.assignment.feeds[feed.name].map { ($0, feed.kept) }
+            }, uniquingKeysWith: { first, _ in first })
+        self.flipHold = plan.flipHold
+        self.omissions = Self.omissions(configuration)
         for definition in plan.feeds {
             guard let selector = selectors[definition.id] else { continue }
             self.feeds.append(
@@ -59,10 +69,33 @@ struct ReplayStage {
                     Replay.Feed(
                         id: definition.id, peer: selector,
                         staleTime: plan.staleTimes[definition.id] ?? .seconds(180),
-                        judge: plan.judges[definition.id])
+                        kept: kept[definition.id] ?? .path, judge: plan.judges[definition.id])
                 ))
         }
         guard !self.feeds.isEmpty else { throw Problem.noFeeds(path) }
+    }
+
+    private static func omissions(_ configuration: Configuration) -> [String] {
+        var words = configuration.feeds.compactMap { feed -> String? in
+            switch feed.source {
+            case .bgp(let bgp):
+                bgp.range.map {
+                    "feed \(feed.name) is left out: what the neighbours of \($0) sent can't be told "
+                        + "from other records; give those that you want a feed each"
+                }
+            case .bmp:
+                "feed \(feed.name) is left out: what routers tell of their peers by BMP isn't recorded"
+            case .text:
+                "feed \(feed.name) is left out: a router's text has no time of its own"
+            case .mrt: nil
+            }
+        }
+        if configuration.rpki != nil {
+            words.append(
+                "origins are not validated: no RPKI cache knows what was valid then; rules see "
+                    + "not-checked")
+        }
+        return words
     }
 
     /// A site for each peer that was chosen, or that the files name.

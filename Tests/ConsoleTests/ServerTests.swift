@@ -10,7 +10,7 @@ import NIOCore
 import RouteTable
 import Testing
 
-@Suite("The console's server", .timeLimit(.minutes(1)))
+@Suite("The console's server", .timeLimit(.minutes(5)))
 struct ServerTests {
     /// Runs a server with one listener while `body` talks to it.
     private func serve(
@@ -299,6 +299,42 @@ struct ServerTests {
             try await client.channel.setOption(.autoRead, value: true).get()
             let text = await client.text(upTo: "+ ready\n")
             #expect(text.split(separator: "\n").count == 3 * 20_005 + 1)
+            client.close()
+        }
+    }
+
+    @Test(
+        "Ctrl-C or telnet's interrupt ends a long list, and forgets what was typed after it",
+        arguments: [[3], [255, 244]] as [[UInt8]])
+    func interrupted(bytes: [UInt8]) async throws {
+        let fixture = try await Fixture()
+        // More than sockets hold.
+        await fixture.fill(200_000)
+        try await self.serve(on: fixture) { address, _ in
+            let client = try await LineClient(to: address)
+            _ = await client.text(upTo: "> ")
+            try await client.channel.setOption(.autoRead, value: false).get()
+            client.send("show routes\r\nfish\r\n")
+            client.send(bytes: bytes)
+            try await client.channel.setOption(.autoRead, value: true).get()
+            let text = await client.text(upTo: "> ")
+            let last = text.split(separator: "\r\n").dropLast().last
+            #expect(last?.hasPrefix("interrupted after ") == true, "\(last ?? "nothing")")
+            client.send("ready\r\n")
+            #expect(await client.text(upTo: "> ") == "ready\r\nmartlet> ")
+            client.close()
+        }
+    }
+
+    @Test("to programs it is a character like others, and the list comes whole")
+    func programsAreNotInterrupted() async throws {
+        let fixture = try await Fixture()
+        await fixture.fill(20_000)
+        try await self.serve(face: .machine, on: fixture) { address, _ in
+            let client = try await LineClient(to: address)
+            client.send("show routes\nfish\u{3}ready\n")
+            let text = await client.text(upTo: "+ ready\n")
+            #expect(text.split(separator: "\n").count == 20_005 + 1)
             client.close()
         }
     }

@@ -5,7 +5,7 @@ import Console
 import Foundation
 import Testing
 
-@Suite("martlet console", .timeLimit(.minutes(1)))
+@Suite("martlet console", .timeLimit(.minutes(5)))
 struct ConsoleClientTests {
     @Test("carries out -c commands over the Unix socket, without banner and prompts")
     func commands() async throws {

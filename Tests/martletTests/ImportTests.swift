@@ -4,7 +4,7 @@
 import Foundation
 import Testing
 
-@Suite("martlet import", .timeLimit(.minutes(1)))
+@Suite("martlet import", .timeLimit(.minutes(5)))
 struct ImportTests {
     private static let heading =
         "   Network          Next Hop            Metric LocPrf Weight Path\n"

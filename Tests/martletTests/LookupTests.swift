@@ -4,7 +4,7 @@
 import Foundation
 import Testing
 
-@Suite("martlet lookup", .timeLimit(.minutes(1)))
+@Suite("martlet lookup", .timeLimit(.minutes(5)))
 struct LookupTests {
     private func withFile(
         _ name: String, _ text: String, _ body: (String) async throws -> Void
@@ -41,9 +41,9 @@ struct LookupTests {
                 input: "10.1.2.3\n# no address\nfish\n\n10.0.0.1\n")
             #expect(
                 run.output
-                    == "+ AS64600 - distance=- cost=- scope=8 reason=pinned\n"
+                    == "+ AS64600 - distance=- cost=- scope=0 reason=pinned\n"
                     + "- 400 'fish': unexpected 'f'\n"
-                    + "+ AS64600 - distance=- cost=- scope=8 reason=pinned\n")
+                    + "+ AS64600 - distance=- cost=- scope=0 reason=pinned\n")
             #expect(run.status == 1)
         }
     }
@@ -57,6 +57,48 @@ struct LookupTests {
             let other = try await Client.run(
                 ["lookup", "--table", path, "--peer", "AS1", "10.0.0.1"])
             #expect(other.complaints.contains("there is none"))
+        }
+    }
+
+    @Test("answers from what routers print, a site for each file, with scopes by the answer")
+    func text() async throws {
+        let heading = "   Network          Next Hop            Metric LocPrf Weight Path\n"
+        let near =
+            heading + """
+                *> 10.0.0.0         192.0.2.1                0             0 1 i
+                *> 10.0.0.0/16      192.0.2.1                0             0 1 2 i
+
+                """
+        let far =
+            "r2#show ip bgp\n" + heading + """
+                *> 10.0.0.0         192.0.2.1                0             0 1 2 3 i
+                *> 10.128.0.0/9     0.0.0.0                  0         32768 i
+
+                """
+        try await self.withFile("near", near) { nearPath in
+            try await self.withFile("far", far) { farPath in
+                let run = try await Client.run(
+                    [
+                        "lookup", "--table", nearPath, "--table", farPath, "--ask", "nearest",
+                        "--machine",
+                    ], input: "10.0.0.1\n10.200.0.1\n")
+                func name(_ path: String) -> Substring { path.split(separator: "/").last ?? "" }
+                #expect(
+                    run.output
+                        == "+ \(name(nearPath)) - distance=2 cost=10 scope=9 reason=cost\n"
+                        + "+ \(name(farPath)) - distance=0 cost=0 scope=9 reason=cost\n",
+                    "\(run.complaints)")
+                let entry = try await Client.run(
+                    ["lookup", "--table", nearPath, "--ask", "bgp", "10.1.2.3"])
+                #expect(entry.output.contains("\n  1\n    192.0.2.1 from 192.0.2.1 "))
+                let bad = try await Client.run(
+                    ["lookup", "--table", nearPath, "--site", "x=AS1", "10.1.2.3"])
+                #expect(bad.complaints.contains("there is none") && bad.status == 2)
+            }
+        }
+        try await self.withFile("bad", heading + "fish\n") { path in
+            let run = try await Client.run(["lookup", "--table", path, "10.0.0.1"])
+            #expect(run.complaints.contains(":2:1: 'fish'") && run.status == 2)
         }
     }
 

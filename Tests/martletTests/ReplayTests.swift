@@ -81,6 +81,8 @@ struct ReplayCommandTests {
                   s: { site: sydney, bgp: { peer: 192.0.2.1, as: 64501 } }
                   z: { site: zurich, bgp: { peer: 192.0.2.2, as: 64502 } }
                   l: { site: lima, bgp: { peer: 192.0.2.3, as: 64503 } }
+                  r: { site: lima, bgp: { peer: 192.0.2.128/25, as: 64504, maximum-peers: 4 } }
+                rpki: { caches: [{ address: 192.0.2.200, port: 3323 }] }
 
                 """.utf8
             ).write(to: config)
@@ -93,6 +95,8 @@ struct ReplayCommandTests {
             }
             #expect(rows.prefix(3) == ["1 sydney 2", "2 zurich 3", "3 lima -"])
             #expect(run.complaints.contains("no record of feed l's peer"))
+            #expect(run.complaints.contains("martlet: feed r is left out: what the neighbours of"))
+            #expect(run.complaints.contains("martlet: origins are not validated: "))
             #expect(
                 run.complaints.contains(
                     "3 announcements and 1 withdrawals up to 2025-11-13T02:15:20Z"))

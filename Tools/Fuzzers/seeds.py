@@ -4,8 +4,11 @@
 
     seeds.py FOLDER
 
-Taken from the files in Routes, or written out here byte by byte.
+Taken from the files in Routes, and from recordings of real sessions where MARTLET_DATA (default:
+../shared/data) has them; or written out here byte by byte.
 """
+import bz2
+import glob
 import gzip
 import os
 import struct
@@ -16,6 +19,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "tests"))
 from mmdb import mmdb  # noqa: E402
 
 ROUTES = os.path.join(HERE, "..", "..", "Routes")
+DATA = os.path.abspath(os.environ.get(
+    "MARTLET_DATA", os.path.join(HERE, "..", "..", "..", "shared", "data")))
 
 
 def routes_file(name):
@@ -52,6 +57,49 @@ def message(kind, body):
 def update(withdrawn, attributes, announced):
     return (struct.pack(">H", len(withdrawn)) + withdrawn + struct.pack(">H", len(attributes))
             + attributes + announced)
+
+
+def shape(body):
+    """Which fields an UPDATE has and which attributes, by their flags and types."""
+    (size,) = struct.unpack_from(">H", body)
+    at = 2 + size
+    (attributes,) = struct.unpack_from(">H", body, at)
+    at, end = at + 2, at + 2 + attributes
+    found = [size > 0, end < len(body)]
+    while at + 3 <= end:
+        head = 4 if body[at] & 0x10 else 3
+        found.append((body[at], body[at + 1]))
+        at += head + int.from_bytes(body[at + 2:at + head], "big")
+    return tuple(found)
+
+
+def recorded():
+    """What real routers sent: (four octets an AS number, ADD-PATH, type, body) of messages and whole
+    records, each shape of an UPDATE once for each file."""
+    messages, records = [], []
+    for path in sorted(glob.glob(os.path.join(DATA, "mrt", "updates", "*"))
+                       + glob.glob(os.path.join(DATA, "mrt", "small", "bird-mrtdump_bgp"))):
+        opened = gzip.open if path.endswith(".gz") else bz2.open if path.endswith(".bz2") else open
+        with opened(path, "rb") as file:
+            content = file.read()
+        at, seen = 0, set()
+        while at + 12 <= len(content):
+            _, kind, subtype, size = struct.unpack_from(">IHHI", content, at)
+            record, at = content[at:at + 12 + size], at + 12 + size
+            if kind not in (16, 17):
+                continue
+            marker = record.find(b"\xff" * 16, 12)
+            what = (kind, subtype)
+            if marker >= 0:
+                type_, body = record[marker + 18], record[marker + 19:]
+                what += (type_, shape(body) if type_ == 2 else None)
+            if what in seen:
+                continue
+            seen.add(what)
+            records.append(record)
+            if marker >= 0:
+                messages.append((subtype in (4, 7, 9, 11), subtype in (8, 9, 10, 11), type_, body))
+    return messages, records
 
 
 def opens():
@@ -221,7 +269,9 @@ def seeds():
         struct.pack(">IHHI", 1400824800, 16, 4, len(session) + 19 + len(body)) + session
         + message(2, body) for body in updates[:4]]
     whole = b"".join(record for _, record in four)
-    yield "mrt", [
+    messages, odd = recorded()
+    small = [open(path, "rb").read() for path in glob.glob(os.path.join(DATA, "mrt", "small", "*"))]
+    yield "mrt", odd + [b"".join(odd[:20])] + small + [
         whole, b"".join(record for _, record in six), gzip.compress(whole), b"".join(stream),
         four[0][1], four[0][1] + four[1][1]]
     yield "locations", [
@@ -237,11 +287,20 @@ def seeds():
     contexts = (b"\0\0", b"\1\0", b"\3\1", b"\7\2", b"\x31\x14", b"\xff\xff", b"\1\4", b"\1\x18")
     marked = update(b"", b"\xc0\x23\4\0\0\xfd\xe9" + plain[0], b"\x18\xc6\x33\x64")
     updates.append(marked)
-    yield "bgp", [context + body for body in updates for context in contexts]
+    def context(four, paths):
+        return bytes((four | (0x30 if paths else 0), 0))
+    real = [context(four, paths) + body for four, paths, kind, body in messages if kind == 2]
+    yield "bgp", real + [context + body for body in updates for context in contexts]
     yield "attributes", [
         context + blob for blob in plain[:8] for context in (b"\0\0", b"\1\0", b"\x40\x20", b"\x80\1")]
-    yield "open", list(opens())
-    yield "session", list(sessions())
+    met = [body for _, _, kind, body in messages if kind == 1]
+    told = [body for _, _, kind, body in messages if kind == 3]
+    yield "open", met + told + list(opens())
+    # Dialled; the OPEN that came, and a KEEPALIVE; the NOTIFICATION that came.
+    yield "session", list(sessions()) + [
+        b"\0\0\7\0\4\x30" + struct.pack(">B", len(body)) + body + b"\x15" + b"".join(
+            b"\x16" + struct.pack(">B", len(last)) + last for last in told[:1])
+        for body in met if len(body) < 256]
     yield "dns", [bytes([over]) + packet for packet in dns() for over in (0, 1)]
     yield "console", [
         b"nearest 1.0.4.1\r\nrank 1.0.4.1 for www.example.com\nmachine\nshow ip bgp 1.0.4.1\n",

@@ -3,9 +3,9 @@
 """Records from the loopback interface every byte that Martlet sends to a router.
 
 A packet socket, and no relay between the two: so what is seen is what was on the wire, with TCP MD5
-too. In each laboratory Martlet's addresses end in 0101 (hexadecimal) and the router's in 0102, by which
-the kernel picks what comes through; of the router no more is kept than its first segment, which holds its OPEN, and what it says
-in NOTIFICATION and ROUTE-REFRESH.
+too. In each laboratory Martlet's addresses end in 0101 (hexadecimal) and the router's in 0102, by
+which the kernel picks what comes through; of the router no more is kept than its first segment,
+which holds its OPEN, and what it says in NOTIFICATION and ROUTE-REFRESH.
 """
 import contextlib
 import ctypes

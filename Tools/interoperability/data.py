@@ -3,17 +3,16 @@
 """A hundred thousand routes of the real Internet, read without any of Martlet's code.
 
 IPv4 comes from RIPE RIS' rrc06 of July 2010, as AS4777 saw it, IPv6 from a table of 2024 with the
-AS that each prefix belongs to. Paths with sets or reserved numbers are left out: some routers refuse
-those, and what they do with them is not the question.
+AS that each prefix belongs to. Paths with sets or reserved numbers are left out: some routers
+refuse those, and what they do with them is not the question.
 """
 import gzip
 import ipaddress
 import itertools
 import os
-import struct
 
 import harness
-from test_real_table import path_of
+from test_real_table import ipv4_entries, path_of
 
 IPV4, IPV6 = 90_000, 10_000
 DUMP = ("mrt", "rib", "rrc06.bview.20100701.0759.as-tdv2.gz")
@@ -27,31 +26,9 @@ def is_plain(path):
 
 
 def ipv4():
-    """(prefix, path) of one peer of the dump, in the dump's order (RFC 6396)."""
-    peers = []
-    with gzip.open(os.path.join(harness.DATA, *DUMP), "rb") as file:
-        while len(head := file.read(12)) == 12:
-            _, kind, subtype, size = struct.unpack(">IHHI", head)
-            body = file.read(size)
-            if (kind, subtype) == (13, 1):
-                at = 8 + struct.unpack_from(">H", body, 4)[0]
-                for _ in range(struct.unpack_from(">H", body, at - 2)[0]):
-                    flags = body[at]
-                    wide = 16 if flags & 1 else 4
-                    peers.append(str(ipaddress.ip_address(body[at + 5:at + 5 + wide])))
-                    at += 5 + wide + (4 if flags & 2 else 2)
-            elif (kind, subtype) == (13, 2):
-                length = body[4]
-                octets = (length + 7) // 8
-                at = 7 + octets
-                for _ in range(struct.unpack_from(">H", body, at - 2)[0]):
-                    peer, _, size = struct.unpack_from(">HIH", body, at)
-                    attributes = body[at + 8:at + 8 + size]
-                    at += 8 + size
-                    if peers[peer] == PEER:
-                        network = ipaddress.ip_address(body[5:5 + octets].ljust(4, b"\0"))
-                        yield f"{network}/{length}", path_of(attributes)
-                        break
+    for peer, network, length, attributes in ipv4_entries(os.path.join(harness.DATA, *DUMP)):
+        if peer == PEER:
+            yield f"{ipaddress.ip_address(network)}/{length}", path_of(attributes)
 
 
 def ipv6():

@@ -44,6 +44,7 @@ class Lab:
         os.chmod(self.folder, 0o755)
         self.martlet = self.router = self.setup = self.machine = None
         self.sources, self.announced = [], [{} for _ in SOURCES]
+        self.sessions = 0           # that Martlet counted in the end
         self.logs = []              # (program, what it said)
         self.notes = []             # for the table
         self.clues = []             # for whoever looks into a failure
@@ -156,6 +157,8 @@ class Lab:
                 raise AssertionError(f"the router ended: {self.router.output[-2000:]}")
             if time.monotonic() - hurried > 8:
                 hurried = time.monotonic()
+                if self.router.hangs():
+                    raise AssertionError("the router hangs")
                 self.router.hurry()
             return False
 
@@ -184,9 +187,9 @@ class Lab:
         return found
 
     def stale(self):
-        """Prefixes that are shown as stale, and how many there are in all."""
-        lines = self.ask("show routes feed core")
-        return [line.split()[0] for line in lines if " stale=yes" in line], len(lines)
+        """Prefixes that are shown as stale."""
+        return [line.split()[0] for line in self.ask("show routes feed core")
+                if " stale=yes" in line]
 
     def counts(self):
         """How many prefixes Martlet says it has."""
@@ -202,7 +205,7 @@ class Lab:
                 if (6 if ":" in prefix else 4) in families}
 
     def wait_equal(self, families=(4, 6), seconds=harness.PATIENCE, asks_router=True):
-        """Until Martlet has what it is to have; and then the router says that it sends just that."""
+        """Until Martlet has what it is to have, and the router says that it sends just that."""
         wanted = self.expected(families)
         try:
             harness.eventually(
@@ -281,16 +284,20 @@ class Lab:
         now = time.time()
         if self.recorder.lost:
             raise AssertionError(f"the record lost {self.recorder.lost} packets: it says nothing")
-        return [wire.Account(half, answer, now) for half, answer in self.connections()]
+        found = [wire.Account(half, answer, now) for half, answer in self.connections()]
+        opened = sum(one.ours is not None for one in found)
+        if opened < self.sessions:
+            raise AssertionError(f"the record has {opened} OPENs of {self.sessions} sessions")
+        return found
 
     def end(self):
         """Ends everything; then comes the account."""
         for source in self.sources:
             source.close()
         if self.martlet:
-            with contextlib.suppress(Exception):
-                self.machine.close()
             try:
+                self.sessions = self.detail()["counters"]["sessions"]
+                self.machine.close()
                 self.martlet.signal(15)
                 status = self.martlet.wait(20)
                 if status != 0:

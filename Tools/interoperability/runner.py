@@ -1,6 +1,6 @@
 # Martlet: a BGP-fed route server and proximity oracle
 # SPDX-License-Identifier: Apache-2.0
-"""Runs cases: one process for each router, in a network of its own; several cases there at a time."""
+"""Runs cases: a process for each router, in a network of its own; several cases there at a time."""
 import concurrent.futures
 import dataclasses
 import json
@@ -20,6 +20,7 @@ from interoperability.capture import Recorder
 from interoperability.lab import Lab
 
 AT_ONCE = 4
+TRIES = 3
 LONGEST = 900  # seconds of all cases of a router together
 PASS, FAIL, CANNOT = "pass", "fail", "-"
 
@@ -42,22 +43,35 @@ class Result:
 # In the process of one router
 
 def attempt(one, router, number, recorder, keep):
+    """Runs a case; and again, with other addresses, where the router hung by itself."""
+    result, hung = attempt_once(one, router, number, recorder, keep)
+    for again in range(1, TRIES):
+        if not hung:
+            break
+        result, hung = attempt_once(one, router, number + again * 50, recorder, keep)
+        result.notes.append("it hung, all of it, and the case was begun again")
+    return result
+
+
+def attempt_once(one, router, number, recorder, keep):
+    """Its result, and whether the router hung."""
     began = time.monotonic()
     lab = Lab(router, number, recorder)
-    status, words = PASS, ""
+    status, words, hung = PASS, "", False
     try:
         one.run(lab)
     except routers.Cannot as error:
         status, words = CANNOT, str(error)
     except Exception as error:
         status, words = FAIL, failure(error)
+        hung = lab.router is not None and lab.router.hangs()
     accounts = []
     try:
         lab.end()
         accounts = lab.account()
     except Exception as error:
-        # What went out counts in any case, also where there is nothing to try.
-        status, words = FAIL, "; ".join(filter(None, [words, failure(error)]))
+        # What went out counts in any case, also where there is nothing to try, or a router hung.
+        status, words, hung = FAIL, "; ".join(filter(None, [words, failure(error)])), False
     result = Result(
         router.name, one.name, status, words, lab.notes, round(time.monotonic() - began, 1))
     for account in accounts:
@@ -72,7 +86,7 @@ def attempt(one, router, number, recorder, keep):
     if keep or status == FAIL:
         result.logs = keep_logs(lab, keep, f"{router.name}-{one.name}", result)
     lab.remove()
-    return result
+    return result, hung
 
 
 def failure(error):

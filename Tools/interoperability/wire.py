@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads what Martlet sent, without any of its code, and says what it may not have said.
 
-Messages have to be framed as RFC 4271 section 4.1 says, in an order that its section 8 allows. There
-may be no UPDATE but End-of-RIB (RFC 4724 section 2), once for each family that was agreed on, and only
-to a router that announced graceful restart. While a session lives, no two messages are farther apart
-than a third of its hold time, and a second.
+Messages have to be framed as RFC 4271 section 4.1 says, in an order that its section 8 allows.
+There may be no UPDATE but End-of-RIB (RFC 4724 section 2), once for each family that was agreed on,
+and only to a router that announced graceful restart. While a session lives, no two messages are
+farther apart than a third of its hold time, and a second.
 """
 import bisect
 import struct
@@ -23,7 +23,7 @@ class Said(Exception):
 
 
 def messages(data, whole=True):
-    """[(offset, type, body), ...] of a stream; an incomplete end is an error where it is `whole`."""
+    """[(offset, type, body), ...] of a stream, which ends with a whole message if it is `whole`."""
     found, at = [], 0
     while len(data) - at >= 19:
         if data[at:at + 16] != b"\xff" * 16:

@@ -7,12 +7,13 @@ import pty
 import random
 import re
 import select
+import signal
 import socket
 import subprocess
 import time
 import unittest
 
-from harness import PATIENCE, Machine, Refused, TestCase, peer, program, run
+from harness import PATIENCE, ROOT, Machine, Refused, TestCase, peer, program, run
 
 CONFIGURATION = """
 router: { as: 65000, id: 192.0.2.1 }
@@ -73,6 +74,56 @@ class Terminal:
 
     def close(self):
         self.socket.close()
+
+
+class Typist:
+    """Somebody at a terminal of their own, at which `martlet` runs."""
+
+    def __init__(self, *arguments):
+        environment = dict(os.environ, TERM="dumb", INPUTRC="/dev/null", XDG_STATE_HOME="/nonexistent")
+        self.seen = ""
+        self.child, self.terminal = pty.fork()
+        if self.child == 0:
+            os.execve(program("martlet"), ["martlet", *arguments], environment)
+
+    def type(self, keys):
+        os.write(self.terminal, keys.encode())
+
+    def until(self, words):
+        """What is shown up to the words, which is taken away."""
+        end = time.monotonic() + PATIENCE
+        while words not in self.seen:
+            ready, _, _ = select.select([self.terminal], [], [], max(0, end - time.monotonic()))
+            try:
+                data = os.read(self.terminal, 4096) if ready else b""
+            except OSError:
+                data = b""
+            if not data:
+                raise AssertionError(f"never shown: {words!r}; but {self.seen[-2000:]!r}")
+            self.seen += data.decode(errors="replace")
+        shown, self.seen = self.seen.split(words, 1)
+        return shown + words
+
+    def ask(self, keys, end):
+        self.type(keys)
+        return self.until(end)
+
+    def wait(self):
+        """The exit status; the last words are read, for who writes to a full terminal waits."""
+        try:
+            while os.read(self.terminal, 4096):
+                pass
+        except OSError:
+            pass
+        child, self.child = self.child, 0
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    def stop(self):
+        if self.child:
+            os.kill(self.child, signal.SIGKILL)
+            os.waitpid(self.child, 0)
+            self.child = 0
+        os.close(self.terminal)
 
 
 class ConsoleTestCase(TestCase):
@@ -238,7 +289,7 @@ class ProgramsFaceTests(ConsoleTestCase):
         reply = console.ask("rank 198.51.100.1")
         self.assertEqual(len(reply), 2)
         self.assertRegex(
-            reply[0], r"^1 far distance=- cost=\S+ km=\S+ rtt=- state=up reason=pinned$")
+            reply[0], r"^1 far distance=- cost=\S+ km=\S+ rtt=- state=up reason=pinned( \S+=\S+)*$")
         self.assertRegex(
             console.ask("explain 198.51.100.1")[0],
             r"^1 far distance=- cost=\S+ km=\S+ rtt=- state=up reason=pinned"
@@ -272,7 +323,7 @@ class ProgramsFaceTests(ConsoleTestCase):
             self.assertIn(key, answer["sites"][0])
         self.assertIsNone(answer["sites"][0]["rtt"])
         for command in ("show sites", "show feeds", "show memory", "show version",
-                        "show ip bgp summary", "show routes", "show ip bgp 198.51.100.1"):
+                        "show ip bgp summary", "show routes", "show ip bgp 198.51.100.1", "help"):
             with self.subTest(command=command):
                 self.assertIsInstance(json.loads(console.ask(f"{command} --json")), (dict, list))
 
@@ -322,34 +373,57 @@ class ClientTests(ConsoleTestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("/nonexistent/console.sock", done.stderr)
 
-    def test_completion_comes_from_the_server(self):
-        """A terminal of its own: what Tab does with `sh` and `nea`."""
-        leader, follower = pty.openpty()
-        environment = {**os.environ, "TERM": "dumb", "HOME": self.folder()}
-        child = subprocess.Popen(
-            [program("martlet"), "console", self.daemon.socket_path],
-            stdin=follower, stdout=follower, stderr=follower, env=environment,
-            start_new_session=True)
-        os.close(follower)
-        self.addCleanup(os.close, leader)
-        self.addCleanup(child.kill)
-        seen = b""
+    def test_what_a_control_c_ends(self):
+        """The line that is typed, a long list, somebody who watches, a password: not the program."""
+        table = os.path.join(ROOT, "Routes", "route-views2.rib.20140523.0600.first-9072.gz")
+        daemon = self.martlet(
+            'router: { as: 65000, id: 192.0.2.1 }\n'
+            'listen: { bgp: ["127.0.0.1:$bgp"], console: ["127.0.0.1:$console"], '
+            'socket: $folder/console.sock }\n'
+            'sites: { east: { as: 64600, addresses: [192.0.2.10] } }\n'
+            'console: { enable-password-file: enable.key }\nready: { wait: 0s }\n'
+            'feeds:\n  core: { site: east, bgp: { peer: 127.0.0.2, as: 65001, connect: passive } }\n'
+            f'  table: {{ site: east, mrt: {{ file: "{table}", peer: 203.62.252.186 }} }}\n',
+            files={"enable.key": "jackdaw\n"})
+        typist = Typist("console", daemon.socket_path)
+        self.addCleanup(typist.stop)
+        typist.until("martlet# ")
+        typist.type("show no such thin\x03")
+        typist.until("martlet# ")
+        self.assertIn("ready", typist.ask("ready\r", "martlet# "))
+        typist.type("show routes\r")
+        typist.until("1.0.4.0/24")
+        typist.type("\x03")
+        self.assertRegex(typist.until("martlet# "), r"interrupted after \d+ routes")
+        typist.type("debug feed core\r")
+        typist.until("debug feed core\r\n")
+        typist.type("\x03")
+        typist.until("martlet# ")
+        seen = typist.ask("ready\r", "martlet# ")
+        self.assertIn("ready", seen)
+        self.assertNotIn("nknown command", seen)
+        typist.type("quit\r")
+        self.assertEqual(typist.wait(), 0)
 
-        def until(pattern):
-            nonlocal seen
-            deadline = time.monotonic() + PATIENCE
-            while not re.search(pattern, seen):
-                readable, _, _ = select.select([leader], [], [], deadline - time.monotonic())
-                self.assertTrue(readable, f"{pattern!r} never came; got {seen!r}")
-                seen += os.read(leader, 65536)
-            seen = b""
-        until(rb"martlet[>#]")
-        os.write(leader, b"nea\t")
-        until(rb"nearest")
-        os.write(leader, b"198.51.100.1\n")
-        until(rb"192\.0\.2\.20")
-        os.write(leader, b"quit\n")
-        self.assertEqual(child.wait(PATIENCE), 0)
+        typist = Typist("console", f"127.0.0.1:{daemon.port('console')}")
+        self.addCleanup(typist.stop)
+        typist.until("martlet> ")
+        typist.ask("enable\r", "Password: ")
+        typist.type("\x03")
+        typist.until("martlet> ")
+        self.assertIn("needs 'enable'", typist.ask("reload\r", "martlet> "))
+        typist.type("quit\r")
+        self.assertEqual(typist.wait(), 0)
+
+    def test_completion_comes_from_the_server(self):
+        """What Tab does with `nea`."""
+        typist = Typist("console", self.daemon.socket_path)
+        self.addCleanup(typist.stop)
+        typist.until("martlet# ")
+        typist.ask("nea\t", "nearest ")
+        typist.ask("198.51.100.1\r", "192.0.2.20")
+        typist.type("quit\r")
+        self.assertEqual(typist.wait(), 0)
 
 
 class LimitTests(TestCase):

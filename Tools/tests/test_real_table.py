@@ -41,9 +41,9 @@ def hops(segments):
         len(numbers) if kind == 2 else 1 if kind == 1 else 0 for kind, numbers in segments)
 
 
-def ipv4_table(path):
-    """{peer address: {(network, length): segments}} of a TABLE_DUMP_V2 file."""
-    peers, tables = [], {}
+def ipv4_entries(path):
+    """(peer address, network, length, attributes) of a TABLE_DUMP_V2 file, one by one."""
+    peers = []
     with gzip.open(path, "rb") as file:
         while len(head := file.read(12)) == 12:
             _, kind, subtype, size = struct.unpack(">IHHI", head)
@@ -63,9 +63,15 @@ def ipv4_table(path):
                 at = 7 + octets
                 for _ in range(struct.unpack_from(">H", body, at - 2)[0]):
                     peer, _, size = struct.unpack_from(">HIH", body, at)
-                    segments = path_of(body[at + 8:at + 8 + size])
-                    tables.setdefault(peers[peer], {})[network, length] = segments
+                    yield peers[peer], network, length, body[at + 8:at + 8 + size]
                     at += 8 + size
+
+
+def ipv4_table(path):
+    """{peer address: {(network, length): segments}} of a TABLE_DUMP_V2 file."""
+    tables = {}
+    for address, network, length, attributes in ipv4_entries(path):
+        tables.setdefault(address, {})[network, length] = path_of(attributes)
     return tables
 
 

@@ -515,6 +515,49 @@ class OperatorTests(SessionTestCase):
         self.wait_routes(["10.1.0.0/16"])
         self.assertIn("stale=no", self.ask("show routes feed core")[0])
 
+    def test_what_long_outlives_its_router_is_marked(self):
+        self.begin(self.FEED % ", long-lived-stale-time: 1h")
+        router = self.bird(bird(
+            "127.0.0.2", self.daemon.port("bgp"),
+            "multihop; graceful restart on; graceful restart time 1; "
+            "long lived graceful restart on; long lived stale time 600;", ["10.1.0.0/16"]))
+        self.wait_routes(["10.1.0.0/16"])
+        eventually("answers from them", lambda: "stale=no" in self.ask("explain 10.1.2.3")[0])
+        router.kill()
+        eventually(
+            "routes that are stale for long",
+            lambda: "long_lived_stale=yes" in self.ask("show routes feed core")[0])
+        seen = self.daemon.console("show ip bgp 10.1.2.3", "explain 10.1.2.3").stdout
+        self.assertIn("valid, external, long-lived stale, best", seen)
+        self.assertRegex(seen, r"east has been stale for \S+: none of its feeds has a session")
+        first = dict(
+            field.split("=", 1) for field in self.ask("explain 10.1.2.3")[0].split()[2:])
+        self.assertEqual((first["state"], first["stale"]), ("stale", "yes"))
+        self.assertLess(int(first["stale_since"]), 60)
+        self.assertGreater(
+            {row["timer"]: row["seconds"] for row in self.detail()["timer"]}["stale routes"], 500)
+
+    def test_all_paths_of_a_router_are_shown(self):
+        self.begin(self.FEED % ", add-path: [ipv4]")
+        text = bird("127.0.0.2", self.daemon.port("bgp"), routes=["10.1.0.0/16"])
+        text = text.replace("ipv4 { import none;", "ipv4 { add paths tx; import none;")
+        self.bird(
+            text + "protocol static second { ipv4; "
+            "route 10.1.0.0/16 blackhole { bgp_path.prepend(64999); }; }\n")
+        eventually("both paths", lambda: len(self.ask("show routes feed core")) == 2)
+        lines = self.ask("show routes feed core")
+        numbers = {re.search(r" path_id=(\S+)$", line)[1] for line in lines}
+        self.assertEqual(len(numbers - {"-"}), 2, lines)
+        entry = self.daemon.console("show ip bgp 10.1.0.0/16").stdout
+        self.assertEqual(
+            set(re.findall(r"^      AddPath ID: RX (\d+)$", entry, re.M)), numbers, entry)
+        self.assertIn("distance=1 ", self.ask("explain 10.1.2.3")[0], "the shortest one decides")
+        rows = {row["capability"]: row for row in self.detail()["capability"]}
+        self.assertEqual(
+            (rows["ADD-PATH"]["ours"], rows["ADD-PATH"]["theirs"]),
+            ("IPv4 unicast receive", "IPv4 unicast send"))
+        self.assertEqual(rows["4-octet AS"]["theirs"], "65001")
+
 
 class RangeTests(SessionTestCase):
     FEED = (

@@ -3,6 +3,7 @@
 """What a full table costs that comes plain, with ten rules, with origin validation, and by BMP:
 processor time and memory of the whole load, instructions an UPDATE."""
 import ipaddress
+import itertools
 import os
 import re
 import shlex
@@ -17,10 +18,10 @@ import harness
 from trials import feeder, routers, rtr
 from trials.report import Left, say, table
 
-ROUNDS = 5
 PAYLOADS = 500_000
 SHARE = 8  # under callgrind, one UPDATE in as many
 ADDRESS = "127.0.0.11"
+EIGHT = "BMP, eight peers with such tables"
 
 RULES = """
     prefix-lengths: { ipv4: 8-24, ipv6: 16-48 }
@@ -40,7 +41,7 @@ LISTS = "prefix-lists:\n  customers: [203.0.113.0/24, \"198.51.100.0/22{22,24}\"
 
 
 def configuration(kind, cache):
-    source = (f"bmp: {{ router: {ADDRESS}, policy: pre }}" if kind == "BMP" else
+    source = (f"bmp: {{ router: {ADDRESS}, policy: pre }}" if kind.startswith("BMP") else
               f"bgp: {{ peer: {ADDRESS}, as: {feeder.AS}, connect: passive }}")
     text = (
         f"router: {{ as: {feeder.AS}, id: 10.255.0.1 }}\n"
@@ -50,6 +51,8 @@ def configuration(kind, cache):
         f"feeds:\n  feed:\n    site: one\n    {source}\n")
     if kind == "ten rules":
         return LISTS + text + RULES.lstrip("\n")
+    if kind == EIGHT:
+        return text + "limits: { prefixes-per-feed: 16000000 }\n"
     if kind == "RPKI":
         return text + f"rpki: {{ caches: [ {{ address: 127.0.0.1, port: {cache.port} }} ] }}\n"
     return text
@@ -114,19 +117,22 @@ def only_ends():
 
 
 class Exporter:
-    """A router that monitors one peer and tells of it by BMP (RFC 7854)."""
+    """A router that monitors peers, a table each, and tells of them by BMP (RFC 7854)."""
 
-    def __init__(self, full, port):
+    def __init__(self, tables, port):
         self.port = port
-        header = struct.pack(
-            ">BB8x12x4sI4sII", 0, 0, socket.inet_aton("192.0.2.99"), feeder.AS,
-            socket.inet_aton("192.0.2.99"), int(time.time()), 0)
-        greeting = routers.open_message(feeder.AS, 90, "192.0.2.99")
-        up = struct.pack(">12x4sHH", socket.inet_aton("192.0.2.98"), 179, 40000) + greeting + greeting
-        messages = [self.framed(4, struct.pack(">HH", 2, 4) + b"test")]
-        messages.append(self.framed(3, header + up))
-        messages += [
-            self.framed(0, header + routers.message(2, body)) for body in updates(full)]
+        messages, told = [self.framed(4, struct.pack(">HH", 2, 4) + b"test")], []
+        for number, full in enumerate(tables):
+            address = f"192.0.2.{99 + number}"
+            header = struct.pack(
+                ">BB8x12x4sI4sII", 0, 0, socket.inet_aton(address), feeder.AS,
+                socket.inet_aton(address), int(time.time()), 0)
+            greeting = routers.open_message(feeder.AS, 90, address)
+            up = struct.pack(">12x4sHH", socket.inet_aton("192.0.2.98"), 179, 40000) + greeting + greeting
+            messages.append(self.framed(3, header + up))
+            told.append([self.framed(0, header + routers.message(2, body)) for body in updates(full)])
+        # All peers at once.
+        messages += [one for some in itertools.zip_longest(*told, fillvalue=b"") for one in some]
         self.data = b"".join(messages)
         self.socket = None
 
@@ -144,15 +150,15 @@ class Exporter:
         self.socket.close()
 
 
-def sender(kind, full, martlet):
-    """What sends the table, ready to."""
-    if kind == "BMP":
-        return Exporter(full, martlet.port("peer"))
-    return routers.Router(full, martlet.port("bgp"), ADDRESS)
+def sender(kind, tables, martlet):
+    """What sends the tables, ready to."""
+    if kind.startswith("BMP"):
+        return Exporter(tables, martlet.port("peer"))
+    return routers.Router(tables[0], martlet.port("bgp"), ADDRESS)
 
 
-def loaded(kind, full, cache, patience=60):
-    """Loads a table into a martletd of its own, and returns what that cost."""
+def loaded(kind, tables, cache, patience=60):
+    """Loads a table, or those of several monitored peers, into a martletd of its own, and returns what that cost."""
     martlet = harness.Martlet(configuration(kind, cache), wait=False)
     one = None
     try:
@@ -163,8 +169,8 @@ def loaded(kind, full, cache, patience=60):
             harness.eventually(
                 "the payloads", lambda: "state=synchronised" in console.ask("show rpki")[0], patience)
         resting(martlet, patience)
-        one = sender(kind, full, martlet)
-        cpu, memory = feeder.cpu(martlet.child.pid), feeder.resident(martlet.child.pid)
+        one = sender(kind, tables, martlet)
+        cpu, empty = feeder.cpu(martlet.child.pid), feeder.resident(martlet.child.pid)
         one.start()
         harness.eventually(
             "the whole table",
@@ -172,7 +178,7 @@ def loaded(kind, full, cache, patience=60):
         resting(martlet, patience)
         result = {
             "cpu": feeder.cpu(martlet.child.pid) - cpu,
-            "memory": feeder.resident(martlet.child.pid) - memory,
+            "memory": feeder.resident(martlet.child.pid) - empty, "empty": empty,
             "counts": console.ask("show memory")[-1]}
         one.end()
         martlet.signal(signal.SIGTERM)
@@ -211,7 +217,7 @@ def instructions(kind, full, cache, options):
     try:
         harness.PROGRAMS = folder
         for one in (thinned(full), only_ends()):
-            loaded(kind, one, cache, patience=600)
+            loaded(kind, [one], cache, patience=600)
             with open(out) as file:
                 counts.append(int(re.search(r"^(?:totals|summary): (\d+)", file.read(), re.M)[1]))
     finally:
@@ -220,19 +226,22 @@ def instructions(kind, full, cache, options):
 
 
 def measure(options):
-    full = routers.tables(options, 1)[0]
+    tables = routers.tables(options, 8)
+    full = tables[0]
     payloads = []
     for number, (network, origin) in enumerate(origins(full)):
         if number % 2 == 0:
             payloads.append((network, network.prefixlen, origin))
     cache = rtr.Cache(payloads[:PAYLOADS])
     kinds = ["plain", "ten rules", "RPKI", "BMP"]
-    runs = {kind: [] for kind in kinds}
+    runs = {kind: [] for kind in [*kinds, EIGHT]}
     try:
-        for number in range(ROUNDS):
-            say(f"a table plain, with rules, with RPKI, by BMP: {number + 1} of {ROUNDS}")
+        for number in range(options.rounds):
+            say(f"a table plain, with rules, with RPKI, by BMP: {number + 1} of {options.rounds}")
             for kind in kinds:
-                runs[kind].append(loaded(kind, full, cache))
+                runs[kind].append(loaded(kind, [full], cache))
+        say(EIGHT)
+        runs[EIGHT].append(loaded(EIGHT, tables, cache, patience=300))
         counted = {}
         try:
             harness.peer("valgrind")
@@ -246,22 +255,23 @@ def measure(options):
         cache.stop()
     return {
         "runs": runs, "instructions": counted, "updates": full.messages - 2,
-        "routes": full.ipv4 + full.ipv6, "payloads": min(PAYLOADS, len(payloads))}
+        "routes": full.ipv4 + full.ipv6, "eight": sum(one.ipv4 + one.ipv6 for one in tables), "payloads": min(PAYLOADS, len(payloads))}
 
 
 def report(result, options):
-    rows, faults, base = [], [], None
+    rows, base = [], None
     for kind, runs in result["runs"].items():
         cpu = statistics.median(run["cpu"] for run in runs)
-        memory = statistics.median(run["memory"] for run in runs)
+        memory, empty = (
+            statistics.median(run[key] for run in runs) for key in ("memory", "empty"))
         count = result["instructions"].get(kind)
         base = base or (cpu, memory, count)
         rows.append([
-            kind, cpu, f"{cpu / base[0]:.2f}", memory, f"{memory / base[1]:.2f}",
+            kind, cpu, f"{cpu / base[0]:.2f}", empty, memory, f"{memory / base[1]:.2f}",
             f"{count:,.0f}" if count else "", f"{count / base[2]:.2f}" if count else ""])
     return (
         f"One table of {result['routes']:,} routes in {result['updates']:,} UPDATEs, {result['payloads']:,} payloads of the RPKI; "
-        f"medians of {len(runs)} runs; instructions of the whole process by callgrind, one UPDATE in {SHARE}, less what "
-        "it takes without any.\n\n" + table(
-            ["load", "CPU, s", "× plain", "memory growth, MiB", "× plain", "instructions an UPDATE", "× plain"],
-            rows)), faults
+        f"medians of {len(result['runs']['plain'])} runs; instructions of the whole process by callgrind, one UPDATE in {SHARE}, less what "
+        f"it takes without any. Eight peers: {result['eight']:,} routes in one run.\n\n" + table(
+            ["load", "CPU, s", "× plain", "resident before, MiB", "memory growth, MiB", "× plain", "instructions an UPDATE", "× plain"],
+            rows)), []

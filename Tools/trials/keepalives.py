@@ -14,6 +14,7 @@ from trials.report import Left, say, table
 FEEDS = 8
 CONSOLES = 2
 LATE = 1.0  # seconds
+WHOLE = 1 << 29  # bytes of a reply with most of the routes
 
 
 def hold_time(number):
@@ -33,7 +34,7 @@ class Dumper(threading.Thread):
         try:
             while not self.over.is_set():
                 self.console.send("show routes")
-                last = b""
+                last, before = b"", self.bytes
                 while not last.endswith(b"\n.\n"):
                     data = self.console.socket.recv(1 << 20)
                     if not data:
@@ -42,7 +43,8 @@ class Dumper(threading.Thread):
                     last = (last + data)[-3:]
                     if self.over.is_set():
                         return
-                self.dumps += 1
+                # At first there is nothing to show.
+                self.dumps += self.bytes - before >= WHOLE
         except (OSError, RuntimeError) as error:
             self.failure = str(error)
 

@@ -21,6 +21,11 @@ package struct Explanation: Sendable {
     /// Prefixes around the client that are held, since they flip.
     package var held: [FlipHold] = []
     package var feedNames: [FeedID: String] = [:]
+    /// Since when sites have no session, and feeds none, in Unix seconds.
+    package var staleSites: [SiteID: Int64] = [:]
+    package var staleFeeds: [FeedID: Int64] = [:]
+    /// Sites whose routes are gone.
+    package var lostSites: Set<SiteID> = []
     /// The time, in Unix seconds.
     package var now: Int64 = 0
 
@@ -50,10 +55,22 @@ package struct Explanation: Sendable {
         Table.Column(key: "tags", title: nil, json: "tags"),
     ]
 
+    /// Keys that came later go last.
+    private static let staleColumn = Table.Column(
+        key: "stale_since", title: nil, json: "stale_since")
+
+    private static let lastColumns: [Table.Column] = [
+        Table.Column(key: "stale", title: nil, json: "stale"), Self.staleColumn,
+        Table.Column(key: "long_lived_stale", title: nil, json: "long_lived_stale"),
+        Table.Column(key: "path_id", title: nil, json: "path_id"),
+    ]
+
     /// `withRoutes`: with the columns of `explain`.
     package func table(withRoutes: Bool) -> Table {
         var table = Table(
-            "sites", columns: Self.rankColumns + (withRoutes ? Self.routeColumns : []))
+            "sites",
+            columns: Self.rankColumns
+                + (withRoutes ? Self.routeColumns + Self.lastColumns : [Self.staleColumn]))
         for (index, entry) in self.ranking.entries.enumerated() {
             let site = self.sites[entry.site]
             var row: [Value] = [
@@ -78,7 +95,12 @@ package struct Explanation: Sendable {
                     .integer(route?.attributes.distanceOverride.map(Int.init)),
                     .text(route?.attributes.validation.word),
                     .list(route?.attributes.tags ?? []),
+                    route.map { .flag($0.isStale) } ?? .none, .age(self.staleAge(entry.site)),
+                    route.map { .flag($0.isLongLivedStale) } ?? .none,
+                    .integer(route.flatMap { $0.pathID == 0 ? nil : Int($0.pathID) }),
                 ]
+            } else {
+                row.append(.age(self.staleAge(entry.site)))
             }
             table.rows.append(row)
         }
@@ -92,16 +114,38 @@ package struct Explanation: Sendable {
             ("location", .text(self.place?.name)),
             ("all_down", .flag(self.ranking.allDown)),
         ]
+        table.notes = self.staleNotes
         if withRoutes {
             table.heading = self.heading
-            table.notes = self.notes + self.routeNotes
+            table.notes = self.notes + self.staleNotes + self.routeNotes
             table.trailingFields.append(("ignored", .list(self.ignored.map(self.words))))
             table.trailingFields.append(("held", .list(self.held.map(self.words))))
         }
         return table
     }
 
+    /// Seconds since a site's routes are stale, or the feed's of its deciding route.
+    private func staleAge(_ site: SiteID) -> Int? {
+        let route = self.routes[site].flatMap { $0.isStale ? self.staleFeeds[$0.feed] : nil }
+        return (route ?? self.staleSites[site]).map { Int(max(0, self.now - $0)) }
+    }
+
     // MARK: In words
+
+    private var staleNotes: [String] {
+        self.ranking.entries.compactMap { entry in
+            guard let age = self.staleAge(entry.site) else { return nil }
+            let name = self.sites[entry.site]?.name ?? "\(entry.site.rawValue)"
+            let time = Value.clock(age)
+            if self.lostSites.contains(entry.site) {
+                return "\(name) has had no routes for \(time)."
+            }
+            return self.staleSites[entry.site] == nil
+                ? "\(name)'s route has been stale for \(time): the session that it came by is "
+                    + "lost."
+                : "\(name) has been stale for \(time): none of its feeds has a session."
+        }
+    }
 
     private var heading: [String] {
         var words = "\(self.client)"
@@ -153,6 +197,10 @@ package struct Explanation: Sendable {
                 parts.append("it is tagged \(attributes.tags.joined(separator: ", "))")
             }
             if let word = attributes.validation.word { parts.append("RPKI says \(word)") }
+            if route.isLongLivedStale {
+                parts.append("it is long-lived stale, and any other is better")
+            }
+            if route.pathID != 0 { parts.append("it is path \(route.pathID) of its feed's") }
             guard !parts.isEmpty else { continue }
             let name = self.sites[entry.site]?.name ?? "\(entry.site.rawValue)"
             notes.append("\(name)'s route: \(parts.joined(separator: "; ")).")

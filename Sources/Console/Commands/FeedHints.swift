@@ -16,11 +16,15 @@ package struct FeedHints: Sendable {
         package var wanted: Set<AddressFamily>
         /// Announcements of this session that came by way of a route reflector.
         package var reflected: Int
+        /// Prefixes that are allowed for, by family: about so many were expected.
+        package var limits: [AddressFamily: Int]
 
         package init(
             name: String, isInternal: Bool, ipv4: Int?, ipv6: Int?,
-            wanted: Set<AddressFamily> = Set(AddressFamily.allCases), reflected: Int = 0
+            wanted: Set<AddressFamily> = Set(AddressFamily.allCases), reflected: Int = 0,
+            limits: [AddressFamily: Int] = [:]
         ) {
+            self.limits = limits
             self.name = name
             self.isInternal = isInternal
             self.ipv4 = ipv4
@@ -75,9 +79,19 @@ package struct FeedHints: Sendable {
             return "no \(family) prefix has come, though the session carries \(family)"
         }
         if let largest, most >= Self.comparable, count * Self.suspicious <= most {
-            return "\(count) \(family) prefixes, where \(largest.name) has \(most): is the "
+            return "\(Self.prefixes(count, family)), where \(largest.name) has \(most): is "
+                + "the router to send all that it knows?"
+        }
+        if let limit = subject.limits[family], limit >= Self.comparable,
+            count * Self.suspicious <= limit
+        {
+            return "\(Self.prefixes(count, family)), where limits allow for \(limit): is the "
                 + "router to send all that it knows?"
         }
         return nil
+    }
+
+    private static func prefixes(_ count: Int, _ family: AddressFamily) -> String {
+        "\(count) \(family) \(count == 1 ? "prefix" : "prefixes")"
     }
 }

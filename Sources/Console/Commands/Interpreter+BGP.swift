@@ -73,6 +73,8 @@ extension Interpreter {
         path.communities = route.attributes.communities
         path.isInternal = identity?.isInternal ?? false
         path.isStale = route.isStale
+        path.isLongLivedStale = route.isLongLivedStale
+        path.pathID = route.pathID
         path.isIgnored = route.attributes.isIgnored
         path.validation = route.attributes.validation
         path.tags = route.attributes.tags

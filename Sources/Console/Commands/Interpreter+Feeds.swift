@@ -42,6 +42,8 @@ extension Interpreter {
                         summary.isFirstTransfer
                             ? "first" : summary.isComplete ? "complete" : "open")),
                 FeedDetail.Fact("guard", .text(summary.guardState.word)),
+                FeedDetail.Fact("long_lived_stale", .number(summary.longLivedStale)),
+                FeedDetail.Fact("further_paths", .number(summary.furtherPaths)),
             ])
     }
 
@@ -57,13 +59,15 @@ extension Interpreter {
                 name: report.identity.name, isInternal: report.identity.isInternal,
                 ipv4: session.negotiated.contains(.ipv4) ? summary.ipv4Prefixes : nil,
                 ipv6: session.negotiated.contains(.ipv6) ? summary.ipv6Prefixes : nil,
-                wanted: session.wanted, reflected: session.reflected)
+                wanted: session.wanted, reflected: session.reflected, limits: session.limits)
         }
     }
 
-    func carryOut(_ order: Command.FeedOrder, on name: String) async throws -> Reply {
+    func carryOut(
+        _ order: Command.FeedOrder, on name: String, wantsJSON: Bool
+    ) async throws -> Reply {
         let feed = try self.feed(named: name)
-        return .line(try await self.backend.carryOut(order, on: feed).get())
+        return .done(try await self.backend.carryOut(order, on: feed).get(), wantsJSON: wantsJSON)
     }
 
     func watch(_ name: String) async throws -> Reply {

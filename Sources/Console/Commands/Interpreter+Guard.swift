@@ -5,7 +5,7 @@ import RouteTable
 
 extension Interpreter {
     /// Believes a feed that its guard holds.
-    func releaseGuard(_ name: String) async throws -> Reply {
+    func releaseGuard(_ name: String, wantsJSON: Bool) async throws -> Reply {
         guard let feed = self.backend.feedIdentities().first(where: { $0.name == name }) else {
             throw CommandFailure(.noSuchThing, "there is no feed '\(name)'")
         }
@@ -14,7 +14,7 @@ extension Interpreter {
             throw CommandFailure(.noSuchThing, "nothing of feed '\(name)' is held by its guard")
         }
         self.backend.owner.submit(.releaseGuard(feed.id))
-        return .line("released")
+        return .done("released", wantsJSON: wantsJSON)
     }
 
     /// A sentence for each feed whose losses are held.

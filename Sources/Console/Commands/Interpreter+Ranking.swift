@@ -41,13 +41,21 @@ extension Interpreter {
         answerer.withBatch { batch, _ in
             let (ranking, scope) = batch.ranking(policy: policy, family: nil, client: client)
             let world = batch.world
-            return Explanation(
+            var explanation = Explanation(
                 client: client, name: name,
                 policy: world.policies.indices.contains(policy)
                     ? world.policies[policy] : Policy(sites: []),
                 ranking: ranking, scope: scope, place: batch.values(of: client).place,
                 sites: Dictionary(
                     world.sites.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first }))
+            explanation.now = self.now()
+            for entry in ranking.entries where entry.state == .stale {
+                explanation.staleSites[entry.site] = self.backend.staleSince(site: entry.site)
+                if world.status[entry.site]?.feeds == .lost {
+                    explanation.lostSites.insert(entry.site)
+                }
+            }
+            return explanation
         }
     }
 
@@ -71,7 +79,9 @@ extension Interpreter {
         explanation.feedNames = Dictionary(
             self.backend.feedIdentities().map { ($0.id, $0.name) },
             uniquingKeysWith: { first, _ in first })
-        explanation.now = self.now()
+        for route in routes where route.isStale {
+            explanation.staleFeeds[route.feed] = self.backend.staleSince(feed: route.feed)
+        }
         return explanation
     }
 }

@@ -16,11 +16,11 @@ extension Interpreter {
             return .failure(Self.unknown(site: observation.site))
         }
         owner.submit(.observe([trip]))
-        return Self.observed
+        return .done("ok", wantsJSON: false)
     }
 
     /// Takes an observation in when there is room.
-    func observe(_ observation: Command.Observation) async throws -> Reply {
+    func observe(_ observation: Command.Observation, wantsJSON: Bool) async throws -> Reply {
         let owner = self.backend.owner
         guard let trip = self.roundTrip(observation) else {
             throw Self.unknown(site: observation.site)
@@ -48,10 +48,8 @@ extension Interpreter {
                 "the table has \(owner.limits.classes) classes, as many as may be: "
                     + "observations are refused")
         }
-        return Self.observed
+        return .done("ok", wantsJSON: wantsJSON)
     }
-
-    private static let observed = Reply.line("ok")
 
     private func roundTrip(_ observation: Command.Observation) -> RoundTrip? {
         self.backend.oracle.world.sites.first { $0.name == observation.site }.map {

@@ -105,6 +105,8 @@ extension Interpreter {
                 Table.Column(key: "ignored", title: nil, json: "ignored"),
                 Table.Column(key: "validation", title: nil, json: "validation"),
                 Table.Column(key: "tags", title: nil, json: "tags"),
+                Table.Column(key: "long_lived_stale", title: nil, json: "long_lived_stale"),
+                Table.Column(key: "path_id", title: nil, json: "path_id"),
             ])
         let (owner, within, now) = (self.backend.owner, filter.within, self.now)
         let chosen = feed
@@ -128,11 +130,12 @@ extension Interpreter {
                     .flag(route.isStale), .text(attributes.nextHop?.description),
                     .integer(attributes.multiExitDiscriminator.map(Int.init)),
                     .integer(attributes.localPreference.map(Int.init)),
-                    .text(attributes.origin.word), .list(attributes.marks),
+                    .text(attributes.origin.word), .list(route.marks),
                     .path(attributes.asPath), .integer(Int(attributes.penalty)),
                     .integer(attributes.distanceOverride.map(Int.init)),
                     .flag(attributes.isIgnored), .text(attributes.validation.word),
-                    .list(attributes.tags),
+                    .list(attributes.tags), .flag(route.isLongLivedStale),
+                    .integer(route.pathID == 0 ? nil : Int(route.pathID)),
                 ]
             }
             return RowStream.Slice(rows: rows, next: next.map { .routes($0) })
@@ -198,13 +201,17 @@ extension Interpreter {
     }
 }
 
-extension RouteAttributes {
-    /// What rules and validators made of the route, in words for people.
+extension SiteRoute {
+    /// What rules, validators and the end of sessions made of the route, in words for people, and
+    /// which of its feed's paths it is.
     fileprivate var marks: [String] {
-        var marks = self.isIgnored ? ["ignored"] : []
-        if let word = self.validation.word { marks.append(word) }
-        if let distance = self.distanceOverride { marks.append("=\(distance)") }
-        if self.penalty > 0 { marks.append("+\(self.penalty)") }
-        return marks + self.tags
+        let attributes = self.attributes
+        var marks = attributes.isIgnored ? ["ignored"] : []
+        if let word = attributes.validation.word { marks.append(word) }
+        if let distance = attributes.distanceOverride { marks.append("=\(distance)") }
+        if attributes.penalty > 0 { marks.append("+\(attributes.penalty)") }
+        if self.isLongLivedStale { marks.append("long-lived-stale") }
+        if self.pathID != 0 { marks.append("path:\(self.pathID)") }
+        return marks + attributes.tags
     }
 }

@@ -103,13 +103,15 @@ public struct Interpreter: Sendable {
         case .showSites: return reply(self.sites())
         case .showFeeds: return reply(try await self.feeds())
         case .showFeed(let name): return try await self.showFeed(name, wantsJSON: wantsJSON)
-        case .order(let order, let name): return try await self.carryOut(order, on: name)
+        case .order(let order, let name):
+            return try await self.carryOut(order, on: name, wantsJSON: wantsJSON)
         case .debugFeed(let name): return try await self.watch(name)
         case .showRoutes(let filter):
             return .stream(try self.routes(filter, wantsJSON: wantsJSON))
         case .showRoundTrips(let within, let limit):
             return .stream(self.roundTrips(within: within, limit: limit, wantsJSON: wantsJSON))
-        case .observe(let observation): return try await self.observe(observation)
+        case .observe(let observation):
+            return try await self.observe(observation, wantsJSON: wantsJSON)
         case .showRPKI(nil): return reply(try await self.origins())
         case .showRPKI(let target?): return reply(try await self.origins(covering: target))
         case .showMemory: return reply(try await self.memory())
@@ -133,11 +135,22 @@ public struct Interpreter: Sendable {
         case .ready: return try self.ready(wantsJSON: wantsJSON)
         case .reload:
             let lines = try await self.backend.reload().get()
-            return .lines(lines.isEmpty ? ["nothing has changed"] : lines)
-        case .releaseGuard(let feed): return try await self.releaseGuard(feed)
+            guard wantsJSON else {
+                return .lines(lines.isEmpty ? ["nothing has changed"] : lines)
+            }
+            var json = JSONText()
+            json.object { $0.key("changes", .list(lines)) }
+            return .json(json.text)
+        case .releaseGuard(let feed):
+            return try await self.releaseGuard(feed, wantsJSON: wantsJSON)
         case .showFeedRules(let feed): return reply(try self.rules(of: feed))
         case .help:
-            return .lines(Self.aligned(self.grammar.overview))
+            let overview = self.grammar.overview
+            guard wantsJSON else { return .lines(Self.aligned(overview)) }
+            var table = Table(
+                "commands", columns: [Table.Column("syntax"), Table.Column("help")])
+            table.rows = overview.map { [.text($0.word), .text($0.help)] }
+            return .json(table.json)
         case .complete(let line):
             return .lines(self.grammar.completions(of: line, values: self.values))
         case .enable, .disable, .password, .machine, .framed, .quit, .terminalLength:

@@ -43,18 +43,22 @@ package struct Presentation: Sendable {
 
     /// Writes a reply that is fetched slice by slice; `send` returns once there is room for more.
     ///
-    /// - Returns: Whether all went well. Where a slice fails, what was sent is closed with a line
-    ///   that says so.
+    /// - Returns: Whether all went well. Where a slice fails, or somebody has had enough, what was
+    ///   sent is closed with a line that says so.
     package func stream(
-        _ stream: RowStream, prompt: String, to send: (String) async throws -> Void
+        _ stream: RowStream, prompt: String, isStopped: () -> Bool = { false },
+        to send: (String) async throws -> Void
     ) async throws -> Bool {
         var text = ""
         self.begin(stream, &text)
         var cursor: RowCursor?
         var sent = 0
         var failure: CommandFailure?
+        var wasStopped = false
         repeat {
             do {
+                wasStopped = isStopped()
+                if wasStopped { break }
                 let wanted = stream.limit.map { $0 - sent } ?? .max
                 guard wanted > 0 else { break }
                 let slice = try await stream.slice(cursor, wanted)
@@ -72,7 +76,7 @@ package struct Presentation: Sendable {
                 text.removeAll(keepingCapacity: true)
             }
         } while cursor != nil && failure == nil
-        self.finish(stream, count: sent, failure: failure, &text)
+        self.finish(stream, count: sent, failure: failure, wasStopped: wasStopped, &text)
         self.end(
             status: failure.map { "\($0.code.rawValue)" } ?? "ok", prompt: prompt, &text)
         try await send(text)
@@ -199,10 +203,12 @@ package struct Presentation: Sendable {
     }
 
     private func finish(
-        _ stream: RowStream, count: Int, failure: CommandFailure?, _ text: inout String
+        _ stream: RowStream, count: Int, failure: CommandFailure?, wasStopped: Bool,
+        _ text: inout String
     ) {
         if stream.wantsJSON {
             text += "]"
+            if wasStopped { text += ",\"interrupted\":true" }
             if let failure {
                 var json = JSONText()
                 json.string(failure.sentence)
@@ -217,7 +223,8 @@ package struct Presentation: Sendable {
             self.write(failure, &text)
         } else {
             let rows = stream.table.rowsKey.replacing("_", with: " ")
-            self.line("\(count) \(count == 1 ? rows.dropLast() : rows[...])", &text)
+            let words = "\(count) \(count == 1 ? rows.dropLast() : rows[...])"
+            self.line(wasStopped ? "interrupted after \(words)" : words, &text)
         }
     }
 }

@@ -23,6 +23,14 @@ package enum Reply: Sendable {
     /// Lines that come until somebody has enough.
     case live(FeedWatch)
 
+    /// What was done, where that is all there is to say.
+    static func done(_ words: String, wantsJSON: Bool) -> Reply {
+        guard wantsJSON else { return .line(words) }
+        var json = JSONText()
+        json.object { $0.key("result", .text(words)) }
+        return .json(json.text)
+    }
+
     package static func failure(_ code: CommandFailure.Code, _ sentence: String) -> Reply {
         .failure(CommandFailure(code, sentence))
     }

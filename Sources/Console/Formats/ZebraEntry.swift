@@ -23,6 +23,10 @@ package struct ZebraEntry: Sendable {
         package var communities = RouteCommunities()
         package var isInternal = false
         package var isStale = false
+        /// Stale for long, here or before it came to us (RFC 9494).
+        package var isLongLivedStale = false
+        /// The peer's number of the path (RFC 7911); 0 where it gives none.
+        package var pathID: UInt32 = 0
         /// Held, but without a say in any distance.
         package var isIgnored = false
         package var validation = OriginValidationState.notChecked
@@ -68,6 +72,8 @@ package struct ZebraEntry: Sendable {
                     + " (\(path.peerIdentifier ?? peer ?? unspecified))")
             lines.append("      " + path.attributeText(isBest: index == self.best))
             lines += path.communityLines
+            // As FRR has it.
+            if path.pathID != 0 { lines.append("      AddPath ID: RX \(path.pathID)") }
             if let since = path.since { lines.append("      Last update: \(date(since))") }
             lines.append("")
         }
@@ -86,6 +92,7 @@ package struct ZebraEntry: Sendable {
                 Table.Column("communities"), Table.Column("extended_communities"),
                 Table.Column("large_communities"), Table.Column("ignored"),
                 Table.Column("validation"), Table.Column("tags"),
+                Table.Column("long_lived_stale"), Table.Column("path_id"),
             ])
         table.fields = [("prefix", .text(self.prefix.description))]
         table.rows = self.paths.enumerated().map { index, path in
@@ -101,6 +108,7 @@ package struct ZebraEntry: Sendable {
                 .list(path.communities.extendedDescriptions),
                 .list(path.communities.largeDescriptions), .flag(path.isIgnored),
                 .text(path.validation.word), .list(path.tags),
+                .flag(path.isLongLivedStale), .integer(path.pathID == 0 ? nil : Int(path.pathID)),
             ]
         }
         return table
@@ -110,7 +118,8 @@ package struct ZebraEntry: Sendable {
 extension ZebraEntry.Path {
     var pathText: String {
         guard let asPath, !asPath.isEmpty else { return self.siteAS.description }
-        return "\(self.siteAS) \(asPath)"
+        // A site that no number stands for.
+        return self.siteAS == 0 ? asPath.description : "\(self.siteAS) \(asPath)"
     }
 
     /// As Zebra has them: a line for each kind that there is. Tags, which it doesn't know, alike.
@@ -131,7 +140,11 @@ extension ZebraEntry.Path {
         text += ", localpref \(self.localPreference ?? 100)"
         text += self.isIgnored ? ", ignored" : ", valid"
         text += self.isInternal ? ", internal" : ", external"
-        if self.isStale { text += ", stale" }
+        if self.isLongLivedStale {
+            text += ", long-lived stale"
+        } else if self.isStale {
+            text += ", stale"
+        }
         if isBest { text += ", best" }
         if let word = self.validation.word { text += ", rpki validation-state: \(word)" }
         return text

@@ -60,22 +60,27 @@ package struct Grammar: Sendable {
             "checkpoint", .checkpoint, "Write the table to its file now", access: .enabled,
             json: true),
         Rule(
-            "observe PREFIX SITE MS", .observe, "Note a measured round trip", access: .enabled),
-        Rule("reload", .reload, "Read the configuration again", access: .enabled),
+            "observe PREFIX SITE MS", .observe, "Note a measured round trip", access: .enabled,
+            json: true),
+        Rule(
+            "reload", .reload, "Read the configuration again", access: .enabled, json: true),
         Rule(
             "guard release FEED", .releaseGuard,
             "Believe a feed that lost much at once: what its guard holds leaves",
-            access: .enabled),
+            access: .enabled, json: true),
         Rule(
             "clear feed FEED [soft]", .clearFeed,
-            "Begin its session anew; soft: only ask for its routes again", access: .enabled),
+            "Begin its session anew; soft: only ask for its routes again", access: .enabled,
+            json: true),
         Rule(
             "shutdown feed FEED", .shutDownFeed,
-            "End its session, let its routes go, and keep it down", access: .enabled),
+            "End its session, let its routes go, and keep it down", access: .enabled, json: true),
         Rule(
             "shutdown feed FEED LINE", .shutDownFeed,
             "The same, with a sentence for the peer's log", access: .enabled),
-        Rule("no shutdown feed FEED", .resumeFeed, "Let it begin again", access: .enabled),
+        Rule(
+            "no shutdown feed FEED", .resumeFeed, "Let it begin again", access: .enabled,
+            json: true),
         Rule(
             "debug feed FEED", .debugFeed,
             "Its messages as they pass, until a line is sent or Ctrl-C", access: .enabled),
@@ -83,7 +88,9 @@ package struct Grammar: Sendable {
         Rule("enable SECRET", .enable, "The same in one line", isHidden: true),
         Rule("disable", .disable, "Give that up again"),
         Rule("machine", .machine, "Replies for programs from here on"),
-        Rule("help", .help, "This list; '?' after a part of a command lists what may follow"),
+        Rule(
+            "help", .help, "This list; '?' after a part of a command lists what may follow",
+            json: true),
         Rule("quit", .quit, "Close the connection", access: .anyone),
         Rule("exit", .quit, "Close the connection", access: .anyone),
         Rule("terminal length COUNT", .terminalLength, "Accepted: there is no pager"),

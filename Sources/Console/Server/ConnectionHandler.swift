@@ -34,6 +34,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var busy: Task<Void, Never>?
     /// What is watched until a line comes.
     private var live: LiveView?
+    /// What goes on until an interruption comes.
+    private var stop: StreamStop?
     private var isDelayed = false
     private var inputHasEnded = false
     private var isClosing = false
@@ -89,6 +91,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             self.input.writeBuffer(&buffer)
         }
         if self.live?.isEnded(by: &self.input) == true { self.live = nil }
+        self.stop?.look(in: &self.input)
         self.process(context)
     }
 
@@ -98,10 +101,24 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if self.live != nil || self.canGoOn(context) && self.input.readableBytes == 0 {
+        // While rows are sent, the commands that wait are few.
+        let mayStop = self.stop != nil && self.input.readableBytes < self.settings.maximumLine
+        if self.live != nil || mayStop
+            || self.canGoOn(context) && self.input.readableBytes == 0
+        {
             context.read()
         } else {
             self.readIsWanted = true
+        }
+    }
+
+    /// Rows are sent that an interruption may end: from here on one is looked for.
+    private func begin(_ stop: StreamStop, _ context: ChannelHandlerContext) {
+        self.stop = stop
+        self.stop?.look(in: &self.input)
+        if self.readIsWanted {
+            self.readIsWanted = false
+            self.read(context: context)
         }
     }
 
@@ -271,7 +288,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
                     question, client, name: name, self.answerer)
             {
                 self.write(reply)
-            } else if case .observe(let observation) = command,
+            } else if !wantsJSON, case .observe(let observation) = command,
                 let reply = self.interpreter.observeAtOnce(observation)
             {
                 self.write(reply)
@@ -296,7 +313,17 @@ final class ConnectionHandler: ChannelDuplexHandler {
             let reply = await interpreter.reply(to: command, wantsJSON: wantsJSON)
             do {
                 if case .stream(let stream) = reply {
-                    _ = try await presentation.stream(stream, prompt: prompt) { text in
+                    let stop = StreamStop()
+                    // Programs close the connection, or send what they like.
+                    if presentation.face != .machine {
+                        try await channel.eventLoop.submit {
+                            let (handler, context) = bound.value
+                            handler.begin(stop, context)
+                        }.get()
+                    }
+                    _ = try await presentation.stream(
+                        stream, prompt: prompt, isStopped: { stop.isWanted }
+                    ) { text in
                         try Task.checkCancellation()
                         // Returns when the kernel has taken it: no more than a piece is held.
                         try await channel.writeAndFlush(ByteBuffer(string: text)).get()
@@ -322,6 +349,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 let (handler, context) = bound.value
                 handler.busy = nil
                 handler.live = nil
+                handler.stop = nil
                 handler.lastMove = .now()
                 if !handler.isClosing { handler.goOn(context) }
             }

@@ -39,6 +39,9 @@ package struct LineDecoder: Sendable {
         package static let iac: UInt8 = 255
     }
 
+    /// Ctrl-C, from a terminal that leaves it to us: what was typed is forgotten.
+    static let interrupt: UInt8 = 3
+
     package let maximumLength: Int
     /// The line that `step` announced; then what has arrived of the next one.
     package private(set) var line: [UInt8] = []
@@ -97,7 +100,8 @@ package struct LineDecoder: Sendable {
 
     @inline(__always)
     private static func isSpecial(_ byte: UInt8) -> Bool {
-        byte < 0x0e && (byte == 0x0a || byte == 0x0d || byte == 0) || byte == Telnet.iac
+        byte < 0x0e && (byte == 0x0a || byte == 0x0d || byte == 0 || byte == Self.interrupt)
+            || byte == Telnet.iac
     }
 
     private mutating func append(_ bytes: Slice<UnsafeRawBufferPointer>) {
@@ -151,6 +155,9 @@ package struct LineDecoder: Sendable {
             self.state = .afterReturn
             return self.endLine()
         case 0: return nil
+        case Self.interrupt:
+            self.forgetLine()
+            return nil
         case Telnet.iac:
             self.state = .command
             return nil
@@ -166,13 +173,16 @@ package struct LineDecoder: Sendable {
         case Telnet.iac: self.append(byte)
         case Telnet.will, Telnet.wont, Telnet.doIt, Telnet.dont: self.state = .option(byte)
         case Telnet.subnegotiation: self.state = .subnegotiation
-        case Telnet.interruptProcess, Telnet.eraseLine:
-            self.line.removeAll(keepingCapacity: true)
-            self.isTooLong = false
+        case Telnet.interruptProcess, Telnet.eraseLine: self.forgetLine()
         case Telnet.eraseCharacter: _ = self.line.popLast()
         case Telnet.areYouThere: self.answers += Array("\r\n[yes]\r\n".utf8)
         default: break
         }
+    }
+
+    private mutating func forgetLine() {
+        self.line.removeAll(keepingCapacity: true)
+        self.isTooLong = false
     }
 
     /// Refuses what is asked or offered. An answer to `WONT` or `DONT` would never end.

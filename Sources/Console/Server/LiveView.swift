@@ -16,28 +16,15 @@ struct LiveView {
     ///
     /// - Returns: Whether it has come.
     func isEnded(by input: inout ByteBuffer) -> Bool {
-        let bytes = Array(input.readableBytesView)
-        for (index, byte) in bytes.enumerated() {
-            switch byte {
-            case 0x0a, 0x0d, Self.interrupt: break
-            case LineDecoder.Telnet.interruptProcess
-            where index > 0 && bytes[index - 1] == LineDecoder.Telnet.iac:
-                break
-            default: continue
-            }
-            var end = index + 1
-            // CR LF and CR NUL are one line's end.
-            if byte == 0x0d, end < bytes.count, bytes[end] == 0x0a || bytes[end] == 0 { end += 1 }
-            input.moveReaderIndex(forwardBy: end)
-            self.watch.end()
-            return true
+        let bytes = input.readableBytesView
+        guard let end = Interruption.end(in: bytes, orLine: true) else {
+            // Half of telnet's interrupt may have come.
+            let kept = bytes.last == LineDecoder.Telnet.iac ? 1 : 0
+            input.moveReaderIndex(forwardBy: bytes.count - kept)
+            return false
         }
-        // Half of telnet's interrupt may have come.
-        let kept = bytes.last == LineDecoder.Telnet.iac ? 1 : 0
-        input.moveReaderIndex(forwardBy: bytes.count - kept)
-        return false
+        input.moveReaderIndex(forwardBy: end)
+        self.watch.end()
+        return true
     }
-
-    /// Ctrl-C, from a terminal that leaves it to us.
-    private static let interrupt: UInt8 = 3
 }

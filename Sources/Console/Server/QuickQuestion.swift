@@ -1,19 +1,19 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
+package import Addressing
 
 /// A `nearest` as programs write it: in small letters, with single blanks. All else is left to the
 /// grammar, which understands it too.
-struct QuickQuestion {
-    var client: IPAddress
+package struct QuickQuestion: Sendable {
+    package var client: IPAddress
     /// Where the name stands in the octets that were read; empty without one.
-    var name: Range<Int>
+    package var name: Range<Int>
     /// Where the octets that were read go on after the line and its end.
-    var end = 0
+    package var end = 0
 
     /// The question that is a line, whose end has been taken off.
-    init?(_ line: Span<UInt8>) {
+    package init?(_ line: Span<UInt8>) {
         let question = line.withUnsafeBytes { bytes -> QuickQuestion? in
             var position = 0
             guard let question = QuickQuestion(reading: bytes, at: &position),
@@ -33,7 +33,7 @@ struct QuickQuestion {
     ///   - target: Receives the questions.
     ///   - capacity: How many `target` has room for.
     /// - Returns: The number of questions.
-    static func read(
+    package static func read(
         _ bytes: UnsafeRawBufferPointer, longest: Int,
         into target: UnsafeMutablePointer<QuickQuestion>, capacity: Int
     ) -> Int {

@@ -38,6 +38,7 @@ private func take(_ line: [UInt8], session: inout Session) -> Bool {
     let text = String(decoding: line, as: UTF8.self)
     let completions = Grammar.standard.completions(of: text) { _ in ["sydney", "www.example.com"] }
     require(completions.count < 1000, "completions are few")
+    check(line, text)
     switch session.handle(line: line.span) {
     case .close: return false
     case .help(let line): _ = try? Grammar.standard.help(after: line)
@@ -48,4 +49,22 @@ private func take(_ line: [UInt8], session: inout Session) -> Bool {
     case .nothing, .prompt, .run, .ask, .refuse: break
     }
     return true
+}
+
+/// What is answered without the grammar is what the grammar makes of the line, alone and among
+/// others.
+private func check(_ line: [UInt8], _ text: String) {
+    guard line.allSatisfy({ $0 < 0x80 }), let question = QuickQuestion(line.span) else { return }
+    let name = String(decoding: line[question.name], as: UTF8.self)
+    let command = Command.ask(.nearest, question.client, name: name.isEmpty ? nil : name)
+    require((try? Grammar.standard.parse(text).command()) == command, "'\(text)' is a question")
+    let two = line + [0x0a] + line + [0x0d, 0x0a] + line
+    withUnsafeTemporaryAllocation(of: QuickQuestion.self, capacity: 4) { target in
+        guard let first = target.baseAddress else { return }
+        let count = two.withUnsafeBytes {
+            QuickQuestion.read($0, longest: line.count, into: first, capacity: 4)
+        }
+        require(count == 2, "'\(text)' twice, and once without an end, are \(count)")
+        require(target[1].end == 2 * line.count + 3, "the second ends with its line")
+    }
 }

@@ -24,7 +24,7 @@ def martlet_asks(lab):
     if asked != 2:
         raise AssertionError(f"Martlet sent {asked} ROUTE-REFRESH, not one for each family")
     if again is not True:
-        raise Cannot(f"asked for its routes again, it says: {again.group()}")
+        raise Cannot(f"asked for its routes again, it fails by itself: {again.group()}")
     lab.wait_equal()
     if lab.detail()["counters"]["sessions"] != 1:
         raise AssertionError("the session was lost")

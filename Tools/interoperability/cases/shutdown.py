@@ -24,7 +24,7 @@ def martlet_ends(lab):
         "the router to show the sentence",
         lambda: lab.hears(SENTENCE) or lab.hears(lab.router.SENTENCE_TROUBLE))
     if shown.group() != SENTENCE:
-        raise Cannot(f"told the sentence, it says: {shown.group()}")
+        raise Cannot(f"told the sentence, it fails by itself: {shown.group()}")
     lab.command("no shutdown feed core")
     lab.wait_established()
     lab.wait_equal()

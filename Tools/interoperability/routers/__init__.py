@@ -4,21 +4,34 @@
 import dataclasses
 import importlib
 
+import harness
+
 NAMES = ["bird", "frr", "gobgp", "openbgpd", "exabgp"]
 
 
 NOTHING = r"(?!)"  # matches nothing
 
 
-class Patient:
-    """What most routers need not be told."""
+class Defaults:
+    """What holds for most routers."""
 
     # What it says where its own fault keeps a case from passing: regular expressions.
     REFRESH_TROUBLE = NOTHING
     SENTENCE_TROUBLE = NOTHING
 
+    def wait_ready(self, what, ask):
+        """Until it answers; where it ends instead, its last words are the error."""
+        harness.eventually(what, lambda: self.child.poll() is not None or ask())
+        if self.child.poll() is not None:
+            self.stop()
+            raise AssertionError(f"{self.title} ended: {self.output[-2000:]}")
+
     def return_from_shutdown(self):
         self.release()
+
+    def hangs(self):
+        """Whether it has stopped answering anybody: that is no fault of Martlet's."""
+        return False
 
     def hurry(self):
         """Begins again at once, where it would wait long after the end of a session."""

@@ -4,7 +4,7 @@
 import re
 
 import harness
-from interoperability.routers import Patient
+from interoperability.routers import Defaults
 
 NEIGHBOUR = """
 protocol bgp {name} {{
@@ -18,7 +18,7 @@ protocol bgp {name} {{
 """
 
 
-class Router(Patient, harness.Bird):
+class Router(Defaults, harness.Bird):
     title = "BIRD"
     relays = True
 

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 import harness
-from interoperability.routers import Patient
+from interoperability.routers import Defaults
 
 CONFIGURATION = """
 process orders {{
@@ -43,7 +43,7 @@ exec cat '{folder}/orders'
 NEXT_HOPS = {False: "192.0.2.7", True: "2001:db8::7"}
 
 
-class Router(Patient, harness.Process):
+class Router(Defaults, harness.Process):
     title = "ExaBGP"
     relays = False  # it passes nothing on
     REFRESH_TROUBLE = r"'RouteRefresh' object is not iterable"
@@ -73,9 +73,10 @@ class Router(Patient, harness.Process):
             file.write(self.configuration(routes))
         environment = {
             **os.environ, "exabgp_daemon_user": "root", "exabgp_daemon_daemonize": "false",
-            "exabgp_api_ack": "true", "exabgp_api_cli": "false", "exabgp_log_level": "ERR" if setup.quiet else "DEBUG",
-            "exabgp_log_destination": "stdout", "exabgp_tcp_delay": "0", "exabgp_log_all": "false" if setup.quiet else "true",
-            "exabgp_tcp_attempts": "0"}
+            "exabgp_api_ack": "true", "exabgp_api_cli": "false",
+            "exabgp_log_level": "ERR" if setup.quiet else "DEBUG",
+            "exabgp_log_all": "false" if setup.quiet else "true",
+            "exabgp_log_destination": "stdout", "exabgp_tcp_delay": "0"}
         if not setup.dials:
             environment |= {
                 "exabgp_tcp_bind": setup.address, "exabgp_tcp_port": str(setup.port)}

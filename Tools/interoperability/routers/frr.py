@@ -5,10 +5,10 @@ import json
 import re
 
 import harness
-from interoperability.routers import Patient
+from interoperability.routers import Defaults
 
 
-class Router(Patient, harness.Frr):
+class Router(Defaults, harness.Frr):
     title = "FRR"
     relays = True
 

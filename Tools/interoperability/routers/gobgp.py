@@ -6,7 +6,7 @@ import os
 import re
 
 import harness
-from interoperability.routers import Patient
+from interoperability.routers import Defaults
 
 HEAD = """
 [global.config]
@@ -47,7 +47,7 @@ FAMILY = """
 """
 
 
-class Router(Patient, harness.Process):
+class Router(Defaults, harness.Process):
     title = "GoBGP"
     relays = True
 
@@ -65,8 +65,7 @@ class Router(Patient, harness.Process):
         super().__init__(
             [harness.peer("gobgpd"), "-f", path, "--api-hosts", f"127.0.0.1:{self.api}",
              "--pprof-disable"])
-        self.wait_line("API server started|start gRPC|[Aa]dd.*neighbor|Add a peer")
-        harness.eventually("GoBGP's API", lambda: "{" in self.ask("global", "-j"))
+        self.wait_ready("GoBGP's API", self.answers)
 
     def configuration(self):
         setup = self.setup
@@ -100,6 +99,15 @@ class Router(Patient, harness.Process):
     def ask(self, *words):
         said = harness.run(harness.peer("gobgp"), "-p", str(self.api), *words, seconds=120)
         return said.stdout + said.stderr
+
+    def hangs(self):
+        # 3.10 does so now and then where a session is reset while both ends dial.
+        return not self.answers()
+
+    def answers(self):
+        # An error comes as JSON too.
+        said = self.ask("global", "-j")
+        return "{" in said and '"error"' not in said
 
     def held_prefixes(self):
         count = 0

@@ -7,10 +7,10 @@ import pwd
 import re
 
 import harness
-from interoperability.routers import Patient
+from interoperability.routers import Cannot, Defaults
 
 
-class Router(Patient, harness.Process):
+class Router(Defaults, harness.Process):
     title = "OpenBGPD"
     relays = True
     REFRESH_TROUBLE = r"route refresh: AID \w+ unicast not negotiated"
@@ -30,24 +30,32 @@ class Router(Patient, harness.Process):
             file.write(self.configuration())
         os.chmod(path, 0o600)
         super().__init__([harness.peer("bgpd"), "-d", "-f", path])
-        harness.eventually("bgpctl", lambda: "Neighbor" in self.ask("show", "summary"))
+        try:
+            self.wait_ready("bgpctl", lambda: "Neighbor" in self.ask("show", "summary"))
+        except AssertionError:
+            if "can't drop privileges" in self.output:
+                raise Cannot("only root can start it: it changes to a user of its own") from None
+            raise
 
     def configuration(self):
         setup = self.setup
         text = [
             f"AS {setup.number}" + (" 23456" if setup.number >= 1 << 16 else ""),
             "router-id 192.0.2.2", f'socket "{self.control}"', "fib-update no", "log updates"]
-        text += [f"listen on {own} port {setup.port}" for own in sorted({setup.own4, setup.address})]
+        text += [f"listen on {own} port {setup.port}"
+                 for own in sorted({setup.own4, setup.address})]
         for address, number in setup.sources:
             text += [
                 f"neighbor {address} {{", f" remote-as {number}", " passive", " multihop 8",
                 " announce IPv4 unicast", " announce IPv6 unicast", " export none", "}"]
         text += [
             f"neighbor {setup.martlet} {{", f" remote-as {setup.martlet_number}",
-            f" port {setup.martlet_port}", f" local-address {setup.address}", " multihop 8",
+            f" port {setup.martlet_port}", " multihop 8",
             f" holdtime {setup.hold_time}", " announce IPv4 unicast", " announce IPv6 unicast",
-            f" announce enhanced refresh yes", f" announce restart {'yes' if setup.restart_time else 'no'}"]
-        text += [" passive"] * (not setup.dials)
+            " announce enhanced refresh yes",
+            f" announce restart {'yes' if setup.restart_time else 'no'}"]
+        # With a local address its listener gets a neighbour's key only at port 179.
+        text += [f" local-address {setup.address}"] if setup.dials else [" passive"]
         text += [f' tcp md5sig password "{setup.password}"'] * bool(setup.password)
         text += [" announce as-4byte no"] * (not setup.four_octets)
         text += [" announce add-path send all"] * setup.add_paths
@@ -61,7 +69,7 @@ class Router(Patient, harness.Process):
 
     def held_prefixes(self):
         said = self.ask("show", "rib", "memory")
-        return sum(int(count) for count in re.findall(r"(\d+) IPv[46] unicast network entries", said))
+        return sum(map(int, re.findall(r"(\d+) IPv[46] unicast network entries", said)))
 
     def exported(self):
         found = {}
