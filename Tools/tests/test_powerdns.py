@@ -297,7 +297,9 @@ ready: { wait: 3600 }
 
     def test_new_zones_after_a_reload(self):
         daemon = self.martlet(CONFIGURATION, files={"pins.routes": pins(5)})
-        pdns = PowerDNS(f"unix:path={daemon.folder}/pdns.sock", "negquery-cache-ttl=0\n")
+        # It would keep REFUSED too.
+        pdns = PowerDNS(
+            f"unix:path={daemon.folder}/pdns.sock", "negquery-cache-ttl=0\ncache-ttl=0\n")
         self.addCleanup(pdns.stop)
         self.assertEqual(pdns.dig("www.example.edu", "A").status, "REFUSED")
         daemon.write("martlet.yaml", CONFIGURATION + """
