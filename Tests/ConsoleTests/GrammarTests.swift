@@ -142,7 +142,7 @@ struct GrammarTests {
         var verbs: Set<Verb> = []
         for rule in self.grammar.rules where rule.verb != .showBGPIPv4 {
             // Of two families one may stand.
-            let line = rule.syntax.replacing("[ipv6]", with: "").replacing("[aaaa]", with: "")
+            let line = rule.syntax.replacing("[ipv4]", with: "").replacing("[a]", with: "")
                 .filter { $0 != "[" && $0 != "]" }
                 .split(separator: " ").map { samples[String($0)] ?? String($0) }
                 .joined(separator: " ")
