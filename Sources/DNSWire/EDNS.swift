@@ -71,6 +71,13 @@ public struct EDNSRequest: Hashable, Sendable {
         self.clientSubnet = clientSubnet
     }
 
+    /// What stands behind the owner of an OPT record, but for the options.
+    init(record bytes: RawSpan, at offset: Int) {
+        self.init(
+            payloadSize: bytes.bigEndian16(at: offset + 2), version: bytes.byte(at: offset + 5),
+            flags: bytes.bigEndian16(at: offset + 6))
+    }
+
     @inlinable
     public var isDNSSECOK: Bool { self.flags & Self.dnssecOK != 0 }
 
