@@ -367,8 +367,3 @@ extension Responder {
         }
     }
 }
-
-extension ExtendedError {
-    /// The zone is configured, and its data are not to be had (RFC 8914 §4.25).
-    static let invalidData = ExtendedError(rawValue: 24)
-}

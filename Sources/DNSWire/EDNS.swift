@@ -40,6 +40,8 @@ public struct ExtendedError: RawRepresentable, Hashable, Sendable {
     public static let notAuthoritative = Self(rawValue: 20)
     /// The server doesn't do what is asked for.
     public static let notSupported = Self(rawValue: 21)
+    /// The zone is the server's, and its data are not to be had.
+    public static let invalidData = Self(rawValue: 24)
 }
 
 /// What a query's OPT record says (RFC 6891 §6.1). A trivial value.

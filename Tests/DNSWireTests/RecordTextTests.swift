@@ -209,7 +209,7 @@ struct RecordTextTests {
             ("TXT", "\"open", 0, "the quoted text that begins here doesn't end in its line"),
             ("IPSECKEY", "10 4 2 . AQID", 3, "here must be a gateway type from 0 to 3, not '4'"),
             ("IPSECKEY", "10 0 2 a. AQID", 7, "here must be a dot for no gateway, not 'a.'"),
-            ("IPSECKEY", "10 1 2 a. AQID", 7, "here must be an IPv4 address, not 'a.'"),
+            ("IPSECKEY", "10 1 2 a. AQID", 7, "here must be an address, not 'a.'"),
             ("TXT", #"\300"#, 0, "a backslash stands before three digits up to 255"),
             ("TXT", String(repeating: "x", count: 256), 0, "at most 255 bytes, not 256"),
             ("SOA", "a. b. ( 1 2 3 4 5", 6, "the parenthesis that opens here is never closed"),
