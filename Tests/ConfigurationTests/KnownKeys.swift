@@ -1,8 +1,6 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import Configuration
-
 /// All keys that the readers know, found out from the readers themselves: a key that none can know
 /// is put into every mapping, and the complaint lists those that are allowed there.
 ///
