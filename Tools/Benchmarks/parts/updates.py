@@ -21,12 +21,14 @@ def measure(programs, options):
         peer = None
     peers = []
     for name in names:
-        program = Program(name, programs.table(name, folder))
-        say(f"{name} is loaded")
-        runs = []
-        rounds = options.rounds if name in ("sim8", "harsh8") else min(3, options.rounds)
-        memory = program.ask("memory")
+        runs, steps = [], []
+        often = name in ("sim8", "harsh8")
+        rounds = options.rounds if often else min(3, options.rounds)
+        program = None
         for number in range(rounds):
+            if program is None:
+                program = Program(name, programs.table(name, folder))
+                memory = program.ask("memory")
             say(f"updates of {name}, round {number + 1} of {rounds}")
             runs.append({
                 "reader": program.ask(f"updates {changes} 64 reader"),
@@ -37,9 +39,15 @@ def measure(programs, options):
             })
             if peer and name == "sim8":
                 peers.append({f: peer.ask(f"updates {f} prefix")["ns"] for f in "46"})
+            if often and number + 1 < rounds:
+                # The longest step is the longest since the table was made: each round gets its own.
+                steps.append(program.ask("steps"))
+                program.close()
+                program = None
+        steps.append(program.ask("steps"))
         result[name] = {"load": program.ready, "memory": memory, "runs": runs,
-                        "after": program.ask("memory"), "steps": program.ask("steps")}
-        if name in ("sim8", "harsh8"):
+                        "after": program.ask("memory"), "steps": steps}
+        if often:
             files = " ".join(os.path.join(options.data, "geo", file)
                              for file in ("tor-geoip.txt.gz", "tor-geoip6.txt.gz"))
             result[name]["locations"] = program.ask(f"locations {files}")
@@ -61,10 +69,11 @@ def bytes_of(memory, parts=None):
 
 
 def report(result):
-    targets, rows, memory_rows = [], [], []
+    targets, rows, step_rows, memory_rows = [], [], [], []
     for name, found in result["tables"].items():
         def of(kind, key, runs=found["runs"]):
             return median([run[kind][key] for run in runs])
+        steps = {key: median([each[key] for each in found["steps"]]) for key in found["steps"][0]}
         memory = found["memory"]
         a_route = bytes_of(memory, TABLE) / memory["routes"]
         rows.append([
@@ -72,6 +81,8 @@ def report(result):
             of("alone", "per_cpu_second"), of("reader", "per_cpu_second"),
             of("reader", "reader_slowdown"), of("latency", "p50_us"), of("latency", "p99_us"),
             of("latency", "p999_us"), of("latency", "max_us"), of("wide", "cpu_ms")])
+        kinds = [key[:-7] for key in steps if key.endswith(" cpu_ms")]
+        step_rows.append([name] + [f"{steps[kind + ' cpu_ms']:.2f} ({steps[kind + ' ms']:.2f})" for kind in kinds])
         for label, memory in [(name, memory), (f"{name} with countries", found.get("with locations"))]:
             if memory is None:
                 continue
@@ -92,7 +103,7 @@ def report(result):
                        of("reader", "reader_slowdown"))]
             targets += [
                 target(f"the writer's longest step, of its CPU time, {kind}", "≤ 5 ms", 5,
-                       max(value for key, value in found["steps"].items() if key.endswith("cpu_ms"))),
+                       max(value for key, value in steps.items() if key.endswith("cpu_ms"))),
                 target(f"table (RIB, index, lookup), bytes a route, 8 sites, without countries, {kind}",
                        "≤ 12", 12, a_route),
                 target(f"the same with countries, {kind}", "≤ 16", 16,
@@ -103,11 +114,10 @@ def report(result):
             "0.0.0.0/0 or ::/0 cost, coming or going.\n\n")
     text += table(["table", "load, s", "rebuild, ms", "updates/s alone", "updates/s, reader", "reader slower",
                    "p50, µs", "p99, µs", "p99.9, µs", "max, µs", "wide, ms"], rows)
-    kinds = [key[:-7] for key in found["steps"] if key.endswith(" cpu_ms")]
     text += ("\nThe writer's longest step by kind, milliseconds of its CPU time (and from beginning to end, other "
-             "threads' turns included):\n\n" + table(["table", *kinds], [
-                 [name] + [f"{found['steps'][kind + ' cpu_ms']:.2f} ({found['steps'][kind + ' ms']:.2f})"
-                           for kind in kinds] for name, found in result["tables"].items()]))
+             "threads' turns included): of sim8 and harsh8 the median of each round's longest, with a table of its "
+             "own, of the others the longest of all rounds. On a virtual machine a processor that the host takes "
+             "away counts as CPU time.\n\n" + table(["table", *kinds], step_rows))
     if result["rte_fib"]:
         four, six = (1e9 / median([peer[family] for peer in result["rte_fib"]]) for family in "46")
         text += (f"\nrte_fib, one table, no reader: {four:,.0f} updates a second, rte_fib6 {six:,.0f}.\n")
