@@ -48,6 +48,15 @@ zones:
       weight: { nearest: [one, two, three], measure: hops, ties: [weight], answers: 2 }
       slack: { nearest: [three, one], measure: hops, slack: 1, ties: [weight, order], answers: 3 }
 """
+# As it was before: other sites, in another order, so that all numbers within are others.
+BEFORE = CONFIGURATION.replace("sites:\n", """sites:
+  zero:  { as: 64610, addresses: [192.0.2.90] }
+  three: { as: 64602, addresses: [192.0.2.30, 192.0.2.31], weight: 2 }
+""").replace("""  three: { as: 64602, addresses: [192.0.2.30, 192.0.2.31], weight: 2 }
+feeds:
+""", """feeds:
+  zero-router: { site: zero, bgp: { peer: 127.0.0.39, as: 65000, connect: passive } }
+""").replace("      hops:", "      before: { nearest: [zero, three] }\n      hops:").replace("600s }\nch", "0s }\nch")
 PINS = "198.51.100.0/24 64601 64600\n203.0.113.0/25 64602\n2001:db8:abcd::/48 64601\n"
 NAMES = [("hops", "A"), ("weight", "A"), ("weight", "AAAA"), ("slack", "A")]
 
@@ -180,6 +189,20 @@ class SameAnswersTests(TestCase):
     def test_whatever_order_the_routes_came_in(self):
         first = self.node([0, 1, 2], is_winding=False)
         second = self.node([2, 0, 1], is_winding=True)
+        self.compare(first, second)
+
+    def test_after_another_configuration(self):
+        """Reloads leave sites, feeds and names with other numbers than a fresh start gives."""
+        self.assertEqual(BEFORE.count("three:"), 1)
+        first = self.node([0, 1, 2], is_winding=False)
+        second = self.martlet(BEFORE, files={"pins.routes": PINS})
+        self.connect(second, [1, 0], is_winding=True)
+        second.write("martlet.yaml", CONFIGURATION)
+        self.assertIn("zero", second.console("reload").stdout)
+        self.connect(second, [2], is_winding=False)
+        with second.machine() as console:
+            eventually("whole feeds", lambda: all(
+                "transfer=complete" in line for line in console.ask("show feeds")))
         self.compare(first, second)
 
     def test_from_the_file_or_from_the_routers(self):
