@@ -5,6 +5,7 @@ import BGPSpeaker
 import CLinux
 import Console
 import DNSFront
+import DNSWire
 import Glibc
 import Logging
 import NIOPosix
@@ -130,6 +131,9 @@ final class HandoverService: Service, CustomStringConvertible {
         if let file = self.daemon.pidFile {
             try connection.send("pid-file \(file.path)", file: file.descriptor)
         }
+        let seed = self.daemon.dns.cookieSeed
+        try connection.send(
+            "cookies \(String(seed.first, radix: 16)) \(String(seed.second, radix: 16))")
         try connection.send("end")
     }
 

@@ -112,7 +112,7 @@ struct MartletDaemon: AsyncParsableCommand {
         do {
             daemon = try Daemon(
                 configuration: configuration, socketOwner: owner, pidFile: pidFile,
-                after: estate?.predecessor, table: estate?.table)
+                after: estate)
         } catch  where estate != nil && !(error is StartFailure) {
             throw StartFailure(
                 lines: ["can't take over: \(error)"], status: StartFailure.systemError)
