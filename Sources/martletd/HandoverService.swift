@@ -86,8 +86,7 @@ final class HandoverService: Service, CustomStringConvertible {
                     await self.daemon.leave(
                         to: process, keepingPidFile: message.words == "leave pid-file")
                     try? connection.send("left")
-                    let daemon = self.daemon
-                    Task { await daemon.finish() }
+                    await self.daemon.finish()
                     return
                 default:
                     try connection.send("no that means nothing here")
