@@ -8,6 +8,7 @@ import Choice
 import Configuration
 import Console
 import DNSFront
+import DNSWire
 import FeedRules
 import Glibc
 import Logging

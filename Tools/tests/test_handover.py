@@ -158,9 +158,6 @@ class ReplacementTests(HandoverTestCase):
         # All is as it was, and a good one is let in.
         self.assertEqual(self.sessions(daemon), 2)
         daemon.write("martlet.yaml", good)
-        with daemon.machine() as console:
-            console.send("enable")
-            console.reply()
         daemon.signal(signal.SIGHUP)
         daemon.wait_line("reloaded")
         flood.at_least(500)
