@@ -69,6 +69,8 @@ final class Daemon: Sendable {
         /// The files as they were when they were read.
         var stamps: [String: FileStamp] = [:]
         var isReloading = false
+        /// What is under way is no reload, but another process's taking over.
+        var isHandingOver = false
         /// What is under way is the reading of location files that have changed.
         var isReadingLocations = false
     }

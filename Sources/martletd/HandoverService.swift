@@ -73,6 +73,7 @@ final class HandoverService: Service, CustomStringConvertible {
             }
             // Nothing changes meanwhile: what is handed over is what there is.
             guard await self.daemon.beginReload(waits: true) else { return }
+            self.daemon.running.withLock { $0.isHandingOver = true }
             defer { self.daemon.endReload() }
             self.logger.notice(
                 "another process prepares to take over", metadata: ["pid": "\(process)"])

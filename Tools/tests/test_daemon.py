@@ -322,7 +322,7 @@ class StartAndEndTests(TestCase):
             # The first one may come before anybody listens for it.
             eventually("a reload", lambda: again.signal(signal.SIGHUP) or "reloaded" in again.output)
             said = daemon.console("ready")
-            self.assertIn("not ready: late", said.stdout + said.stderr)
+            self.assertIn("ot ready: late", said.stdout + said.stderr)
             again.signal(signal.SIGTERM)
             told = []
             while not told or "STOPPING" not in told[-1]:
