@@ -161,3 +161,9 @@ extension Query {
         return [UInt8(bytes.count >> 8), UInt8(bytes.count & 0xff)] + bytes
     }
 }
+
+/// What a server said; throws where it said nothing.
+func message(_ bytes: [UInt8]?) throws -> Message {
+    guard let bytes else { throw Silence() }
+    return try Message(reading: bytes.span.bytes)
+}
