@@ -4,6 +4,7 @@
 import Addressing
 import Choice
 import DNSFront
+import DNSWire
 import Foundation
 import Glibc
 import Logging
