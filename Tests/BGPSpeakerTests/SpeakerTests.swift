@@ -401,6 +401,11 @@ struct SpeakerTests {
         }
         let isPaused = try await eventually { try await station.status().counters.pauses > 0 }
         #expect(isPaused)
+        // What the peer goes on to send waits in the kernel, and `show` says so.
+        let isUnread = try await eventually {
+            try await station.status().queues?.unreadBytes ?? 0 > 0
+        }
+        #expect(isUnread)
         gate.open()
         try await blocked
         try await sending.value
@@ -409,6 +414,7 @@ struct SpeakerTests {
         }
         #expect(isThere)
         #expect(try await station.status().state == .established)
+        #expect(try await station.status().queues?.unreadBytes == 0)
         await peer.close()
         try await station.stop()
     }
