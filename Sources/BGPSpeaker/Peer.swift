@@ -323,7 +323,7 @@ final class Peer {
         guard !self.isPaused else { return }
         self.isPaused = true
         self.journal.counters.pauses += 1
-        self.core.whenTableDrained { [weak self] in
+        self.core.whenTableDrained(of: self.settings.feed) { [weak self] in
             guard let self else { return }
             self.isPaused = false
             for handler in self.connections.values { handler.resumeReading() }

@@ -148,10 +148,11 @@ extension TableEngine {
         self.classesAtRebuild = max(1, shadow.classes.count - shadow.paintedClasses)
         // Sites that came after it was begun.
         let lacking = self.neededColumns > shadow.classes.sites
-        if self.isBulk || self.isRestoring {
+        if self.isRestoring {
             self.heldSites = .max
         } else {
             self.heldSites = lacking ? .max << UInt64(shadow.classes.sites) : 0
+            self.heldSites |= self.bulkSites
         }
         // Walks that it didn't wait for go on unseen.
         let walked = self.jobs.reduce(0 as UInt64) { $0 | ($1.job?.sites ?? 0) }
@@ -214,21 +215,30 @@ extension TableEngine {
     /// Microseconds that changes wait for readers at most, while there are more and more of them.
     private static let longestBulk: UInt64 = 3_000_000
 
-    /// Where much waits in the queue, changes go to the routes alone, until it is short again:
-    /// one rebuild costs less than so many paints.
-    func noteQueue(weight: Int) {
+    /// Where much waits in the queue, the changes of those who have much in it go to the routes
+    /// alone, until it is short again: one rebuild costs less than so many paints. What the sites
+    /// of others learn is shown as ever.
+    ///
+    /// - Parameters:
+    ///   - weight: Changes that wait.
+    ///   - feeds: Those with at least so many among them.
+    func noteQueue(weight: Int, feeds: (Int) -> [FeedID]) {
         let now = monotonicMicroseconds()
         if self.isBulk {
             if weight < self.steps.bulk / 2 || now - self.bulkSince > Self.longestBulk {
-                self.isBulk = false
+                self.bulkSites = 0
                 self.releaseHeld()
             }
         } else if weight > self.steps.bulk, self.shadow == nil, !self.isRebuildLate {
-            self.isBulk = true
+            self.bulkSites = feeds(self.steps.bulk / 16).reduce(0) {
+                $0 | (self.feeds[Int($1.rawValue)]?.changingSites ?? 0)
+            }
             self.bulkSince = now
-            self.heldSites = .max
+            self.heldSites |= self.bulkSites
         }
     }
+
+    var isBulk: Bool { self.bulkSites != 0 }
 
     /// Nothing is held any more, unless another image has to show something.
     func releaseHeld() {

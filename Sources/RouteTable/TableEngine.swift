@@ -80,8 +80,8 @@ final class TableEngine {
     var wantsReclaim = false
     var reclaimNotBefore: UInt64 = 0
 
-    /// So much waits that readers see none of it until most is done.
-    var isBulk = false
+    /// Columns of which so much waits that readers see none of it until most is done, as bits.
+    var bulkSites: UInt64 = 0
     var bulkSince: UInt64 = 0
 
     /// Feeds with a guard.

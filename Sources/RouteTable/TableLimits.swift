@@ -20,7 +20,8 @@ public struct TableLimits: Hashable, Sendable {
     public var ranges: Int
     /// Prefixes with measured round trips, both families.
     public var roundTripPrefixes: Int
-    /// Changes that wait for the writer before ``TableOwner/submit(_:)`` answers false.
+    /// Changes that wait for the writer before ``TableOwner/submit(_:)`` answers false to those of
+    /// whom more than a few wait; to whom a quarter of them is of, it does so in any case.
     public var queuedChanges: Int
     /// Threads that read at the same time.
     public var readers: Int
