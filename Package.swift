@@ -44,6 +44,7 @@ let package = Package(
 
         // Floor 1
         .target(name: "Addressing"),
+        .target(name: "JSON"),
 
         // Floor 2
         .target(name: "RouteTable", dependencies: ["Addressing", "CLinux"]),
@@ -69,12 +70,13 @@ let package = Package(
         .target(
             name: "DNSFront",
             dependencies: [
-                "DNSWire", "Choice", "RouteTable", "Addressing", "CLinux", nio, posix, logging,
+                "DNSWire", "Choice", "RouteTable", "Addressing", "JSON", "CLinux", nio, posix,
+                logging,
             ]),
         .target(
             name: "Console",
             dependencies: [
-                "Choice", "RouteTable", "Addressing", "CLinux", nio, posix, logging,
+                "Choice", "RouteTable", "Addressing", "JSON", "CLinux", nio, posix, logging,
             ]),
 
         // Floor 5

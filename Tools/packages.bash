@@ -22,14 +22,27 @@ needed_to_demonstrate=(
 needed_to_test=(
     "bird bird2"
     "bgpdump bgpdump"
+    "delv bind9-dnsutils"
+    "dnsviz dnsviz"
     "exabgp exabgp"
     "/usr/lib/frr/bgpd frr"
+    "gdnsd gdnsd"
     "gobgpd gobgpd"
     "ip iproute2"
     "kdig knot-dnsutils"
+    "kzonecheck knot-dnssecutils"
+    "knotd knot"
+    "/usr/lib/*/knot/modules-*/geoip.so knot-module-geoip"
+    "named bind9"
+    "named-checkzone bind9-utils"
+    "nsd nsd"
     "bgpctl openbgpd"
+    "pdns_server pdns-server"
+    "/usr/lib/*/pdns/libbindbackend.so pdns-backend-bind"
+    "/usr/lib/*/pdns/libremotebackend.so pdns-backend-remote"
     "python3 python3"
     "stayrtr stayrtr"
+    "unbound unbound"
 )
 
 # say MESSAGE: one line about what happens, to standard error.

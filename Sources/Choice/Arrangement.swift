@@ -22,7 +22,7 @@ struct Arrangement {
         let countsKilometres =
             values.place != nil && listed.allSatisfy { $0.place != nil }
             && listed.count == Set(policy.sites).count
-        let candidates = listed.filter { $0.serves(family) }.map {
+        let candidates = listed.filter { $0.serves(family, service: policy.service) }.map {
             Candidate(
                 site: $0, status: statuses[$0.id] ?? SiteStatus(), values: values,
                 roundTrip: roundTrips[$0.id] ?? values.roundTrip(of: $0.id), policy: policy,

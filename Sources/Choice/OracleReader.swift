@@ -170,6 +170,11 @@ public struct OracleBatch: ~Copyable {
         return ClientMatch(classID: match.classID, scope: UInt8(match.scope))
     }
 
+    /// Walks on over the table that the batch sees.
+    package func step(_ walk: inout AnswerWalk, entries: Int) {
+        walk.step(self.snapshot.pointee, entries: entries)
+    }
+
     /// Whether a hash of the client's address decides one of the first `places` for its class.
     public mutating func isHashed(
         _ match: ClientMatch, policy: Int, family: AddressFamily?, places: Int

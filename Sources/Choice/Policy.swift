@@ -50,11 +50,13 @@ public struct Policy: Hashable, Sendable {
     /// How much of a client's address the weighted hash sees: a client prefix stays together.
     public var weightLengthIPv4: Int
     public var weightLengthIPv6: Int
+    /// Whose addresses of a site are answered; nil for the site's own.
+    public var service: String?
 
     public init(
         sites: [SiteID], measure: Measure = .cost, slack: Int = 0, hopCost: Double = 5,
         tieBreaks: [TieBreak] = [.rtt, .location, .weight, .order], allDown: AllDown = .all,
-        weightLengthIPv4: Int = 24, weightLengthIPv6: Int = 48
+        weightLengthIPv4: Int = 24, weightLengthIPv6: Int = 48, service: String? = nil
     ) {
         self.sites = sites
         self.measure = measure
@@ -64,6 +66,7 @@ public struct Policy: Hashable, Sendable {
         self.allDown = allDown
         self.weightLengthIPv4 = weightLengthIPv4
         self.weightLengthIPv6 = weightLengthIPv6
+        self.service = service
     }
 
     /// The length of the prefix that the weighted hash sees of a client in this family.

@@ -17,7 +17,7 @@ struct ScopeQuestion: Hashable {
     init(_ policy: Policy, world: World, family: AddressFamily?, places: Int) {
         let listed = Set(policy.sites)
         let sites = world.sites.filter { listed.contains($0.id) }
-        let serving = sites.filter { $0.serves(family) }
+        let serving = sites.filter { $0.serves(family, service: policy.service) }
         var statuses = sites.map { world.status[$0.id] }
         let someMayBeAnswered = serving.contains { site in
             (world.status[site.id] ?? SiteStatus()).exclusion(withoutRoutes: site.withoutRoutes)

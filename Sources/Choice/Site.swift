@@ -21,6 +21,8 @@ public struct Site: Hashable, Sendable {
     /// The AS number that stands for the site in route maps and on AS paths.
     public var asNumber: ASNumber
     public var addresses: [IPAddress]
+    /// Addresses for names of a service, by the service's name.
+    public var services: [String: [IPAddress]]
     /// The share that the site takes where a tie is broken by weight. With 0 it takes none while
     /// another site of the tied group has more.
     public var weight: Int
@@ -29,20 +31,28 @@ public struct Site: Hashable, Sendable {
 
     public init(
         id: SiteID, name: String, asNumber: ASNumber, addresses: [IPAddress] = [],
-        weight: Int = 1, place: Place? = nil, withoutRoutes: WithoutRoutes = .last
+        services: [String: [IPAddress]] = [:], weight: Int = 1, place: Place? = nil,
+        withoutRoutes: WithoutRoutes = .last
     ) {
         self.id = id
         self.name = name
         self.asNumber = asNumber
         self.addresses = addresses
+        self.services = services
         self.weight = weight
         self.place = place
         self.withoutRoutes = withoutRoutes
     }
 
-    /// Whether the site has an address of the family, or any family is asked for (nil).
-    public func serves(_ family: AddressFamily?) -> Bool {
+    /// The addresses for a service; its own for none.
+    public func addresses(of service: String?) -> [IPAddress] {
+        service.map { self.services[$0] ?? [] } ?? self.addresses
+    }
+
+    /// Whether the site has an address of the family for the service, or any family is asked
+    /// for (nil).
+    public func serves(_ family: AddressFamily?, service: String? = nil) -> Bool {
         guard let family else { return true }
-        return self.addresses.contains { $0.family == family }
+        return self.addresses(of: service).contains { $0.family == family }
     }
 }

@@ -28,6 +28,21 @@ public struct World: Sendable {
 
     public func site(named name: String) -> Site? { self.sites.first { $0.name == name } }
 
+    /// Whether none of a policy's sites with an address of the family may be answered, so that its
+    /// `allDown` decides; false for a policy that there isn't, and for one without such a site.
+    public func isAllDown(policy: Int, family: AddressFamily?) -> Bool {
+        guard self.policies.indices.contains(policy) else { return false }
+        let service = self.policies[policy].service
+        let sites = self.policies[policy].sites.compactMap(self.site).filter {
+            $0.serves(family, service: service)
+        }
+        return !sites.isEmpty
+            && sites.allSatisfy { site in
+                let status = self.status[site.id] ?? SiteStatus()
+                return status.exclusion(withoutRoutes: site.withoutRoutes) != nil
+            }
+    }
+
     /// Ranks a policy's sites for a client, from what the table knows of the client's class.
     ///
     /// - Returns: An empty ranking for a policy that there isn't.

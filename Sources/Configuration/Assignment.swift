@@ -33,9 +33,7 @@ public struct Assignment: Hashable, Sendable {
 
         let all = configuration.choice.policy(
             configuration.sites.compactMap { next.sites[$0.name] })
-        let named = configuration.zones.flatMap(\.nearest).map { nearest in
-            nearest.choice.policy(nearest.sites.compactMap { next.sites[$0] })
-        }
+        let named = configuration.zones.flatMap(\.nearest).map { $0.policy(next.sites) }
         next.policies = self.policies.isEmpty ? [all] : self.policies
         next.policies[0] = all
         // Names share policies, but not number 0: that changes with the sites, at a moment when

@@ -56,7 +56,12 @@ extension Configuration {
             words.append("checkpoint: \(text(old.checkpoint)) -> \(text(self.checkpoint))")
         }
         if self.choice != old.choice { words.append("choice: changed") }
-        if self.dns != old.dns { words.append("dns: changed, from the next start on") }
+        words += self.dns.differences(from: old.dns)
+        if self.powerDNS != old.powerDNS {
+            words.append(
+                "powerdns: \(PowerDNSOptions.words(old.powerDNS)) -> "
+                    + "\(PowerDNSOptions.words(self.powerDNS)), from the next start on")
+        }
         if self.console != old.console { words.append("console: changed, for new connections") }
         if self.logLevel != old.logLevel {
             words.append("log level: \(old.logLevel.rawValue) -> \(self.logLevel.rawValue)")
@@ -131,6 +136,13 @@ extension Configuration {
                 parts.append(
                     "addresses \(Self.list(was.addresses.map(\.description))) -> "
                         + Self.list(site.addresses.map(\.description)))
+            }
+            if site.alias != was.alias || site.services != was.services {
+                func text(_ site: SiteEntry) -> String {
+                    Self.list(
+                        (site.alias.map { ["alias \($0)"] } ?? []) + site.serviceWords)
+                }
+                parts.append("\(text(was)) -> \(text(site))")
             }
             compare("weight", \.weight)
             if site.location != was.location {
@@ -238,11 +250,22 @@ extension Configuration {
             words.append("zone \(zone.apex): removed")
         }
         for zone in self.zones {
+            if let problem = zone.problems.first {
+                let more = zone.problems.count > 1 ? " (and \(zone.problems.count - 1) more)" : ""
+                words.append(
+                    "zone \(zone.apex): its file is bad, "
+                        + (zone.state == .kept
+                            ? "it is served as before: " : "it is answered with SERVFAIL: ")
+                        + "\(problem)\(more)")
+                continue
+            }
             guard let was = before[zone.apex] else {
                 words.append("zone \(zone.apex): added")
                 continue
             }
-            if zone != was { words.append("zone \(zone.apex): changed") }
+            if zone != was {
+                words.append("zone \(zone.apex): changed\(zone.serialWords(from: was))")
+            }
         }
         return words
     }

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BGPSpeaker
+import DNSFront
+import DNSWire
 import Glibc
 
 extension Configuration {
@@ -45,7 +47,10 @@ extension Configuration {
         reader.readsFiles = checksFiles
         if let text = TextFile.decode(bytes, for: document), let root = document.parse(text) {
             reader.read(root)
-            if checksFiles { reader.checkFiles() }
+            if checksFiles {
+                reader.checkFiles()
+                reader.readZoneFiles()
+            }
         }
         try document.check()
         return reader.result
@@ -68,8 +73,19 @@ extension ConfigurationReader {
         {
             value.complain(problem)
         }
-        if let group = self.socketGroup, let name = group.plainText, Group.number(name) == nil {
-            group.complain("there is no group '\(name)'")
+        if let value = self.decisionFile, let path = self.result.dns.rules.decisions?.file,
+            let problem = TextFile.problem(writing: path)
+        {
+            value.complain(problem)
+        }
+        if let value = self.cookieFile, let path = self.result.dns.cookieFile {
+            let secrets = self.cookieSecrets(value, path)
+            self.result.dns.rules.cookies?.secrets = secrets
+        }
+        for group in self.socketGroups {
+            if let name = group.plainText, Group.number(name) == nil {
+                group.complain("there is no group '\(name)'")
+            }
         }
         if let value = self.tcpAO, !Authentication.hasTCPAO {
             value.complain(
@@ -111,31 +127,50 @@ extension ConfigurationReader {
 
     /// The first line of a file that only its owner and group can read.
     private func secret(_ file: NamedFile) -> String? {
-        var status = stat()
-        if stat(file.path, &status) == 0, status.st_mode & 0o007 != 0 {
-            file.value.complain(
-                "\(file.path) holds a password and everybody can open it: chmod o-rwx")
+        guard let bytes = self.guarded(file.value, file.path, holding: "a password") else {
             return nil
         }
-        switch TextFile.read(file.path, maximum: 4096) {
-        case .failure(let failure):
-            file.value.complain("\(file.path): \(failure.text)")
+        let line = bytes.prefix { $0 != 0x0a && $0 != 0x0d }
+        guard !line.isEmpty, let text = String(validating: line, as: UTF8.self) else {
+            file.value.complain("\(file.path) has no password in its first line")
             return nil
-        case .success(let bytes):
-            let line = bytes.prefix { $0 != 0x0a && $0 != 0x0d }
-            guard !line.isEmpty, let text = String(validating: line, as: UTF8.self) else {
-                file.value.complain("\(file.path) has no password in its first line")
-                return nil
-            }
-            return text
+        }
+        return text
+    }
+
+    /// What cookies are made with.
+    private func cookieSecrets(_ value: Value, _ path: String) -> CookieSecrets? {
+        guard let bytes = self.guarded(value, path, holding: "secrets") else { return nil }
+        do throws(CookieSecrets.SyntaxError) {
+            return try CookieSecrets(parsing: String(decoding: bytes, as: UTF8.self))
+        } catch {
+            value.complain("\(path): \(error)")
+            return nil
+        }
+    }
+
+    /// The bytes of a file that only its owner and group can read.
+    private func guarded(_ value: Value, _ path: String, holding what: String) -> [UInt8]? {
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & 0o007 != 0 {
+            value.complain("\(path) holds \(what) and everybody can open it: chmod o-rwx")
+            return nil
+        }
+        switch TextFile.read(path, maximum: 4096) {
+        case .failure(let failure):
+            value.complain("\(path): \(failure.text)")
+            return nil
+        case .success(let bytes): return bytes
         }
     }
 }
 
 /// Files as the operating system gives them.
 enum TextFile {
-    struct Failure: Error {
+    struct Failure: Error, CustomStringConvertible {
         var text: String
+
+        var description: String { self.text }
     }
 
     static func read(_ path: String, maximum: Int) -> Result<[UInt8], Failure> {

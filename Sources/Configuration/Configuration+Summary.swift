@@ -26,6 +26,8 @@ extension Configuration {
             words +=
                 site.addresses.isEmpty
                 ? ["no address"] : site.addresses.map(\.description)
+            if let alias = site.alias { words.append("alias \(alias)") }
+            words += site.serviceWords
             words.append(site.location?.words ?? "no location")
             words.append("weight \(site.weight)")
             if site.withoutRoutes != .last {
@@ -74,16 +76,13 @@ extension Configuration {
                     + self.roundTrips.words)
             lines += self.roundTrips.files.map { "  \($0)" }
         }
+        if self.dns != DNSOptions(), !self.listen.dns.isEmpty {
+            lines.append("dns \(self.dns.words.joined(separator: "; "))")
+        }
         lines.append(Self.count(self.zones.count, "zone"))
         for zone in self.zones {
-            lines.append(
-                "  \(zone.apex)  "
-                    + Self.count(zone.records.count + zone.nameServers.count + 1, "record"))
-            for nearest in zone.nearest {
-                lines.append(
-                    "    \(nearest.owner)  nearest of \(nearest.sites.joined(separator: ", "))  "
-                        + "by \(nearest.choice.measure.rawValue)  ttl \(nearest.timeToLive)")
-            }
+            lines.append("  \(zone.words)")
+            lines += zone.nearest.map { "    \($0.words)" }
         }
         lines += self.warnings.map { "note: \($0)" }
         return lines.map { $0 + "\n" }.joined()
@@ -111,7 +110,7 @@ extension Configuration {
             + (bmp.isEmpty ? [] : [line("bmp", bmp)]) + [
                 line("console", self.listen.console.map(\.words)),
                 line("socket", [socket]), line("dns", self.listen.dns.map(\.description)),
-            ]
+            ] + (self.powerDNS.map { [line("powerdns", [PowerDNSOptions.words($0)])] } ?? [])
     }
 
     /// What is allowed but perhaps not meant.
@@ -148,8 +147,11 @@ extension Configuration {
         if let monitored, self.listen.bmp.isEmpty {
             warnings.append("no listen: bmp, so that no router can connect for '\(monitored.name)'")
         }
-        if !self.zones.isEmpty, self.listen.dns.isEmpty {
+        if !self.zones.isEmpty, self.listen.dns.isEmpty, self.powerDNS == nil {
             warnings.append("no listen: dns, so that nobody is told of the zones")
+        }
+        if self.zones.isEmpty, self.powerDNS != nil {
+            warnings.append("no zones, so that there is nothing to tell PowerDNS")
         }
         return warnings
     }

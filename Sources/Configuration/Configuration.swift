@@ -6,6 +6,7 @@ public import BGPSession
 public import BGPSpeaker
 public import BGPWire
 public import Choice
+public import DNSWire
 public import FeedRules
 public import OriginValidation
 public import RouteTable
@@ -37,6 +38,8 @@ public struct Configuration: Hashable, Sendable {
     /// How sites are chosen where a name doesn't say.
     public var choice = ChoiceOptions()
     public var dns = DNSOptions()
+    /// Where PowerDNS asks for records; nil: nowhere.
+    public var powerDNS: PowerDNSOptions?
     public var logLevel = LogLevel.info
     /// Where the table is kept over a restart; nil where it isn't.
     public var checkpoint: CheckpointOptions?
@@ -97,7 +100,7 @@ public struct Configuration: Hashable, Sendable {
         public var bmp: [Endpoint] = []
         public var console: [ConsoleListener] = []
         public var socket = Socket.usual
-        public var dns: [Endpoint] = []
+        public var dns: [DNSListenEntry] = []
     }
 
     public struct ConsoleOptions: Hashable, Sendable {
@@ -126,6 +129,21 @@ public struct Configuration: Hashable, Sendable {
         public var weight = 1
         public var location: Location?
         public var withoutRoutes = WithoutRoutes.last
+        /// What names of aliases lead to.
+        public var alias: DomainName?
+        /// What names of a service have in place of the site's own addresses and alias.
+        public var services: [String: ServiceEntry] = [:]
+
+        /// The addresses for a service; the site's own for none.
+        public func addresses(of service: String?) -> [IPAddress] {
+            service.map { self.services[$0]?.addresses ?? [] } ?? self.addresses
+        }
+    }
+
+    /// What a site has for a service, such as `web` or `mail`.
+    public struct ServiceEntry: Hashable, Sendable {
+        public var addresses: [IPAddress] = []
+        public var alias: DomainName?
     }
 
     public struct BGPSource: Hashable, Sendable {
@@ -258,14 +276,12 @@ public struct Configuration: Hashable, Sendable {
         public var expiry = Duration.seconds(86_400)
     }
 
-    public struct DNSOptions: Hashable, Sendable {
-        /// Threads for UDP.
-        public var threads = 1
-        /// Binds each thread to a processor of its own.
-        public var pinsThreads = false
-        public var maximumUDPSize = 1232
-        public var maximumConnections = 1000
-        public var idleTimeout = Duration.seconds(10)
+    /// The socket of PowerDNS's remote backend.
+    public struct PowerDNSOptions: Hashable, Sendable {
+        public var socket: String
+        /// The group that may open it; nil: the daemon's own.
+        public var group: String?
+        public var maximumConnections = 64
     }
 
     /// The table's file.

@@ -34,21 +34,18 @@ extension ConfigurationReader {
 
     private func readSite(_ entry: Mapping.Entry) -> Configuration.SiteEntry? {
         let name = "site '\(entry.key)'"
-        let keys = ["as", "addresses", "location", "weight", "without-routes"]
+        let keys = [
+            "as", "addresses", "location", "weight", "without-routes", "alias", "services",
+        ]
         guard let mapping = Mapping(entry, named: name, allowed: keys) else { return nil }
         let number = mapping.require("as")?.asNumber()
         var site = Configuration.SiteEntry(
             name: entry.key, asNumber: number ?? ASNumber(0))
-        for element in mapping["addresses"]?.elements("each of addresses") ?? [] {
-            guard let address = element.address() else { continue }
-            guard site.addresses.count < Self.mostAddresses else {
-                element.complain("\(name) has more than \(Self.mostAddresses) addresses")
-                break
-            }
-            if site.addresses.contains(address) {
-                element.complain("\(name) has the address \(address) twice")
-            }
-            site.addresses.append(address)
+        site.addresses = mapping["addresses"].map { self.readAddresses($0, of: name) } ?? []
+        site.alias = mapping["alias"]?.hostName()
+        for entry in mapping["services"]?.mapping()?.entries ?? [] {
+            self.checkName(entry, "service")
+            site.services[entry.key] = self.readService(entry, of: name)
         }
         site.weight = mapping["weight"]?.integer(0...1_000_000) ?? site.weight
         site.location = mapping["location"].flatMap(self.readPlace)
@@ -59,6 +56,40 @@ extension ConfigurationReader {
                 "\(name) can't rank by location: it has no location")
         }
         return number == nil ? nil : site
+    }
+
+    private func readAddresses(_ value: Value, of name: String) -> [IPAddress] {
+        var addresses: [IPAddress] = []
+        for element in value.elements("each of addresses") {
+            guard let address = element.address() else { continue }
+            guard addresses.count < Self.mostAddresses else {
+                element.complain("\(name) has more than \(Self.mostAddresses) addresses")
+                break
+            }
+            if addresses.contains(address) {
+                element.complain("\(name) has the address \(address) twice")
+            }
+            addresses.append(address)
+        }
+        return addresses
+    }
+
+    /// Addresses alone, or a mapping of them and an alias.
+    private func readService(
+        _ entry: Mapping.Entry, of site: String
+    ) -> Configuration.ServiceEntry {
+        let name = "service '\(entry.key)' of \(site)"
+        var service = Configuration.ServiceEntry()
+        guard entry.value.isMapping else {
+            service.addresses = self.readAddresses(entry.value.named(name), of: name)
+            return service
+        }
+        guard let mapping = Mapping(entry, named: name, allowed: ["addresses", "alias"]) else {
+            return service
+        }
+        service.addresses = mapping["addresses"].map { self.readAddresses($0, of: name) } ?? []
+        service.alias = mapping["alias"]?.hostName()
+        return service
     }
 
     /// As many as any answer has room for.

@@ -6,6 +6,16 @@ import DNSFront
 import DNSWire
 
 extension ConfigurationReader {
+    /// A zone whose master file is still to be read.
+    struct PendingZone {
+        /// Its index among the zones.
+        var index: Int
+        var assembly: ZoneAssembly
+        var file: Value
+        /// What holds for records before the first `$TTL`.
+        var timeToLive: UInt32?
+    }
+
     mutating func readZones(_ value: Value) {
         guard let zones = value.mapping() else { return }
         var lines: [DomainName: Int] = [:]
@@ -14,62 +24,126 @@ extension ConfigurationReader {
             if let first = lines.updateValue(entry.position.line, forKey: apex) {
                 self.document.complain(
                     at: entry.position, "zone '\(entry.key)' stands twice: first on line \(first)")
+                continue
             }
-            let complaints = self.document.complaints.count
-            guard let zone = self.readZone(entry, apex: apex) else { continue }
-            self.result.zones.append(zone)
-            // What the front would refuse, unless that has been said better.
-            guard self.document.complaints.count == complaints else { continue }
-            do throws(ZoneError) {
-                try zone.zone { _ in 0 }.check()
+            self.readZone(entry, apex: apex)
+        }
+    }
+
+    /// A place in the configuration.
+    func place(_ position: Position) -> ZoneAssembly.Place {
+        ZoneAssembly.Place(
+            file: self.document.file, line: position.line, column: position.column)
+    }
+
+    private mutating func readZone(_ entry: Mapping.Entry, apex: DomainName) {
+        let name = "zone '\(entry.key)'"
+        let complaints = self.document.complaints.count
+        guard
+            let mapping = Mapping(
+                entry, named: name, allowed: ["soa", "ns", "ttl", "records", "file"])
+        else { return }
+        let file = mapping["file"]
+        if file != nil {
+            for key in ["soa", "ns"] {
+                mapping[key]?.complain(
+                    "\(name) has its \(key) in its file: it can't stand here too")
+            }
+        }
+        let nameServers = file == nil ? mapping.require("ns") : nil
+        let servers = nameServers?.elements("each of ns").compactMap { $0.hostName() } ?? []
+        let timeToLive = mapping["ttl"]?.timeToLive()
+        guard let soa = self.readStartOfAuthority(mapping, apex: apex, first: servers.first)
+        else { return }
+        var assembly = ZoneAssembly(
+            Configuration.ZoneEntry(
+                apex: apex, file: file?.plainText.map(self.document.resolve),
+                startOfAuthority: soa, nameServers: servers, timeToLive: timeToLive ?? 300,
+                startOfAuthorityTimeToLive: timeToLive ?? 300, state: .missing),
+            at: self.place(entry.position))
+        self.readRecords(mapping, of: entry.key, into: &assembly)
+        self.result.zones.append(assembly.entry)
+        if let file, file.text("a file's path") != nil {
+            self.pendingZones.append(
+                PendingZone(
+                    index: self.result.zones.count - 1, assembly: assembly, file: file,
+                    timeToLive: timeToLive))
+        } else if file == nil {
+            assembly.check()
+            self.finish(
+                assembly, index: self.result.zones.count - 1,
+                hasSerial: mapping["soa"]?.mapping()?["serial"] != nil,
+                // What the front would refuse, unless that has been said better.
+                complains: self.document.complaints.count == complaints, name: name)
+        }
+    }
+
+    /// What stands in the configuration alone is good, or the configuration isn't.
+    private mutating func finish(
+        _ assembly: ZoneAssembly, index: Int, hasSerial: Bool, complains: Bool, name: String
+    ) {
+        if complains {
+            for problem in assembly.problems {
+                self.document.complain(
+                    at: Position(line: problem.line, column: problem.column),
+                    "\(name): \(problem.text)")
+            }
+        }
+        var entry = assembly.entry
+        entry.notes = assembly.notes
+        if !hasSerial { entry.startOfAuthority.serial = entry.contentSerial }
+        self.result.zones[index] = entry
+    }
+
+    /// Reads the master files. A bad one keeps its zone from being read, and nothing else.
+    mutating func readZoneFiles() {
+        for pending in self.pendingZones {
+            var assembly = pending.assembly
+            guard let path = assembly.entry.file else { continue }
+            do throws(MasterFileError) {
+                assembly.add(
+                    try MasterFile(
+                        reading: path, origin: assembly.entry.apex,
+                        timeToLive: pending.timeToLive
+                    ) { path in
+                        try TextFile.read(path, maximum: MasterFile.Limits().bytes).get()
+                    })
+                assembly.check()
+                self.result.zones[pending.index] = assembly.entry
+                self.result.zones[pending.index].problems = assembly.problems
+                self.result.zones[pending.index].notes = assembly.notes
             } catch {
-                self.document.complain(at: entry.position, "zone '\(entry.key)': \(error)")
+                self.result.zones[pending.index].problems = self.complaints(error, about: pending)
             }
         }
     }
 
-    private func readZone(
-        _ entry: Mapping.Entry, apex: DomainName
-    ) -> Configuration.ZoneEntry? {
-        let name = "zone '\(entry.key)'"
-        guard
-            let mapping = Mapping(
-                entry, named: name, allowed: ["soa", "ns", "ttl", "records", "file"])
-        else { return nil }
-        if let file = mapping["file"] {
-            file.complain("zone files are not supported by this version: use records")
+    private func complaints(_ error: MasterFileError, about zone: PendingZone) -> [Complaint] {
+        var complaints = error.problems.map { problem in
+            // A file that can't be read is the configuration's mistake.
+            problem.line == 0
+                ? self.place(zone.file.position).complaint("\(problem)")
+                : Complaint(
+                    file: problem.file, line: problem.line, column: problem.column,
+                    text: "\(problem.reason)")
         }
-        // A zone file would name them.
-        let nameServers = mapping["file"] == nil ? mapping.require("ns") : mapping["ns"]
-        let servers =
-            nameServers?.elements("each of ns").compactMap { $0.domainName() } ?? []
-        let timeToLive = mapping["ttl"]?.timeToLive() ?? 300
-        guard let soa = self.readStartOfAuthority(mapping, apex: apex, first: servers.first)
-        else { return nil }
-        var zone = Configuration.ZoneEntry(
-            apex: apex, startOfAuthority: soa, nameServers: servers, timeToLive: timeToLive)
-        if let records = mapping["records"]?.mapping() {
-            var lines: [DomainName: Int] = [:]
-            for record in records.entries {
-                guard let owner = self.owner(record, apex: apex, of: entry.key) else { continue }
-                if let first = lines.updateValue(record.position.line, forKey: owner) {
-                    self.document.complain(
-                        at: record.position,
-                        "'\(record.key)' is the same name as the one on line \(first)")
-                }
-                self.readRecord(record, owner: owner, into: &zone)
-            }
+        if error.count > complaints.count {
+            complaints.append(
+                self.place(zone.file.position).complaint(
+                    "\(zone.assembly.entry.file ?? ""): and "
+                        + "\(error.count - complaints.count) more"))
         }
-        return zone
+        return complaints
     }
 
     private func readStartOfAuthority(
         _ zone: Mapping, apex: DomainName, first: DomainName?
     ) -> StartOfAuthority? {
+        guard zone["file"] == nil else { return StartOfAuthority(host: apex, mailbox: apex) }
         let keys = ["host", "email", "serial", "refresh", "retry", "expire", "minimum"]
         let soa = zone["soa"]?.mapping(allowed: keys)
         guard zone["soa"] == nil || soa != nil else { return nil }
-        let host = soa?["host"].map { $0.domainName() } ?? first
+        let host = soa?["host"].map { $0.hostName() } ?? first
         var mailbox = try? DomainName(parsing: "hostmaster", relativeTo: apex)
         if let email = soa?["email"] {
             // With an at sign, or as a zone file has it: a bare word would be a top-level domain.
@@ -91,95 +165,8 @@ extension ConfigurationReader {
         return result
     }
 
-    /// A record's name: relative to the zone, `@` for the zone itself, absolute with a last dot.
-    private func owner(
-        _ record: Mapping.Entry, apex: DomainName, of zone: String
-    ) -> DomainName? {
-        guard
-            let owner = self.domainName(record, called: "a record's name", relativeTo: apex)
-        else { return nil }
-        guard owner.isInside(apex) else {
-            self.document.complain(
-                at: record.position, "'\(record.key)' is outside the zone '\(zone)'")
-            return nil
-        }
-        if let absolute = try? DomainName(parsing: record.key), absolute.isInside(apex),
-            !record.key.hasSuffix("."), !apex.isRoot
-        {
-            self.document.complain(
-                at: record.position,
-                "'\(record.key)' would be '\(owner)': names are relative to the zone, or end "
-                    + "with a dot")
-            return nil
-        }
-        return owner
-    }
-
-    private func readRecord(
-        _ entry: Mapping.Entry, owner: DomainName, into zone: inout Configuration.ZoneEntry
-    ) {
-        let name = "record '\(entry.key)'"
-        let fixed = ["a", "aaaa", "cname", "txt", "ns", "ttl"]
-        let nearest = ["nearest", "answers"] + Self.choiceKeys
-        guard let record = Mapping(entry, named: name, allowed: fixed + nearest) else { return }
-        if record.entries.allSatisfy({ $0.key == "ttl" }) {
-            record.complain("\(name) has nothing in it")
-        }
-        let timeToLive = record["ttl"]?.timeToLive() ?? zone.timeToLive
-        func add(_ key: String, _ read: (Value) -> RecordData?) {
-            for element in record[key]?.elements(key) ?? [] {
-                guard let data = read(element) else { continue }
-                zone.records.append(
-                    Configuration.RecordEntry(
-                        owner: owner, timeToLive: timeToLive, data: data))
-            }
-        }
-        add("a") { $0.address(.ipv4).map { .address($0) } }
-        add("aaaa") { $0.address(.ipv6).map { .address($0) } }
-        add("cname") { $0.domainName().map { .alias($0) } }
-        add("ns") { $0.domainName().map { .nameServer($0) } }
-        add("txt") { $0.text().map { .text($0) } }
-        if let alias = record["cname"] {
-            if alias.isList { alias.mustBe("one name") }
-            let others = record.entries.first { !["cname", "ttl"].contains($0.key) }
-            if let others {
-                self.document.complain(
-                    at: others.position, "\(name) has a cname, and so nothing else but a ttl")
-            } else if owner == zone.apex {
-                alias.complain("the zone's own name can't be an alias")
-            }
-        }
-        guard let sites = record["nearest"] else {
-            for entry in record.entries where nearest.contains(entry.key) {
-                self.document.complain(
-                    at: entry.position, "\(entry.key) belongs to a nearest name: \(name) is none")
-            }
-            return
-        }
-        for key in ["a", "aaaa"] where record[key] != nil {
-            self.document.complain(
-                at: record.position(of: key),
-                "\(name) is a nearest name: its addresses are those of the sites")
-        }
-        let names = self.siteNames(sites)
-        self.checkAddresses(of: names, sites)
-        zone.nearest.append(
-            Configuration.NearestEntry(
-                owner: owner, timeToLive: timeToLive,
-                answers: record["answers"]?.integer(1...64) ?? 1, sites: names,
-                choice: self.choice(record, default: self.result.choice)))
-    }
-
-    /// A name's sites must have an address between them.
-    private func checkAddresses(of names: [String], _ value: Value) {
-        let sites = self.result.sites.filter { names.contains($0.name) }
-        if !sites.isEmpty, sites.count == names.count, sites.allSatisfy({ $0.addresses.isEmpty }) {
-            value.complain("none of these sites has an address to answer with")
-        }
-    }
-
     /// The name that a key gives.
-    private func domainName(
+    func domainName(
         _ entry: Mapping.Entry, called what: String, relativeTo origin: DomainName? = nil
     ) -> DomainName? {
         do throws(NameError) {

@@ -16,10 +16,15 @@ struct ConfigurationReader {
     let document: Document
     var result: Configuration
     var files: [NamedFile] = []
-    /// The group that is to be looked up.
-    var socketGroup: Value?
+    var pendingZones: [PendingZone] = []
+    /// The groups that are to be looked up.
+    var socketGroups: [Value] = []
     /// The file that is to be written.
     var checkpointFile: Value?
+    /// The file that cookies' secrets stand in.
+    var cookieFile: Value?
+    /// The file that decisions are to be written to.
+    var decisionFile: Value?
     /// The first that wants TCP-AO.
     var tcpAO: Value?
 
@@ -41,7 +46,7 @@ struct ConfigurationReader {
     static let keys = [
         "router", "listen", "console", "sites", "feeds", "maps", "location", "round-trips",
         "zones", "choice", "dns", "guard", "log", "ready", "checkpoint", "limits",
-        "keep", "rpki", "prefix-lists", "rules", "feed-options", "flip-hold",
+        "keep", "rpki", "prefix-lists", "rules", "feed-options", "flip-hold", "powerdns",
     ]
 
     mutating func read(_ root: Value) {
@@ -71,6 +76,7 @@ struct ConfigurationReader {
         if let value = top["zones"] { self.readZones(value) }
         if let value = top["limits"] { self.readLimits(value) }
         if let value = top["dns"] { self.readDNS(value) }
+        if let value = top["powerdns"] { self.readPowerDNS(value) }
         if let value = top["checkpoint"] { self.readCheckpoint(value) }
         if let log = top["log"]?.mapping(allowed: ["level"]), let level = log["level"] {
             level.choice(of: Configuration.LogLevel.self).map { self.result.logLevel = $0 }
@@ -98,6 +104,13 @@ struct ConfigurationReader {
         let resolved = self.document.resolve(path)
         self.files.append(NamedFile(value: value, path: resolved, isSecret: isSecret))
         return resolved
+    }
+
+    /// `sun_path` has 108 bytes, the last of them 0.
+    func checkSocketPath(_ path: String, _ value: Value) {
+        if self.document.resolve(path).utf8.count > 107 {
+            value.complain("socket is too long: a socket's path has at most 107 bytes")
+        }
     }
 
     private mutating func readRouter(_ value: Value) {
@@ -136,9 +149,9 @@ struct ConfigurationReader {
         }
         if let dns = listen["dns"] {
             for element in dns.elements("each of dns") {
-                guard let endpoint = element.endpoint() else { continue }
-                note(endpoint, "tcp", element)
-                self.result.listen.dns.append(endpoint)
+                guard let entry = self.dnsListener(element) else { continue }
+                note(entry.endpoint, "tcp", element)
+                self.result.listen.dns.append(entry)
             }
         }
         for element in listen["console"]?.elements("each of console") ?? [] {
@@ -163,10 +176,7 @@ struct ConfigurationReader {
         if let socket = listen["socket"], let path = socket.text("a path, or none") {
             self.result.listen.socket =
                 path == "none" ? .none : .path(self.document.resolve(path))
-            // sun_path has 108 bytes, the last of them 0.
-            if self.document.resolve(path).utf8.count > 107 {
-                socket.complain("socket is too long: a socket's path has at most 107 bytes")
-            }
+            self.checkSocketPath(path, socket)
         }
     }
 
@@ -182,7 +192,7 @@ struct ConfigurationReader {
         if let file = console["enable-password-file"] {
             self.result.console.enablePasswordFile = self.file(file, isSecret: true)
         }
-        self.socketGroup = console["socket-group"]
+        if let group = console["socket-group"] { self.socketGroups.append(group) }
         self.result.console.socketGroup = console["socket-group"]?.text("a group's name")
         if let value = console["idle-timeout"]?.duration(.seconds(1) ... .seconds(604_800)) {
             self.result.console.idleTimeout = value
@@ -219,24 +229,6 @@ struct ConfigurationReader {
         }
         if let expiry = options["expire"]?.duration(.seconds(10) ... .seconds(31_536_000)) {
             self.result.roundTrips.expiry = expiry
-        }
-    }
-
-    private mutating func readDNS(_ value: Value) {
-        let keys = [
-            "threads", "pin-threads", "maximum-udp-size", "maximum-connections", "idle-timeout",
-        ]
-        guard let dns = value.mapping(allowed: keys) else { return }
-        if let threads = dns["threads"]?.integer(1...256) { self.result.dns.threads = threads }
-        if let pins = dns["pin-threads"]?.boolean() { self.result.dns.pinsThreads = pins }
-        if let size = dns["maximum-udp-size"]?.integer(512...4096) {
-            self.result.dns.maximumUDPSize = size
-        }
-        if let count = dns["maximum-connections"]?.integer(1...65535) {
-            self.result.dns.maximumConnections = count
-        }
-        if let time = dns["idle-timeout"]?.duration(.seconds(1) ... .seconds(3600)) {
-            self.result.dns.idleTimeout = time
         }
     }
 }

@@ -96,6 +96,8 @@ extension Plan {
             }
         }
         for zone in self.zones { attempt { try zone.check() } }
+        findings.problems += self.zoneProblems
+        findings.warnings += self.zoneNotes
         attempt { findings.warnings += try self.readMaps().warnings }
         for path in self.locationRanges { attempt { _ = try LocationLoader.load(paths: [path]) } }
         if let database = self.locationDatabase {

@@ -46,6 +46,10 @@ public struct Plan: Sendable {
     /// The policies of `nearest` names, by name in small letters and without a last dot.
     public var policyNames: [String: Int]
     public var zones: [Zone]
+    /// Why zones can't be served as their master files stand; a line each.
+    public var zoneProblems: [String]
+    /// What is odd about zones; a line each.
+    public var zoneNotes: [String]
     public var feeds: [FeedDefinition]
     /// Who judges the routes of each feed. A feed whose rules haven't changed keeps its judge over
     /// a reload, who goes on counting.
@@ -74,6 +78,7 @@ public struct Plan: Sendable {
     public var flipHold: FlipHoldRules?
     public var console: ConsoleSettings
     public var dns: DNSSettings
+    public var powerDNS: RemoteBackendSettings?
     public var logLevel: Configuration.LogLevel
     public var readyWait: Duration
     public var checkpoint: Configuration.CheckpointOptions?
@@ -92,10 +97,12 @@ extension Configuration {
     ///   - previous: The numbers of the configuration that runs; none at the start.
     ///   - judges: Those of the plan that runs.
     ///   - usualSocket: Where the console's socket is, if the file doesn't say.
+    ///   - product: What those who ask for the server's version by DNS are told, if the file
+    ///     doesn't say.
     /// - Returns: The plan; its ``Plan/assignment`` goes into the next one.
     public func plan(
         after previous: Assignment = Assignment(), judges: [FeedID: RouteJudge] = [:],
-        usualSocket: String? = nil
+        usualSocket: String? = nil, product: String? = nil
     ) -> Plan {
         let assignment = previous.next(for: self)
         let judges = self.judges(assignment, after: previous, judges)
@@ -103,24 +110,25 @@ extension Configuration {
             guard let id = assignment.sites[entry.name] else { return nil }
             return Site(
                 id: id, name: entry.name, asNumber: entry.asNumber, addresses: entry.addresses,
-                weight: entry.weight, place: entry.location?.place,
+                services: entry.services.mapValues(\.addresses), weight: entry.weight,
+                place: entry.location?.place,
                 withoutRoutes: entry.withoutRoutes)
         }
         let numbers = assignment.policyNumbers
-        var policyNames: [String: Int] = [:]
-        let zones = self.zones.map { entry in
-            entry.zone { nearest in
-                let policy = nearest.choice.policy(
-                    nearest.sites.compactMap { assignment.sites[$0] })
-                let index = numbers[policy] ?? 0
-                policyNames[Self.key(nearest.owner)] = index
-                return index
-            }
+        func number(_ nearest: NearestEntry) -> Int {
+            numbers[nearest.policy(assignment.sites)] ?? 0
         }
+        let zones = self.zones.map { $0.zone(sites: assignment.sites, policy: number(_:)) }
+        // Those of a zone whose file is bad too: the console can be asked about them.
+        let policyNames = Dictionary(
+            self.zones.flatMap(\.nearest).map { (Self.key($0.owner), number($0)) },
+            uniquingKeysWith: { first, _ in first })
         let definitions = self.feedDefinitions(assignment)
         return Plan(
             assignment: assignment, sites: sites, policies: assignment.policies,
             policyNames: policyNames, zones: zones,
+            zoneProblems: self.zones.flatMap(\.problems).map(\.description),
+            zoneNotes: self.zones.flatMap(\.notes).map(\.description),
             feeds: definitions.filter { definition in
                 // A range is no feed of the table: its neighbours are.
                 self.feeds.first { $0.name == definition.name }?.slotCount == 0
@@ -147,7 +155,13 @@ extension Configuration {
             roundTripRules: RoundTripRules(
                 weight: self.roundTrips.weight, expiry: self.roundTrips.expiry.components.seconds),
             flipHold: self.flipHold,
-            console: self.consoleSettings(usualSocket: usualSocket), dns: self.dnsSettings,
+            console: self.consoleSettings(usualSocket: usualSocket),
+            dns: self.dnsSettings(product: product),
+            powerDNS: self.powerDNS.map { options in
+                RemoteBackendSettings(
+                    socketPath: options.socket, socketGroup: options.group.flatMap(Group.number),
+                    maximumConnections: options.maximumConnections)
+            },
             logLevel: self.logLevel, readyWait: self.readyWait, checkpoint: self.checkpoint)
     }
 
@@ -304,14 +318,21 @@ extension Configuration {
             maximumLine: self.console.maximumLine)
     }
 
-    private var dnsSettings: DNSSettings {
+    private func dnsSettings(product: String?) -> DNSSettings {
         var settings = DNSSettings(
-            listeners: self.listen.dns.map { DNSEndpoint(address: $0.address, port: $0.port) })
+            listeners: self.listen.dns.map { entry in
+                DNSListener(
+                    DNSEndpoint(address: entry.endpoint.address, port: entry.endpoint.port),
+                    usesClientSubnet: entry.usesClientSubnet)
+            })
         settings.threads = self.dns.threads
         settings.pinsThreads = self.dns.pinsThreads
         settings.payloadSize = self.dns.maximumUDPSize
         settings.maximumConnections = self.dns.maximumConnections
         settings.idleTimeout = self.dns.idleTimeout
+        settings.rules = self.dns.rules
+        settings.rules.identity = self.dns.identity.text(usual: HostName.current)
+        settings.rules.version = self.dns.version.text(usual: product)
         return settings
     }
 }
@@ -330,21 +351,14 @@ extension Configuration.Location {
     }
 }
 
-extension Configuration.ZoneEntry {
-    /// The zone as the front serves it; `policy` numbers its `nearest` names.
-    func zone(policy: (Configuration.NearestEntry) -> Int) -> Zone {
-        var zone = Zone(
-            apex: self.apex, startOfAuthority: self.startOfAuthority,
-            nameServers: self.nameServers, timeToLive: self.timeToLive)
-        for record in self.records {
-            zone.add(record.owner, timeToLive: record.timeToLive, record.data)
-        }
-        for nearest in self.nearest {
-            zone.nearest[nearest.owner] = NearestRecord(
-                policy: policy(nearest), timeToLive: nearest.timeToLive,
-                answers: nearest.answers)
-        }
-        return zone
+/// The name that the operating system has for this machine.
+enum HostName {
+    static var current: String? {
+        var buffer = [CChar](repeating: 0, count: 256)
+        guard gethostname(&buffer, buffer.count - 1) == 0 else { return nil }
+        let name = String(
+            decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return name.isEmpty ? nil : name
     }
 }
 

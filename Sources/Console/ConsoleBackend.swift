@@ -70,6 +70,19 @@ public protocol ConsoleBackend: Sendable {
 
     /// The payloads that cover a prefix, the longest first.
     func originPayloads(covering prefix: IPPrefix) -> [OriginReport.Payload]
+
+    /// What DNS has counted; nil where it isn't served.
+    func dnsReport() -> DNSReport?
+
+    /// The same by zone.
+    func dnsZones() async -> [DNSReport.Zone]
+
+    /// The same by name, those that have been asked for: of one zone, by its name in small letters
+    /// and with the last dot, or of all.
+    func dnsNames(zone: String?) async -> [DNSReport.Name]
+
+    /// The zones that are served, for completion.
+    var zoneNames: [String] { get }
 }
 
 /// The name that this instance goes by in BGP.

@@ -14,7 +14,7 @@ public enum DNSTransport: Int, Hashable, Sendable, CaseIterable {
 /// What has been counted, summed over all threads.
 ///
 /// Every query is counted once in ``queries`` by transport, and answered ones once in ``responses``
-/// by code; what is left over is ``unanswered``.
+/// by code; what is left over is ``unanswered`` and ``dropped``.
 public struct DNSCounters: Hashable, Sendable {
     public var queries: [DNSTransport: UInt64] = [:]
     public var types: [RecordType: UInt64] = [:]
@@ -28,6 +28,14 @@ public struct DNSCounters: Hashable, Sendable {
     public var truncated: UInt64 = 0
     /// Messages that get no answer: QR set, or too short for a header.
     public var unanswered: UInt64 = 0
+    /// Queries that carried a cookie; of them, with a server's part that was good, and that was
+    /// not.
+    public var withCookie: UInt64 = 0
+    public var goodCookies: UInt64 = 0
+    public var badCookies: UInt64 = 0
+    /// Answers that were too many for their client: not given, and given without their records.
+    public var dropped: UInt64 = 0
+    public var slipped: UInt64 = 0
     /// `nearest` answers by the first site they named.
     public var sites: [SiteID: UInt64] = [:]
     /// Scopes given with a Client Subnet, by length.
@@ -50,13 +58,18 @@ final class CounterBlock: @unchecked Sendable {
         static let transports = 0
         static let types = 2
         static let codes = 2 + CounterBlock.countedTypes.count + 1
-        static let codeCount = 24
+        static let codeCount = 25
         static let withSubnet = codes + codeCount
         static let withEDNS = withSubnet + 1
         static let truncated = withEDNS + 1
         static let unanswered = truncated + 1
         static let refusedConnections = unanswered + 1
-        static let sites = refusedConnections + 1
+        static let withCookie = refusedConnections + 1
+        static let goodCookies = withCookie + 1
+        static let badCookies = goodCookies + 1
+        static let dropped = badCookies + 1
+        static let slipped = dropped + 1
+        static let sites = slipped + 1
         static let scopes = sites + 256
         static let count = scopes + 129
     }
@@ -139,5 +152,10 @@ final class CounterBlock: @unchecked Sendable {
         sum.truncated += self.value(Slot.truncated)
         sum.unanswered += self.value(Slot.unanswered)
         sum.refusedConnections += self.value(Slot.refusedConnections)
+        sum.withCookie += self.value(Slot.withCookie)
+        sum.goodCookies += self.value(Slot.goodCookies)
+        sum.badCookies += self.value(Slot.badCookies)
+        sum.dropped += self.value(Slot.dropped)
+        sum.slipped += self.value(Slot.slipped)
     }
 }

@@ -3,6 +3,7 @@
 
 import Addressing
 public import Choice
+public import DNSWire
 public import Logging
 import NIOCore
 import NIOPosix
@@ -16,6 +17,9 @@ public final class DNSServer: Sendable {
     private let zones: ZoneStore
     private let settings: DNSSettings
     private let logger: Logger
+    private let rules: AnswerRulesBox
+    private let tallies = TallyBook()
+    private let decisions: DecisionLog
     /// Set it when answers may be given.
     public let readiness: DNSReadiness
     private let state = Mutex(State())
@@ -27,8 +31,13 @@ public final class DNSServer: Sendable {
 
     /// The sockets between ``bind()`` and ``run()``.
     private struct Ports {
-        var udp: [BoundSocket] = []
-        var tcp: [BoundSocket] = []
+        var udp: [Port] = []
+        var tcp: [Port] = []
+    }
+
+    private struct Port {
+        var socket: BoundSocket
+        var listener: DNSListener
     }
 
     public init(
@@ -40,6 +49,14 @@ public final class DNSServer: Sendable {
         self.settings = settings
         self.readiness = readiness
         self.logger = logger
+        self.rules = AnswerRulesBox(settings.rules)
+        self.decisions = DecisionLog(oracle: oracle, rules: self.rules, logger: logger)
+    }
+
+    /// Lets other rules hold from each thread's next batch of queries on.
+    public func apply(_ rules: AnswerRules) {
+        self.rules.replace(rules)
+        self.decisions.wake()
     }
 
     /// What has been counted on all threads since the start.
@@ -47,6 +64,11 @@ public final class DNSServer: Sendable {
         var sum = DNSCounters()
         for block in self.state.withLock({ $0.counters }) { block.add(to: &sum) }
         return sum
+    }
+
+    /// The same by zone, and by name where that is wanted.
+    public func counters(names: NamesWanted) -> [DomainName: ZoneCounters] {
+        self.tallies.counters(names: names)
     }
 
     // MARK: Ports
@@ -66,20 +88,21 @@ public final class DNSServer: Sendable {
     }
 
     private func bind(
-        _ listener: DNSEndpoint, _ ports: inout Ports
+        _ listener: DNSListener, _ ports: inout Ports
     ) throws(DNSServerError) -> DNSEndpoint {
+        let wanted = listener.endpoint
         // 0.0.0.0 beside :: on the same port takes IPv4 for itself.
         let onlyIPv6 =
-            listener.isWildcard && listener.address.family == .ipv6 && listener.port != 0
-            && self.settings.listeners.contains {
-                $0.isWildcard && $0.address.family == .ipv4 && $0.port == listener.port
+            wanted.isWildcard && wanted.address.family == .ipv6 && wanted.port != 0
+            && self.settings.listeners.map(\.endpoint).contains {
+                $0.isWildcard && $0.address.family == .ipv4 && $0.port == wanted.port
             }
         // The port that the system picks for UDP may be taken by somebody's TCP.
-        var attempts = listener.port == 0 ? 16 : 1
+        var attempts = wanted.port == 0 ? 16 : 1
         while true {
             attempts -= 1
             do throws(DNSServerError) {
-                var endpoint = listener
+                var endpoint = wanted
                 let buffer = self.settings.socketBuffer
                 var udp = [
                     try BoundSocket.udp(endpoint, onlyIPv6: onlyIPv6, buffer: buffer)
@@ -91,8 +114,8 @@ public final class DNSServer: Sendable {
                     udp.append(
                         try BoundSocket.udp(endpoint, onlyIPv6: onlyIPv6, buffer: buffer))
                 }
-                ports.udp += udp
-                ports.tcp.append(tcp)
+                ports.udp += udp.map { Port(socket: $0, listener: listener) }
+                ports.tcp.append(Port(socket: tcp, listener: listener))
                 return endpoint
             } catch {
                 guard attempts > 0 else { throw error }
@@ -111,11 +134,12 @@ public final class DNSServer: Sendable {
         guard let ports else { throw DNSServerError.notBound }
         // What can fail comes before the first thread starts.
         var workers: [UDPWorker] = []
-        for socket in ports.udp {
+        for port in ports.udp {
             workers.append(
                 try UDPWorker(
-                    socket: socket, reader: self.oracle.makeReader(),
-                    responder: self.makeResponder(), settings: self.settings))
+                    socket: port.socket, reader: self.oracle.makeReader(),
+                    responder: self.makeResponder(), settings: self.settings,
+                    readsSubnet: port.listener.usesClientSubnet))
         }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
@@ -136,8 +160,9 @@ public final class DNSServer: Sendable {
 
     private func makeResponder() -> Responder {
         let responder = Responder(
-            zones: self.zones, readiness: self.readiness,
-            payloadSize: self.settings.payloadSize)
+            zones: self.zones, readiness: self.readiness, rules: self.rules,
+            tallies: self.tallies, decisions: self.decisions.makeRing(),
+            payloadSize: self.settings.payloadSize, idleTimeout: self.settings.idleTimeout)
         let block = responder.counterBlock
         self.state.withLock { $0.counters.append(block) }
         return responder
@@ -145,7 +170,7 @@ public final class DNSServer: Sendable {
 
     private func serveUDP(_ workers: [UDPWorker]) async throws {
         let stop = StopFlag()
-        let ended = Countdown(workers.count)
+        let ended = Countdown(workers.count + 1)
         let processors = self.settings.pinsThreads ? WorkerThread.processors() : []
         var failure: DNSServerError?
         for (number, worker) in workers.enumerated() {
@@ -168,9 +193,25 @@ public final class DNSServer: Sendable {
                 ended.arrive()
             }
         }
+        let decisions = self.decisions
+        do throws(DNSServerError) {
+            let logger = self.logger
+            try WorkerThread.start(name: "dns-log") {
+                do {
+                    try decisions.run()
+                } catch {
+                    logger.error("DNS decisions are not written: \(error)")
+                }
+                ended.arrive()
+            }
+        } catch {
+            failure = error
+            ended.arrive()
+        }
         let end: @Sendable () -> Void = {
             stop.set()
             for worker in workers { worker.wake() }
+            decisions.stop()
         }
         if failure != nil { end() }
         await withTaskCancellationHandler {
@@ -192,13 +233,14 @@ public final class DNSServer: Sendable {
     // MARK: TCP
 
     private func serveTCP(
-        _ sockets: [BoundSocket], on loop: any EventLoop
+        _ ports: [Port], on loop: any EventLoop
     ) async throws -> [any Channel] {
         let service = TCPService(
             reader: try self.oracle.makeReader(), responder: self.makeResponder(),
             settings: self.settings)
         var channels: [any Channel] = []
-        for socket in sockets {
+        for port in ports {
+            let readsSubnet = port.listener.usesClientSubnet
             channels.append(
                 try await ServerBootstrap(group: loop)
                     .childChannelOption(.autoRead, value: false)
@@ -207,10 +249,10 @@ public final class DNSServer: Sendable {
                     .childChannelInitializer { channel in
                         channel.eventLoop.makeCompletedFuture {
                             try channel.pipeline.syncOperations.addHandler(
-                                TCPConnection(service: service))
+                                TCPConnection(service: service, readsSubnet: readsSubnet))
                         }
                     }
-                    .withBoundSocket(socket.release()).get())
+                    .withBoundSocket(port.socket.release()).get())
         }
         return channels
     }

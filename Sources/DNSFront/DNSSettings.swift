@@ -26,10 +26,22 @@ extension DNSEndpoint: CustomStringConvertible {
     }
 }
 
+/// Where a server listens, and what holds for those who ask there.
+public struct DNSListener: Hashable, Sendable {
+    public var endpoint: DNSEndpoint
+    /// Else a Client Subnet is passed over, and the resolver's address decides.
+    public var usesClientSubnet: Bool
+
+    public init(_ endpoint: DNSEndpoint, usesClientSubnet: Bool = true) {
+        self.endpoint = endpoint
+        self.usesClientSubnet = usesClientSubnet
+    }
+}
+
 /// How DNS is served.
 public struct DNSSettings: Hashable, Sendable {
     /// Each is listened on by UDP and by TCP.
-    public var listeners: [DNSEndpoint]
+    public var listeners: [DNSListener]
     /// Threads for UDP, each with a socket of its own for every listener's address.
     public var threads = 1
     /// Binds each thread to a processor of its own.
@@ -49,8 +61,10 @@ public struct DNSSettings: Hashable, Sendable {
     public var maximumConnections = 1000
     /// Lets another process listen by TCP beside this one, as UDP always does.
     public var sharesPorts = false
+    /// What holds at the start; ``DNSServer/apply(_:)`` changes it.
+    public var rules = AnswerRules()
 
-    public init(listeners: [DNSEndpoint]) { self.listeners = listeners }
+    public init(listeners: [DNSListener]) { self.listeners = listeners }
 }
 
 /// Why a server couldn't start.

@@ -108,6 +108,11 @@ struct BlockEncoder {
         return start
     }
 
+    /// Two bytes that were written before.
+    func word(at position: Int) -> UInt16 {
+        UInt16(self.bytes[position]) << 8 | UInt16(self.bytes[position + 1])
+    }
+
     private mutating func append(_ value: some FixedWidthInteger) {
         withUnsafeBytes(of: value.bigEndian) { self.bytes += $0 }
     }

@@ -3,26 +3,40 @@
 
 public import Addressing
 public import Choice
-import DNSWire
+public import DNSWire
 import RouteTable
 
 /// Answers queries, for one thread: bytes in, bytes out, no sockets, no clock.
 ///
-/// Call ``begin(_:)`` once for each batch of the oracle, then ``respond(to:from:over:using:into:)``
-/// for each query of the batch. Once a class of clients has been met, a query allocates nothing,
-/// locks nothing and counts no reference.
+/// Call ``begin(_:now:)`` once for each batch of the oracle, then
+/// ``respond(to:from:over:readsSubnet:using:into:)`` for each query of the batch. Once a class of
+/// clients has been met, a query allocates nothing, locks nothing and counts no reference.
 public struct Responder: ~Copyable {
     private let store: ZoneStore
     private let readiness: DNSReadiness
+    private let rulesBox: AnswerRulesBox
     let counterBlock = CounterBlock()
     let counters: CounterBlock.Writer
+    private let tallyBook: TallyBook
+    private let thread: Int
     private let payloadSize: Int
+    /// What TCP clients are told that a connection may idle, in tenths of a second.
+    private let keepalive: UInt16
 
     // What holds for a batch.
     private var zoneSet: ZoneSet
     private var generation: UInt64
     private(set) var index: ZoneIndex
+    private var tally: NameTally
+    private var names: NameTally.Writer
     private(set) var sites = SiteRecords()
+    private var notes = WorldNotes()
+    private var rulesGeneration: UInt64
+    private(set) var rules: RulesInForce
+    private var limiter: RateLimiter
+    private var moment: DNSMoment
+    private let decisions: DecisionRing?
+    private var sampler: DecisionSampler
     private var isReady = false
 
     var order = SiteOrder()
@@ -30,15 +44,45 @@ public struct Responder: ~Copyable {
     let name: UnsafeMutableRawPointer
 
     /// A responder whose answers by UDP are at most `payloadSize` bytes long, to those who take as
-    /// much: 512 at least, and 1232 passes wherever IPv6 does, unfragmented.
-    public init(zones: ZoneStore, readiness: DNSReadiness, payloadSize: Int = 1232) {
+    /// much: 512 at least, and 1232 passes wherever IPv6 does, unfragmented. TCP connections may
+    /// idle for `idleTimeout`, and clients that ask are told.
+    public init(
+        zones: ZoneStore, readiness: DNSReadiness, rules: AnswerRulesBox = AnswerRulesBox(),
+        payloadSize: Int = 1232, idleTimeout: Duration = .seconds(10),
+        moment: DNSMoment = .now()
+    ) {
+        self.init(
+            zones: zones, readiness: readiness, rules: rules, tallies: TallyBook(),
+            decisions: nil, payloadSize: payloadSize, idleTimeout: idleTimeout, moment: moment)
+    }
+
+    init(
+        zones: ZoneStore, readiness: DNSReadiness, rules: AnswerRulesBox, tallies: TallyBook,
+        decisions: DecisionRing?, payloadSize: Int, idleTimeout: Duration,
+        moment: DNSMoment = .now()
+    ) {
         self.store = zones
         self.readiness = readiness
+        self.rulesBox = rules
         self.counters = self.counterBlock.writer
+        self.tallyBook = tallies
+        self.thread = tallies.newThread()
         self.payloadSize = min(max(payloadSize, 512), 65_535)
+        let (seconds, attoseconds) = idleTimeout.components
+        self.keepalive = UInt16(
+            clamping: min(seconds, 10_000) * 10 + attoseconds / 100_000_000_000_000_000)
         self.generation = zones.currentGeneration()
         self.zoneSet = zones.set()
         self.index = self.zoneSet.index
+        self.tally = tallies.begin(self.zoneSet, thread: self.thread)
+        self.names = self.tally.writer
+        self.moment = moment
+        self.rulesGeneration = rules.currentGeneration()
+        let inForce = rules.rules
+        self.rules = RulesInForce(inForce, seed: rules.cookieSeed, at: moment)
+        self.limiter = RateLimiter(inForce.rateLimit)
+        self.decisions = decisions
+        self.sampler = DecisionSampler(decisions == nil ? nil : inForce.decisions)
         self.name = .allocate(byteCount: 272, alignment: 8)
         self.name.initializeMemory(as: UInt8.self, repeating: 0, count: 272)
     }
@@ -52,19 +96,42 @@ public struct Responder: ~Copyable {
         return sum
     }
 
+    /// The same by zone, and by name where that is wanted.
+    public func counted(names: NamesWanted) -> [DomainName: ZoneCounters] {
+        self.tallyBook.counters(names: names)
+    }
+
     func countRefusedConnection() {
         self.counters.count(CounterBlock.Slot.refusedConnections)
     }
 
-    /// Takes in what has changed: zones, sites, readiness. They hold for the whole batch.
-    public mutating func begin(_ batch: inout OracleBatch) {
+    /// Takes in what has changed: zones, sites, readiness, rules. They hold for the whole batch, as
+    /// the time does.
+    public mutating func begin(_ batch: inout OracleBatch, now: DNSMoment = .now()) {
+        self.moment = now
         self.sites.update(from: batch.world)
+        self.notes.update(from: batch.world)
         self.isReady = self.readiness.isReady
+        self.rules.roll(at: now)
+        let rules = self.rulesBox.currentGeneration()
+        if rules != self.rulesGeneration { self.adoptRules(rules) }
         let generation = self.store.currentGeneration()
         guard generation != self.generation else { return }
         self.generation = generation
         self.zoneSet = self.store.set()
         self.index = self.zoneSet.index
+        self.tally = self.tallyBook.begin(self.zoneSet, thread: self.thread)
+        self.names = self.tally.writer
+    }
+
+    @inline(never)
+    private mutating func adoptRules(_ generation: UInt64) {
+        self.rulesGeneration = generation
+        let rules = self.rulesBox.rules
+        self.rules = RulesInForce(rules, seed: self.rulesBox.cookieSeed, at: self.moment)
+        // What has been counted is kept where the limits stay.
+        if rules.rateLimit != self.limiter.rules { self.limiter = RateLimiter(rules.rateLimit) }
+        self.sampler = DecisionSampler(self.decisions == nil ? nil : rules.decisions)
     }
 
     /// Answers one query.
@@ -73,16 +140,21 @@ public struct Responder: ~Copyable {
     ///   - query: The message, without TCP's length.
     ///   - client: Who sent it.
     ///   - transport: How it came; by UDP, answers are cut to what the querier takes.
-    ///   - batch: The batch that ``begin(_:)`` was given.
+    ///   - readsSubnet: Else a Client Subnet is passed over, as an unknown option is.
+    ///   - batch: The batch that ``begin(_:now:)`` was given.
     ///   - response: Receives the answer: at least 512 bytes, and for TCP 65,535, or answers
     ///     are cut to it.
     /// - Returns: Bytes of the answer; 0 where there is none to give.
     public mutating func respond(
         to query: RawSpan, from client: IPAddress, over transport: DNSTransport,
-        using batch: inout OracleBatch, into response: inout MutableRawSpan
+        readsSubnet: Bool = true, using batch: inout OracleBatch,
+        into response: inout MutableRawSpan
     ) -> Int {
         self.counters.count(CounterBlock.Slot.transports + transport.rawValue)
-        guard let message = QueryMessage(reading: query) else {
+        let readsSubnet =
+            readsSubnet
+            && (!self.rules.limitsSubnetSenders || self.rules.subnetSenders.contains(client))
+        guard let message = QueryMessage(reading: query, readsSubnet: readsSubnet) else {
             self.counters.count(CounterBlock.Slot.unanswered)
             return 0
         }
@@ -98,7 +170,8 @@ public struct Responder: ~Copyable {
                     message.edns.map { min(max(Int($0.payloadSize), 512), self.payloadSize) } ?? 512
             }
             var writer = ResponseWriter(base: base, limit: min(size, buffer.count))
-            return self.answer(message, query, from: client, using: &batch, &writer)
+            return self.answer(
+                message, query, from: client, over: transport, using: &batch, &writer)
         }
     }
 
@@ -110,42 +183,75 @@ public struct Responder: ~Copyable {
         var isAuthoritative = false
         var scope: UInt8 = 0
         var error: ExtendedError?
+        var errorText = ByteRun.none
+        /// The zone and the node that the question's name is or lies below: indices in the zone
+        /// set's lists, or -1.
+        var zone: Int32 = -1
+        var node: Int32 = -1
+        /// The `nearest` name that answered, by its index there; or -1.
+        var nearest: Int32 = -1
+        /// The first site of the answer, and the client's class; or -1.
+        var site: Int16 = -1
+        var classID: UInt32 = 0
     }
 
     @inline(__always)
     private mutating func answer(
         _ message: QueryMessage, _ query: RawSpan, from client: IPAddress,
-        using batch: inout OracleBatch, _ writer: inout ResponseWriter
+        over transport: DNSTransport, using batch: inout OracleBatch,
+        _ writer: inout ResponseWriter
     ) -> Int {
         writer.echo(query, byteCount: message.echoedByteCount)
+        let limit = writer.limit
         let hasQuestion = message.nameByteCount > 0
-        // The options of another version mean nothing, and an option that is badly formed is
-        // not repeated.
-        let subnet = message.problem == nil ? message.edns?.clientSubnet : nil
-        if message.edns != nil {
-            self.counters.count(CounterBlock.Slot.withEDNS)
-            if subnet?.address != nil { self.counters.count(CounterBlock.Slot.withSubnet) }
-        }
         if hasQuestion { self.counters.count(type: message.type) }
-
+        var reply = OPTReply()
         var verdict = Verdict()
+        var standing = ClientStanding.unknown
+        if let edns = message.edns {
+            self.counters.count(CounterBlock.Slot.withEDNS)
+            reply.payloadSize = UInt16(self.payloadSize)
+            reply.isDNSSECOK = edns.isDNSSECOK
+            // The options of another version mean nothing, and those beside a badly formed one are
+            // not relied on.
+            if message.problem == nil {
+                standing = self.read(edns, from: client, over: transport, into: &reply)
+            }
+        }
+        let hasSubnet = reply.subnet?.address != nil
+        if hasSubnet { self.counters.count(CounterBlock.Slot.withSubnet) }
+
         if let problem = message.problem {
             verdict.code = problem
+        } else if standing == .mustReturn || !hasQuestion {
+            verdict.code = self.codeWithoutAnswer(standing)
+        } else if message.recordClass != .internet {
+            writer.limit = limit - reply.byteCount
+            self.answerOtherClass(message, query, &writer, &verdict)
         } else if !self.isReady {
             verdict.code = .serverFailure
             verdict.error = .notReady
-        } else if message.recordClass != .internet || message.type == .axfr
-            || message.type == .ixfr
-        {
+        } else if message.type == .axfr || message.type == .ixfr {
             verdict.code = .refused
+            verdict.error = .notSupported
         } else {
-            writer.limit -=
-                message.edns == nil
-                ? 0 : ResponseWriter.optByteCount(subnet: subnet, error: .notReady)
+            if message.edns != nil { writer.limit = limit - reply.byteCount }
             self.lowercaseName(query, byteCount: message.nameByteCount)
-            self.resolve(message, from: client, using: &batch, &writer, &verdict)
+            if self.rules.debuggers.isEmpty
+                || !self.answerDebugging(
+                    message, from: client, over: transport, using: &batch, &writer, &verdict)
+            {
+                self.resolve(message, from: client, using: &batch, &writer, &verdict)
+            }
+            self.names.count(verdict, hasSubnet: hasSubnet)
+            self.explain(message.type, &verdict)
         }
 
+        if transport == .udp, standing != .confirmed,
+            !self.admit(message, client, standing, &writer, &reply, &verdict)
+        {
+            return 0
+        }
         if writer.isTruncated {
             self.counters.count(CounterBlock.Slot.truncated)
             writer.cut(to: message.echoedByteCount)
@@ -153,12 +259,12 @@ public struct Responder: ~Copyable {
             writer.authorityCount = 0
             writer.additionalCount = 0
         }
-        if let edns = message.edns {
-            writer.appendOPT(
-                payloadSize: UInt16(self.payloadSize), code: verdict.code,
-                isDNSSECOK: edns.isDNSSECOK, subnet: subnet, scope: verdict.scope,
-                error: verdict.error)
-            if subnet != nil {
+        if message.edns != nil {
+            reply.scope = verdict.scope
+            reply.error = verdict.error
+            reply.errorText = verdict.errorText
+            writer.appendOPT(reply, code: verdict.code, limit: limit)
+            if reply.subnet != nil {
                 self.counters.count(CounterBlock.Slot.scopes + min(Int(verdict.scope), 128))
             }
         }
@@ -170,12 +276,169 @@ public struct Responder: ~Copyable {
         if writer.isTruncated { flags |= MessageHeader.Flags.truncated }
         writer.writeHeader(flags: flags, questionCount: hasQuestion ? 1 : 0)
         self.counters.count(code: verdict.code)
+        if verdict.nearest >= 0, self.sampler.takes(at: self.moment) {
+            self.note(message, query, client, transport, verdict)
+        }
         return writer.count
+    }
+
+    /// Lets an answer be written down, on another thread.
+    @inline(never)
+    private func note(
+        _ message: QueryMessage, _ query: RawSpan, _ client: IPAddress,
+        _ transport: DNSTransport, _ verdict: Verdict
+    ) {
+        // Another name may stand there by now: one that an alias has led to.
+        self.lowercaseName(query, byteCount: message.nameByteCount)
+        let record = self.index.nearest[Int(verdict.nearest)]
+        let subnet = record.usesClientSubnet ? message.edns?.clientSubnet : nil
+        self.decisions?.note(
+            Decision(
+                time: self.moment.unixMilliseconds,
+                client: subnet?.address ?? client.unmapped,
+                sourceLength: subnet?.address == nil ? nil : subnet?.sourceLength,
+                scope: verdict.scope, type: message.type, transport: transport,
+                policy: Int32(truncatingIfNeeded: record.policy), site: verdict.site,
+                classID: verdict.classID, nameByteCount: UInt8(message.nameByteCount)),
+            name: self.name)
+    }
+
+    // MARK: Options
+
+    /// What a query's cookie says of its sender.
+    enum ClientStanding {
+        /// No cookie was given.
+        case unknown
+        /// A cookie, but none of ours.
+        case hasCookie
+        /// The same, where an answer takes one of ours.
+        case mustReturn
+        /// It is where it says it is.
+        case confirmed
+    }
+
+    /// Goes over the options of a query, and prepares what goes back.
+    @inline(__always)
+    private mutating func read(
+        _ edns: EDNSRequest, from client: IPAddress, over transport: DNSTransport,
+        into reply: inout OPTReply
+    ) -> ClientStanding {
+        reply.subnet = edns.clientSubnet
+        if edns.wantsIdentifier { reply.identity = self.rules.identity }
+        // By UDP it means nothing (RFC 7828 §3.2.1).
+        if edns.wantsKeepalive, transport != .udp { reply.keepalive = self.keepalive }
+        guard let cookie = edns.cookie, self.rules.readsCookies else { return .unknown }
+        return self.read(cookie, from: client.unmapped, over: transport, into: &reply)
+    }
+
+    private mutating func read(
+        _ cookie: Cookie, from client: IPAddress, over transport: DNSTransport,
+        into reply: inout OPTReply
+    ) -> ClientStanding {
+        self.counters.count(CounterBlock.Slot.withCookie)
+        reply.cookie = cookie
+        switch self.rules.secrets.check(cookie, from: client, at: self.moment.unixTime) {
+        case .good(let isFresh):
+            self.counters.count(CounterBlock.Slot.goodCookies)
+            if !isFresh { self.renewCookie(of: client, &reply) }
+            return .confirmed
+        case .new:
+            self.renewCookie(of: client, &reply)
+            return self.rules.requiresCookies && transport == .udp ? .mustReturn : .hasCookie
+        case .bad:
+            self.counters.count(CounterBlock.Slot.badCookies)
+            self.renewCookie(of: client, &reply)
+            return self.rules.requiresCookies && transport == .udp ? .mustReturn : .hasCookie
+        }
+    }
+
+    private func renewCookie(of client: IPAddress, _ reply: inout OPTReply) {
+        guard let cookie = reply.cookie else { return }
+        reply.cookie?.server = self.rules.secrets.make(
+            client: cookie.client, address: client, time: self.moment.unixTime)
+    }
+
+    /// The code for a client that must come back with its cookie, and for a message that asks for
+    /// nothing else than one (RFC 7873 §5.4).
+    private func codeWithoutAnswer(_ standing: ClientStanding) -> ResponseCode {
+        switch standing {
+        case .mustReturn: .badCookie
+        case .hasCookie, .confirmed: .noError
+        case .unknown: .formatError
+        }
+    }
+
+    // MARK: Limits
+
+    /// Counts an answer to a client that nothing confirms. What is too much is dropped, or goes out
+    /// without its records: to come back with a cookie, or by TCP.
+    ///
+    /// - Returns: false where there is no answer.
+    @inline(__always)
+    private mutating func admit(
+        _ message: QueryMessage, _ client: IPAddress, _ standing: ClientStanding,
+        _ writer: inout ResponseWriter, _ reply: inout OPTReply, _ verdict: inout Verdict
+    ) -> Bool {
+        let kind: RateLimiter.Kind
+        switch verdict.code {
+        case .noError
+        where writer.answerCount > 0 || writer.isTruncated
+            || !verdict.isAuthoritative:
+            kind = .answer
+        case .noError, .nameError: kind = .negative
+        default: kind = .error
+        }
+        switch self.limiter.count(kind, to: client.unmapped, at: self.moment) {
+        case .pass: return true
+        case .drop:
+            guard !self.rules.exempt.contains(client.unmapped) else { return true }
+            self.counters.count(CounterBlock.Slot.dropped)
+            return false
+        case .slip:
+            guard !self.rules.exempt.contains(client.unmapped) else { return true }
+            self.counters.count(CounterBlock.Slot.slipped)
+            // Its own code goes only with what it says.
+            verdict = Verdict()
+            reply.identity = .none
+            if standing == .unknown {
+                writer.isTruncated = true
+            } else {
+                verdict.code = .badCookie
+                writer.cut(to: message.echoedByteCount)
+                writer.answerCount = 0
+                writer.authorityCount = 0
+                writer.additionalCount = 0
+            }
+            return true
+        }
+    }
+
+    // MARK: Extended errors
+
+    /// Says what an answer doesn't say by itself (RFC 8914).
+    @inline(__always)
+    private func explain(_ type: RecordType, _ verdict: inout Verdict) {
+        if verdict.nearest >= 0 {
+            let record = self.index.nearest[Int(verdict.nearest)]
+            let family: AddressFamily? =
+                record.aliasCount > 0 ? nil : type == .a ? .ipv4 : type == .aaaa ? .ipv6 : nil
+            if self.notes.isAllDown(policy: record.policy, family) {
+                verdict.error = .other
+                verdict.errorText = ByteRun("all sites are down")
+            } else if verdict.site >= 0,
+                self.notes.isStale(SiteID(rawValue: UInt8(truncatingIfNeeded: verdict.site)))
+            {
+                verdict.error = .staleAnswer
+                verdict.errorText = ByteRun("routes of a session that is gone")
+            }
+        } else if verdict.code == .refused, verdict.error == nil {
+            verdict.error = .notAuthoritative
+        }
     }
 
     /// Copies the question's name in small letters, eight bytes at a time.
     @inline(__always)
-    private func lowercaseName(_ query: RawSpan, byteCount: Int) {
+    func lowercaseName(_ query: RawSpan, byteCount: Int) {
         let start = MessageHeader.byteCount
         var position = 0
         while position < byteCount {

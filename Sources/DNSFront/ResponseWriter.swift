@@ -32,6 +32,17 @@ struct ResponseWriter {
         self.base.storeBytes(of: value.bigEndian, toByteOffset: position, as: UInt32.self)
     }
 
+    @inline(__always)
+    private func store8(_ value: UInt8, at position: Int) {
+        self.base.storeBytes(of: value, toByteOffset: position, as: UInt8.self)
+    }
+
+    /// The first byte lowest.
+    @inline(__always)
+    private func store64(_ value: UInt64, at position: Int) {
+        self.base.storeBytes(of: value.littleEndian, toByteOffset: position, as: UInt64.self)
+    }
+
     /// Copies the header and the question of the query; the header is written over at the end.
     @inline(__always)
     mutating func echo(_ query: RawSpan, byteCount: Int) {
@@ -109,53 +120,97 @@ struct ResponseWriter {
         return false
     }
 
+    /// Appends bytes as they are; false where they don't fit.
+    @inline(__always)
+    mutating func append(_ bytes: UnsafeRawPointer, byteCount: Int) -> Bool {
+        guard self.count + byteCount <= self.limit else { return false }
+        (self.base + self.count).copyMemory(from: bytes, byteCount: byteCount)
+        self.count += byteCount
+        return true
+    }
+
     /// Takes back what was written from `position` on.
     mutating func cut(to position: Int) { self.count = position }
 
-    /// Appends the OPT record (RFC 6891 §6.1.2), with the query's subnet and the scope of the
-    /// answer (RFC 7871 §6) and an extended error (RFC 8914 §2) where there are any.
-    mutating func appendOPT(
-        payloadSize: UInt16, code: ResponseCode, isDNSSECOK: Bool, subnet: ClientSubnet?,
-        scope: UInt8, error: ExtendedError?
-    ) {
+    /// Appends the OPT record (RFC 6891 §6.1.2). An extended error that doesn't fit `limit` bytes
+    /// is left out, its text first (RFC 8914 §3).
+    mutating func appendOPT(_ reply: OPTReply, code: ResponseCode, limit: Int) {
         let at = self.count
-        self.base.storeBytes(of: 0, toByteOffset: at, as: UInt8.self)
+        self.store8(0, at: at)
         self.store16(RecordType.opt.rawValue, at: at + 1)
-        self.store16(payloadSize, at: at + 3)
-        let flags: UInt32 = isDNSSECOK ? UInt32(EDNSRequest.dnssecOK) : 0
+        self.store16(reply.payloadSize, at: at + 3)
+        let flags: UInt32 = reply.isDNSSECOK ? UInt32(EDNSRequest.dnssecOK) : 0
         self.store32(UInt32(code.rawValue >> 4) << 24 | flags, at: at + 5)
-        var end = at + 11
-        if let subnet {
-            let length = subnet.addressByteCount
-            self.store16(OptionCode.clientSubnet.rawValue, at: end)
-            self.store16(UInt16(4 + length), at: end + 2)
-            self.store16(subnet.family, at: end + 4)
-            self.base.storeBytes(of: subnet.sourceLength, toByteOffset: end + 6, as: UInt8.self)
-            self.base.storeBytes(of: scope, toByteOffset: end + 7, as: UInt8.self)
-            if let address = subnet.address {
-                for index in 0..<length {
-                    self.base.storeBytes(
-                        of: address.byte(at: index), toByteOffset: end + 8 + index,
-                        as: UInt8.self)
-                }
-            }
-            end += 8 + length
+        self.count = at + OPTReply.headByteCount
+        if let subnet = reply.subnet { self.append(subnet, scope: reply.scope) }
+        if let cookie = reply.cookie, let server = cookie.server {
+            self.appendOption(.cookie, byteCount: Cookie.byteCount)
+            self.store64(cookie.client, at: self.count)
+            self.store64(server.head, at: self.count + 8)
+            self.store64(server.hash, at: self.count + 16)
+            self.count += Cookie.byteCount
         }
-        if let error {
-            self.store16(OptionCode.extendedError.rawValue, at: end)
-            self.store16(2, at: end + 2)
-            self.store16(error.rawValue, at: end + 4)
-            end += 6
+        if let keepalive = reply.keepalive {
+            self.appendOption(.tcpKeepalive, byteCount: 2)
+            self.store16(keepalive, at: self.count)
+            self.count += 2
         }
-        self.store16(UInt16(end - at - 11), at: at + 9)
-        self.count = end
+        if !reply.identity.isEmpty {
+            self.appendOption(.nsid, byteCount: reply.identity.count)
+            self.append(reply.identity)
+        }
+        if let error = reply.error, self.count + 6 <= limit {
+            let text = self.count + 6 + reply.errorText.count <= limit ? reply.errorText : .none
+            self.appendOption(.extendedError, byteCount: 2 + text.count)
+            self.store16(error.rawValue, at: self.count)
+            self.count += 2
+            self.append(text)
+        }
+        self.store16(UInt16(self.count - at - OPTReply.headByteCount), at: at + 9)
         self.additionalCount += 1
     }
 
-    /// Bytes that ``appendOPT(payloadSize:code:isDNSSECOK:subnet:scope:error:)`` will need.
+    private mutating func append(_ subnet: ClientSubnet, scope: UInt8) {
+        let length = subnet.addressByteCount
+        self.appendOption(.clientSubnet, byteCount: 4 + length)
+        self.store16(subnet.family, at: self.count)
+        self.store8(subnet.sourceLength, at: self.count + 2)
+        self.store8(scope, at: self.count + 3)
+        self.count += 4
+        guard let address = subnet.address else { return }
+        for index in 0..<length { self.store8(address.byte(at: index), at: self.count + index) }
+        self.count += length
+    }
+
     @inline(__always)
-    static func optByteCount(subnet: ClientSubnet?, error: ExtendedError?) -> Int {
-        11 + (subnet?.optionByteCount ?? 0) + (error == nil ? 0 : 6)
+    private mutating func appendOption(_ code: OptionCode, byteCount: Int) {
+        self.store16(code.rawValue, at: self.count)
+        self.store16(UInt16(byteCount), at: self.count + 2)
+        self.count += 4
+    }
+
+    @inline(__always)
+    private mutating func append(_ run: ByteRun) {
+        guard let bytes = run.base else { return }
+        (self.base + self.count).copyMemory(from: bytes, byteCount: run.count)
+        self.count += run.count
+    }
+
+    /// Appends a TXT record of one string, at most 255 bytes of it, that the question's name owns
+    /// and nobody is to keep.
+    mutating func append(text: ByteRun, _ recordClass: RecordClass) -> Bool {
+        let length = min(text.count, 255)
+        guard self.count + 13 + length <= self.limit, let bytes = text.base else { return false }
+        self.store16(0xc000 | UInt16(MessageHeader.byteCount), at: self.count)
+        self.store16(RecordType.txt.rawValue, at: self.count + 2)
+        self.store16(recordClass.rawValue, at: self.count + 4)
+        self.store32(0, at: self.count + 6)
+        self.store16(UInt16(length + 1), at: self.count + 10)
+        self.store8(UInt8(length), at: self.count + 12)
+        (self.base + self.count + 13).copyMemory(from: bytes, byteCount: length)
+        self.count += 13 + length
+        self.answerCount += 1
+        return true
     }
 
     /// Writes the header over the query's.
@@ -166,5 +221,34 @@ struct ResponseWriter {
         self.store16(self.answerCount, at: 6)
         self.store16(self.authorityCount, at: 8)
         self.store16(self.additionalCount, at: 10)
+    }
+}
+
+/// What an answer's OPT record says. A trivial value.
+struct OPTReply {
+    var payloadSize: UInt16 = 0
+    var isDNSSECOK = false
+    /// The query's subnet, which goes back with the scope of the answer (RFC 7871 §6).
+    var subnet: ClientSubnet?
+    var scope: UInt8 = 0
+    /// With a server's part, which goes back.
+    var cookie: Cookie?
+    /// Tenths of a second (RFC 7828 §3.1).
+    var keepalive: UInt16?
+    var identity = ByteRun.none
+    var error: ExtendedError?
+    /// Goes with the error.
+    var errorText = ByteRun.none
+
+    /// Bytes before the options.
+    static let headByteCount = 11
+
+    /// Bytes that it needs without an extended error, which gives way to an answer.
+    @inline(__always)
+    var byteCount: Int {
+        Self.headByteCount + (self.subnet?.optionByteCount ?? 0)
+            + (self.cookie?.server == nil ? 0 : Cookie.optionByteCount)
+            + (self.keepalive == nil ? 0 : 6)
+            + (self.identity.isEmpty ? 0 : 4 + self.identity.count)
     }
 }

@@ -17,6 +17,7 @@ final class TCPConnection: ChannelInboundHandler {
     private static let outputLimit = 64 << 10
 
     private let service: TCPService
+    private let readsSubnet: Bool
     private var client = IPAddress(ipv4: 0)
     private var input = ByteBuffer()
     private var isAdmitted = false
@@ -24,7 +25,10 @@ final class TCPConnection: ChannelInboundHandler {
     private var lastQuery = NIODeadline.now()
     private var timer: Scheduled<Void>?
 
-    init(service: TCPService) { self.service = service }
+    init(service: TCPService, readsSubnet: Bool) {
+        self.service = service
+        self.readsSubnet = readsSubnet
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         guard self.service.admit() else {
@@ -76,7 +80,8 @@ final class TCPConnection: ChannelInboundHandler {
         while context.channel.isWritable {
             var output = context.channel.allocator.buffer(capacity: 1024)
             let count = self.service.answer(
-                &self.input, from: self.client, into: &output, limit: Self.outputLimit)
+                &self.input, from: self.client, readsSubnet: self.readsSubnet, into: &output,
+                limit: Self.outputLimit)
             guard count > 0 else {
                 if self.input.readableBytes == 0 { self.input.clear() }
                 self.input.discardReadBytes()

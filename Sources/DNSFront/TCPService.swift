@@ -47,8 +47,8 @@ final class TCPService: @unchecked Sendable {
     ///
     /// - Returns: How many queries there were.
     func answer(
-        _ input: inout ByteBuffer, from client: IPAddress, into output: inout ByteBuffer,
-        limit: Int
+        _ input: inout ByteBuffer, from client: IPAddress, readsSubnet: Bool,
+        into output: inout ByteBuffer, limit: Int
     ) -> Int {
         var count = 0
         self.reader.withBatch { batch in
@@ -62,7 +62,8 @@ final class TCPService: @unchecked Sendable {
                 let size = input.withUnsafeReadableBytes { bytes in
                     self.responder.respond(
                         to: UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(length))).bytes,
-                        from: client, over: .tcp, using: &batch, into: &span)
+                        from: client, over: .tcp, readsSubnet: readsSubnet, using: &batch,
+                        into: &span)
                 }
                 input.moveReaderIndex(forwardBy: Int(length))
                 count += 1

@@ -16,15 +16,17 @@ final class UDPWorker: @unchecked Sendable {
     private var responder: Responder?
     private let batch: OpaquePointer
     private let replySize: Int
+    private let readsSubnet: Bool
 
     /// Longer queries are dropped: no query needs as much.
     private static var querySize: Int { 4096 }
 
     init(
         socket: BoundSocket, reader: consuming OracleReader, responder: consuming Responder,
-        settings: DNSSettings
+        settings: DNSSettings, readsSubnet: Bool
     ) throws(DNSServerError) {
         self.replySize = min(max(settings.payloadSize, 512), 65_535)
+        self.readsSubnet = readsSubnet
         guard
             let memory = martlet_batch_create(
                 CInt(min(max(settings.batch, 1), 1024)), Self.querySize, self.replySize)
@@ -49,6 +51,7 @@ final class UDPWorker: @unchecked Sendable {
         }
         let memory = self.batch
         let replySize = self.replySize
+        let readsSubnet = self.readsSubnet
         let descriptor = self.socket.descriptor
         var failures = 0
         while !stop.isSet {
@@ -77,7 +80,7 @@ final class UDPWorker: @unchecked Sendable {
                     var span = room.mutableBytes
                     let length = responder.respond(
                         to: query.bytes, from: datagram.peer.ipAddress, over: .udp,
-                        using: &batch, into: &span)
+                        readsSubnet: readsSubnet, using: &batch, into: &span)
                     if length > 0 { martlet_batch_answer(memory, number, length) }
                 }
             }

@@ -17,6 +17,8 @@ struct ZoneNode {
     var wildcard: Int32 = -1
     /// The delegation that it is or lies below, or -1.
     var cut: Int32 = -1
+    /// Its DNAME set (RFC 6672), or -1.
+    var redirection: Int32 = -1
 }
 
 /// The records of one owner and type.
@@ -25,29 +27,75 @@ struct EncodedSet {
     var block: EncodedBlock
     /// Addresses of the names in the block, for the additional section.
     var additional: EncodedBlock
-    /// Where a CNAME leads.
-    var target: Target
+    /// Where a CNAME or DNAME leads.
+    var target = Target.none
+    /// Bytes of the target's name.
+    var targetByteCount: UInt8 = 0
+    /// The first of as many ``EncodedService`` as there are records, where the answer gets the
+    /// chosen sites' addresses as hints; or -1.
+    var service: Int32 = -1
 
     enum Target {
         case none
-        /// Another zone, another server, or below a delegation: not followed.
+        /// Another zone or another server: not followed.
         case elsewhere
         /// No such name in the zone.
         case missing
         case node(UInt32)
+        /// A delegation or a name below it.
+        case cut(UInt32)
+        /// To be looked up, as a DNAME changes it: where the name stands in small letters. For a
+        /// DNAME, the end of the name that it makes.
+        case name(UInt32)
     }
 }
 
 struct EncodedNearest {
     var policy: Int
     var timeToLive: UInt32
+    var minimumTimeToLive: UInt32
     var answers: Int
+    var rotates: Bool
+    var usesClientSubnet: Bool
+    /// The ``EncodedAlias``es, one a site; none where the name has addresses.
+    var firstAlias: UInt32
+    var aliasCount: UInt16
+}
+
+/// What a `nearest` name is an alias for at a site.
+struct EncodedAlias {
+    /// The site's identifier.
+    var site: UInt8
+    /// The CNAME record, but for its TTL.
+    var block: EncodedBlock
+    var target: EncodedSet.Target
+    var targetByteCount: UInt8
+}
+
+/// An SVCB or HTTPS record in pieces, between which hints are put: by key, those before
+/// `ipv4hint`, those before `ipv6hint`, and the rest.
+struct EncodedService {
+    struct Piece {
+        var offset: UInt32
+        var byteCount: UInt16
+    }
+
+    var head: Piece
+    var middle: Piece
+    var tail: Piece
+    var takesHints: Bool
 }
 
 struct EncodedZone {
     var apexByteCount: UInt8
     /// The SOA for negative answers, its TTL no more than the zone's minimum (RFC 2308 §3).
-    var negative: EncodedBlock
+    var negative = EncodedBlock.none
+    var isAvailable = true
+    var apexNode: UInt32 = 0
+    /// The zone above that is served here too, which has the DS records of this one; or -1.
+    var parent: Int32 = -1
+    /// That set; or -1.
+    var signers: Int32 = -1
 }
 
 /// All zones, ready to be copied into answers: built once and never changed.
@@ -75,6 +123,8 @@ struct ZoneIndex {
     let nodes: UnsafeMutableBufferPointer<ZoneNode>
     let sets: UnsafeMutableBufferPointer<EncodedSet>
     let nearest: UnsafeMutableBufferPointer<EncodedNearest>
+    let aliases: UnsafeMutableBufferPointer<EncodedAlias>
+    let services: UnsafeMutableBufferPointer<EncodedService>
     let zones: UnsafeMutableBufferPointer<EncodedZone>
     let patches: UnsafeMutableBufferPointer<EncodedBlock.Patch>
     let bytes: UnsafeMutableBufferPointer<UInt8>
@@ -94,6 +144,8 @@ struct ZoneIndex {
         self.nodes.deallocate()
         self.sets.deallocate()
         self.nearest.deallocate()
+        self.aliases.deallocate()
+        self.services.deallocate()
         self.zones.deallocate()
         self.patches.deallocate()
         self.bytes.deallocate()
@@ -122,10 +174,15 @@ struct ZoneIndex {
         }
     }
 
+    /// Bytes of a piece.
+    @inline(__always)
+    func start(of offset: UInt32) -> UnsafeRawPointer {
+        UnsafeRawPointer(self.bytes.baseAddress.unsafelyUnwrapped) + Int(offset)
+    }
+
     @inline(__always)
     func namePointer(_ node: Int) -> UnsafeRawPointer {
-        UnsafeRawPointer(self.bytes.baseAddress.unsafelyUnwrapped)
-            + Int(self.nodes[node].nameOffset)
+        self.start(of: self.nodes[node].nameOffset)
     }
 
     /// A hash of the bytes, eight at a time, by multiplication to twice the width.

@@ -5,23 +5,28 @@ import DNSWire
 
 /// Makes the memory of a ``ZoneSet`` from zones.
 struct ZoneSetBuilder {
-    private var encoder = BlockEncoder()
-    private var nodes: [ZoneNode] = []
-    private var sets: [EncodedSet] = []
-    private var nearest: [EncodedNearest] = []
-    private var zones: [EncodedZone] = []
-    private var numbers: [DomainName: Int] = [:]
-    private var apexes: Set<DomainName> = []
+    var encoder = BlockEncoder()
+    var nodes: [ZoneNode] = []
+    var sets: [EncodedSet] = []
+    var nearest: [EncodedNearest] = []
+    var aliases: [EncodedAlias] = []
+    var services: [EncodedService] = []
+    var zones: [EncodedZone] = []
+    var numbers: [DomainName: Int] = [:]
+    private var apexes: [DomainName: Int] = [:]
+    /// DS sets of zones that are served too, in their parents, by apex.
+    private var signers: [DomainName: Int] = [:]
 
     static func build(_ zones: [Zone]) throws(ZoneError) -> ZoneIndex {
         var builder = ZoneSetBuilder()
-        for zone in zones {
-            guard builder.apexes.insert(zone.apex).inserted else {
+        for (number, zone) in zones.enumerated() {
+            guard builder.apexes.updateValue(number, forKey: zone.apex) == nil else {
                 throw .twoZones(apex: zone.apex)
             }
             try zone.check()
         }
         for zone in zones { builder.add(zone) }
+        for zone in zones { builder.findParent(of: zone.apex) }
         return builder.finish()
     }
 
@@ -34,140 +39,113 @@ struct ZoneSetBuilder {
 
     /// Whether a zone that is served too begins at the name or between it and this apex; then
     /// that zone has the name.
-    private func isOccluded(_ name: DomainName, by apex: DomainName) -> Bool {
+    func isOccluded(_ name: DomainName, by apex: DomainName) -> Bool {
         var name = name
         while name != apex, let parent = name.parent {
-            if self.apexes.contains(name) { return true }
+            if self.apexes[name] != nil { return true }
             name = parent
         }
         return false
     }
 
     /// The node of a name, made with those between it and the apex: names without records that
-    /// have names below them exist (RFC 4592 §2.2.2).
-    private mutating func node(_ name: DomainName, zone: Int, apex: DomainName) -> Int {
+    /// have names below them exist (RFC 4592 §2.2.2). `cuts` are the zone's delegations.
+    private mutating func node(_ name: DomainName, in zone: ZoneNames) -> Int {
         if let node = self.numbers[name] { return node }
+        var cut: Int32 = -1
+        var above: Int?
+        if name != zone.apex, let parent = name.parent {
+            let node = self.node(parent, in: zone)
+            above = node
+            // The highest delegation counts.
+            cut = self.nodes[node].cut
+        }
         let small = name.lowercased
         let number = self.nodes.count
+        if cut < 0, zone.cuts.contains(name) { cut = Int32(number) }
         self.numbers[name] = number
         self.nodes.append(
             ZoneNode(
                 nameOffset: UInt32(self.encoder.append(name: small)),
-                nameByteCount: UInt8(small.wire.count), zone: UInt32(zone), firstSet: 0,
-                setCount: 0))
-        if name != apex, let parent = name.parent {
-            let above = self.node(parent, zone: zone, apex: apex)
-            if name.isWildcard { self.nodes[above].wildcard = Int32(number) }
-        }
+                nameByteCount: UInt8(small.wire.count), zone: UInt32(zone.number), firstSet: 0,
+                setCount: 0, cut: cut))
+        if let above, name.isWildcard { self.nodes[above].wildcard = Int32(number) }
         return number
+    }
+
+    /// What making a zone's nodes takes.
+    struct ZoneNames {
+        var apex: DomainName
+        var number: Int
+        var cuts: Set<DomainName>
     }
 
     // MARK: Zones
 
     private mutating func add(_ zone: Zone) {
         let number = self.zones.count
+        self.zones.append(EncodedZone(apexByteCount: UInt8(zone.apex.wire.count)))
+        self.zones[number].isAvailable = zone.isAvailable
         let soa = ResourceRecordSet(
             timeToLive: zone.timeToLive, [.startOfAuthority(zone.startOfAuthority)])
-        let negative = ResourceRecordSet(
-            timeToLive: min(zone.timeToLive, zone.startOfAuthority.minimum),
-            [.startOfAuthority(zone.startOfAuthority)])
-        self.zones.append(
-            EncodedZone(
-                apexByteCount: UInt8(zone.apex.wire.count),
-                negative: self.encoder.encode([(.target(.apex), negative)], apex: zone.apex).block
-            ))
+        var negative = soa
+        negative.timeToLive = min(zone.timeToLive, zone.startOfAuthority.minimum)
+        self.zones[number].negative =
+            self.encoder.encode([(.target(.apex), negative)], apex: zone.apex).block
 
-        var records = zone.records
-        records[zone.apex, default: []].insert(soa, at: 0)
+        let isCut = { (sets: [ResourceRecordSet]) in sets.contains { $0.type == .ns } }
+        let names = ZoneNames(
+            apex: zone.apex, number: number,
+            cuts: Set(zone.records.filter { $0.key != zone.apex && isCut($0.value) }.keys))
+        self.zones[number].apexNode = UInt32(self.node(zone.apex, in: names))
+        guard zone.isAvailable else { return }
         // Sorted, so that equal zones make equal memory.
-        let owners = Set(records.keys).union(zone.nearest.keys)
-            .filter { !self.isOccluded($0, by: zone.apex) }
-            .sorted { $0.lowercased.wire.lexicographicallyPrecedes($1.lowercased.wire) }
-        _ = self.node(zone.apex, zone: number, apex: zone.apex)
-        for owner in owners { _ = self.node(owner, zone: number, apex: zone.apex) }
-        self.markCuts(owners.filter { $0 != zone.apex }, records, zone: number)
-        for owner in owners {
-            let node = self.node(owner, zone: number, apex: zone.apex)
-            let sets = records[owner] ?? []
-            self.nodes[node].firstSet = UInt32(self.sets.count)
-            self.nodes[node].setCount = UInt16(sets.count)
-            for set in sets { self.add(set, of: owner, in: zone, records) }
-            if let record = zone.nearest[owner] {
-                self.nodes[node].nearest = Int32(self.nearest.count)
-                self.nearest.append(
-                    EncodedNearest(
-                        policy: record.policy, timeToLive: record.timeToLive,
-                        answers: record.answers))
-            }
+        let owners = Set(zone.records.keys).union(zone.nearest.keys).union([zone.apex])
+            .map { (key: $0.lowercased.wire, owner: $0) }
+            .sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.owner)
+        let own = owners.filter { !self.isOccluded($0, by: zone.apex) }
+        for owner in own { _ = self.node(owner, in: names) }
+        for owner in own {
+            var sets = zone.records[owner] ?? []
+            if owner == zone.apex { sets.insert(soa, at: 0) }
+            self.add(sets, of: owner, in: zone)
         }
-    }
-
-    /// Marks delegations and what lies below them; the highest counts.
-    private mutating func markCuts(
-        _ owners: [DomainName], _ records: [DomainName: [ResourceRecordSet]], zone: Int
-    ) {
-        let cuts = Set(owners.filter { records[$0]?.contains { $0.type == .ns } == true })
-        guard !cuts.isEmpty else { return }
-        for (name, node) in self.numbers where self.nodes[node].zone == zone {
-            var above: DomainName? = name
-            while let ancestor = above {
-                if cuts.contains(ancestor), let cut = self.numbers[ancestor] {
-                    self.nodes[node].cut = Int32(cut)
-                }
-                above = ancestor.parent
-            }
-        }
-    }
-
-    private mutating func add(
-        _ set: ResourceRecordSet, of owner: DomainName, in zone: Zone,
-        _ records: [DomainName: [ResourceRecordSet]]
-    ) {
-        let (block, positions) = self.encoder.encode([(.question, set)], apex: zone.apex)
-        var additional = EncodedBlock.none
-        if set.type == .ns {
-            additional = self.addresses(of: set, at: positions, in: zone, records)
-        }
-        var target = EncodedSet.Target.none
-        if set.type == .cname, let name = set.data.first?.target {
-            target = self.resolve(name, in: zone)
-        }
-        self.sets.append(
-            EncodedSet(type: set.type, block: block, additional: additional, target: target))
-    }
-
-    /// The A and AAAA records of name servers inside the zone; each owner points to its name in
-    /// the NS record.
-    private mutating func addresses(
-        of set: ResourceRecordSet, at positions: [Int], in zone: Zone,
-        _ records: [DomainName: [ResourceRecordSet]]
-    ) -> EncodedBlock {
-        var found: [(BlockEncoder.Owner, ResourceRecordSet)] = []
-        for (data, position) in zip(set.data, positions) {
-            guard let name = data.target, name.isInside(zone.apex),
-                let target = EncodedBlock.Target.beside(position)
+        for owner in owners where self.apexes[owner] != nil && owner != zone.apex {
+            guard let set = zone.records(of: owner, .ds), let above = owner.parent,
+                !self.isOccluded(above, by: zone.apex)
             else { continue }
-            for set in records[name] ?? [] where set.type == .a || set.type == .aaaa {
-                found.append((.target(target), set))
-            }
+            self.signers[owner] = self.sets.count
+            self.add(set, of: owner, in: zone)
         }
-        let size = found.reduce(0) { $0 + 28 * $1.1.data.count }
-        guard !found.isEmpty, size <= EncodedBlock.maximumByteCount else { return .none }
-        return self.encoder.encode(found, apex: zone.apex).block
     }
 
-    /// Where an alias leads: to a name, to a wildcard that makes it, or out of the zone.
-    private func resolve(_ name: DomainName, in zone: Zone) -> EncodedSet.Target {
-        guard name.isInside(zone.apex), !self.isOccluded(name, by: zone.apex) else {
-            return .elsewhere
+    private mutating func add(_ sets: [ResourceRecordSet], of owner: DomainName, in zone: Zone) {
+        guard let node = self.numbers[owner] else { return }
+        self.nodes[node].firstSet = UInt32(self.sets.count)
+        self.nodes[node].setCount = UInt16(sets.count)
+        for set in sets {
+            if set.type == .dname { self.nodes[node].redirection = Int32(self.sets.count) }
+            self.add(set, of: owner, in: zone)
         }
-        var closest = name
-        while self.numbers[closest] == nil, let parent = closest.parent { closest = parent }
-        guard let node = self.numbers[closest] else { return .elsewhere }
-        if self.nodes[node].cut >= 0 { return .elsewhere }
-        if closest == name { return .node(UInt32(node)) }
-        let wildcard = self.nodes[node].wildcard
-        return wildcard >= 0 ? .node(UInt32(wildcard)) : .missing
+        if let record = zone.nearest[owner] {
+            self.nodes[node].nearest = Int32(self.nearest.count)
+            self.nearest.append(self.encode(record, in: zone))
+        }
+    }
+
+    /// Notes the closest zone above, which answers for the zone's DS records.
+    private mutating func findParent(of apex: DomainName) {
+        guard let number = self.apexes[apex] else { return }
+        var above = apex.parent
+        while let name = above {
+            if let parent = self.apexes[name] {
+                // What stands in a zone further up is not seen.
+                self.zones[number].parent = Int32(parent)
+                if let set = self.signers[apex] { self.zones[number].signers = Int32(set) }
+                return
+            }
+            above = name.parent
+        }
     }
 
     // MARK: Memory
@@ -192,7 +170,8 @@ struct ZoneSetBuilder {
         }
         return ZoneIndex(
             slots: Self.keep(slots), nodes: Self.keep(self.nodes), sets: Self.keep(self.sets),
-            nearest: Self.keep(self.nearest), zones: Self.keep(self.zones),
+            nearest: Self.keep(self.nearest), aliases: Self.keep(self.aliases),
+            services: Self.keep(self.services), zones: Self.keep(self.zones),
             patches: Self.keep(self.encoder.patches), bytes: Self.keep(self.encoder.bytes),
             maximumLabelCount: self.numbers.keys.reduce(0) { max($0, $1.labelCount) },
             any: block)

@@ -5,12 +5,17 @@ import Synchronization
 
 /// The zones that are served now: swapped whole, read without a lock.
 public final class ZoneStore: Sendable {
-    private let current: Mutex<ZoneSet>
+    private struct Current {
+        var set = ZoneSet()
+        var zones: [Zone] = []
+    }
+
+    private let current: Mutex<Current>
     private let generation = Atomic<UInt64>(1)
 
     /// No zones: every question is refused.
     public init() {
-        self.current = Mutex(ZoneSet())
+        self.current = Mutex(Current())
     }
 
     /// Serves `zones` from now on, each responder from its next batch.
@@ -21,7 +26,7 @@ public final class ZoneStore: Sendable {
     public func replace(_ zones: [Zone]) throws(ZoneError) {
         let set = try ZoneSet(zones)
         self.current.withLock { current in
-            current = set
+            current = Current(set: set, zones: zones)
             self.generation.add(1, ordering: .releasing)
         }
     }
@@ -30,5 +35,8 @@ public final class ZoneStore: Sendable {
     @inline(__always)
     func currentGeneration() -> UInt64 { self.generation.load(ordering: .acquiring) }
 
-    func set() -> ZoneSet { self.current.withLock { $0 } }
+    func set() -> ZoneSet { self.current.withLock { $0.set } }
+
+    /// The zones as they were given.
+    func zones() -> [Zone] { self.current.withLock { $0.zones } }
 }

@@ -10,66 +10,61 @@ extension DomainName {
     public init(
         parsing text: some StringProtocol, relativeTo origin: DomainName? = nil
     ) throws(NameError) {
-        let text = Array(text.utf8)
-        guard !text.isEmpty else { throw .empty }
-        if text == [UInt8(ascii: ".")] {
+        try self.init(parsing: Array(text.utf8)[...], relativeTo: origin)
+    }
+
+    /// Reads the same from bytes; an error's offset counts from the first of them.
+    init(parsing text: ArraySlice<UInt8>, relativeTo origin: DomainName?) throws(NameError) {
+        let start = text.startIndex
+        guard let first = text.first else { throw .empty }
+        if text.count == 1, first == UInt8(ascii: ".") {
             self = .root
             return
         }
-        if let origin, text == [UInt8(ascii: "@")] {
+        if let origin, text.count == 1, first == UInt8(ascii: "@") {
             self = origin
             return
         }
-        var wire: [UInt8] = []
-        var label: [UInt8] = []
-        var labelStart = 0
-        var position = 0
-        var isAbsolute = false
-        while position < text.count {
+        // Each label's length stands before it once it is known.
+        var wire: [UInt8] = [0]
+        wire.reserveCapacity(text.count + (origin?.wire.count ?? 1) + 1)
+        var lengthAt = 0
+        var labelStart = start
+        var position = start
+        while position < text.endIndex {
             let byte = text[position]
             if byte == UInt8(ascii: ".") {
-                guard !label.isEmpty else { throw .emptyLabel(offset: position) }
-                wire += [UInt8(label.count)] + label
-                label.removeAll(keepingCapacity: true)
+                guard wire.count > lengthAt + 1 else {
+                    throw .emptyLabel(offset: position - start)
+                }
+                wire[lengthAt] = UInt8(wire.count - lengthAt - 1)
+                lengthAt = wire.count
+                wire.append(0)
                 position += 1
                 labelStart = position
-                isAbsolute = position == text.count
                 continue
             }
-            guard byte < 0x80 else { throw .notASCII(offset: position) }
+            guard byte < 0x80 else { throw .notASCII(offset: position - start) }
             if byte == UInt8(ascii: "\\") {
-                label.append(try Self.unescape(text, at: &position))
+                guard let escaped = ByteText.unescape(text, at: &position) else {
+                    throw .badEscape(offset: position - start)
+                }
+                wire.append(escaped)
             } else {
-                label.append(byte)
+                wire.append(byte)
                 position += 1
             }
-            guard label.count <= Self.maximumLabelByteCount else {
-                throw .labelTooLong(offset: labelStart)
+            guard wire.count - lengthAt - 1 <= Self.maximumLabelByteCount else {
+                throw .labelTooLong(offset: labelStart - start)
             }
         }
-        if !label.isEmpty { wire += [UInt8(label.count)] + label }
-        wire += isAbsolute ? [0] : origin?.wire ?? [0]
+        // A name with a last dot ends with the root already.
+        if wire.count > lengthAt + 1 {
+            wire[lengthAt] = UInt8(wire.count - lengthAt - 1)
+            wire += origin?.wire ?? [0]
+        }
         guard wire.count <= Self.maximumByteCount else { throw .nameTooLong }
         self.init(unchecked: wire)
-    }
-
-    private static func unescape(
-        _ text: [UInt8], at position: inout Int
-    ) throws(NameError) -> UInt8 {
-        let start = position
-        guard start + 1 < text.count else { throw .badEscape(offset: start) }
-        let isDigit = { (byte: UInt8) in (0x30...0x39).contains(byte) }
-        guard isDigit(text[start + 1]) else {
-            position += 2
-            return text[start + 1]
-        }
-        guard start + 3 < text.count, isDigit(text[start + 2]), isDigit(text[start + 3]) else {
-            throw .badEscape(offset: start)
-        }
-        let value = text[start + 1...start + 3].reduce(0) { $0 * 10 + Int($1 - 0x30) }
-        guard let byte = UInt8(exactly: value) else { throw .badEscape(offset: start) }
-        position += 4
-        return byte
     }
 
     /// Reads a mailbox as a name (RFC 1035 §8): `host.master@example.com` is

@@ -116,11 +116,22 @@ public struct DomainName: Sendable {
 /// Without regard to the case of ASCII letters (RFC 4343).
 extension DomainName: Hashable {
     public static func == (a: DomainName, b: DomainName) -> Bool {
-        a.wire.count == b.wire.count
-            && (a.wire == b.wire || a.lowercased.wire == b.lowercased.wire)
+        guard a.wire.count == b.wire.count else { return false }
+        return a.wire == b.wire
+            || a.wire.indices.allSatisfy {
+                asciiLowercased(a.wire[$0]) == asciiLowercased(b.wire[$0])
+            }
     }
 
-    public func hash(into hasher: inout Hasher) { hasher.combine(self.lowercased.wire) }
+    /// - Complexity: O(bytes); nothing is copied, as zones hash each of their names many times.
+    public func hash(into hasher: inout Hasher) {
+        var word: UInt64 = 0
+        for (index, byte) in self.wire.enumerated() {
+            word = word << 8 | UInt64(asciiLowercased(byte))
+            if index & 7 == 7 { hasher.combine(word) }
+        }
+        hasher.combine(word)
+    }
 }
 
 /// A length of at most 63 is never taken for a letter, so whole names may be mapped.

@@ -28,11 +28,17 @@ public struct ExtendedError: RawRepresentable, Hashable, Sendable {
     @inlinable
     public init(rawValue: UInt16) { self.rawValue = rawValue }
 
+    /// What none of the others says; a text does.
     public static let other = Self(rawValue: 0)
+    /// From data that is no longer confirmed.
     public static let staleAnswer = Self(rawValue: 3)
+    /// The server is not yet able to answer.
     public static let notReady = Self(rawValue: 14)
+    /// The client may not ask this.
     public static let prohibited = Self(rawValue: 18)
+    /// The server doesn't have the zone.
     public static let notAuthoritative = Self(rawValue: 20)
+    /// The server doesn't do what is asked for.
     public static let notSupported = Self(rawValue: 21)
 }
 
@@ -47,6 +53,11 @@ public struct EDNSRequest: Hashable, Sendable {
     public var version: UInt8
     public var flags: UInt16
     public var clientSubnet: ClientSubnet?
+    public var cookie: Cookie?
+    /// The client asks who answers (RFC 5001).
+    public var wantsIdentifier = false
+    /// The client asks how long its connection may idle (RFC 7828).
+    public var wantsKeepalive = false
 
     public static let dnssecOK: UInt16 = 0x8000
 
@@ -64,11 +75,14 @@ public struct EDNSRequest: Hashable, Sendable {
     public var isDNSSECOK: Bool { self.flags & Self.dnssecOK != 0 }
 
     /// Reads the options in `range`. Unknown ones are passed over (RFC 6891 §6.1.2); of several
-    /// Client Subnets the first holds.
+    /// Client Subnets, or cookies (RFC 7873 §4), the first holds.
+    /// Without `readsSubnet` the Client Subnet is passed over as if it were unknown.
     ///
     /// - Returns: false where an option is badly formed, which is answered with FORMERR
     ///   (RFC 6891 §7).
-    mutating func readOptions(_ bytes: RawSpan, in range: Range<Int>) -> Bool {
+    mutating func readOptions(
+        _ bytes: RawSpan, in range: Range<Int>, readsSubnet: Bool
+    ) -> Bool {
         var position = range.lowerBound
         while position < range.upperBound {
             guard range.upperBound - position >= 4 else { return false }
@@ -76,12 +90,19 @@ public struct EDNSRequest: Hashable, Sendable {
             let length = Int(bytes.bigEndian16(at: position + 2))
             position += 4
             guard range.upperBound - position >= length else { return false }
-            if code == .clientSubnet, self.clientSubnet == nil {
-                guard
-                    let subnet = try? ClientSubnet(
-                        reading: bytes, in: position..<position + length)
-                else { return false }
+            let data = position..<position + length
+            switch code {
+            case .clientSubnet where readsSubnet && self.clientSubnet == nil:
+                guard let subnet = try? ClientSubnet(reading: bytes, in: data) else {
+                    return false
+                }
                 self.clientSubnet = subnet
+            case .cookie where self.cookie == nil:
+                guard let cookie = try? Cookie(reading: bytes, in: data) else { return false }
+                self.cookie = cookie
+            case .nsid: self.wantsIdentifier = true
+            case .tcpKeepalive: self.wantsKeepalive = true
+            default: break
             }
             position += length
         }

@@ -124,44 +124,13 @@ extension RawSpan {
             guard end <= self.byteCount else {
                 throw .truncated(need: end, have: self.byteCount)
             }
-            let data = try self.readData(type, in: start..<end)
+            guard let data = RecordData(type: type, reading: self, in: start..<end) else {
+                throw .badData(type, offset: start)
+            }
             records.append(
                 ResourceRecord(owner, timeToLive: timeToLive, data, recordClass: recordClass))
             position = end
         }
         return records
-    }
-
-    /// What may hold compressed names is read apart; all else is kept as bytes.
-    private func readData(
-        _ type: RecordType, in range: Range<Int>
-    ) throws(MessageError) -> RecordData {
-        let before: Int
-        let names: Int
-        let after: Int
-        switch type {
-        case .ns, .cname, .ptr: (before, names, after) = (0, 1, 0)
-        case .mx: (before, names, after) = (2, 1, 0)
-        case .srv: (before, names, after) = (6, 1, 0)
-        case .soa: (before, names, after) = (0, 2, 20)
-        default: return .opaque(type, self.copy(range))
-        }
-        guard range.count >= before else { throw .badData(type, offset: range.lowerBound) }
-        var fields: [RecordData.Field] = []
-        var position = range.lowerBound + before
-        if before > 0 { fields.append(.bytes(self.copy(range.lowerBound..<position))) }
-        for _ in 0..<names {
-            let name = try self.readName(at: &position)
-            fields.append(type == .srv ? .name(name) : .compressibleName(name))
-        }
-        guard position + after == range.upperBound else {
-            throw .badData(type, offset: position)
-        }
-        if after > 0 { fields.append(.bytes(self.copy(position..<range.upperBound))) }
-        return RecordData(type: type, fields: fields)
-    }
-
-    private func copy(_ range: Range<Int>) -> [UInt8] {
-        range.map { self.byte(at: $0) }
     }
 }

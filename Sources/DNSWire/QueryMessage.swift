@@ -24,8 +24,10 @@ public struct QueryMessage: Sendable {
     ///
     /// Other opcodes than QUERY give NOTIMP, whatever follows the header; their sections mean
     /// other things. A fault in the OPT record is answered with one (RFC 6891 §7), so `edns` is set
-    /// as soon as the record has been seen.
-    public init?(reading bytes: RawSpan) {
+    /// as soon as the record has been seen. A message without a question is good where it asks for
+    /// a cookie (RFC 7873 §5.4). Without `readsSubnet` a Client Subnet is passed over, as an unknown
+    /// option is.
+    public init?(reading bytes: RawSpan, readsSubnet: Bool = true) {
         guard let header = MessageHeader(reading: bytes),
             !header.flags.contains(MessageHeader.Flags.response)
         else { return nil }
@@ -39,7 +41,13 @@ public struct QueryMessage: Sendable {
             self.problem = .notImplemented
             return
         }
-        if !self.readQuestion(bytes) || !self.readRecords(bytes) { self.problem = .formatError }
+        let asksNothing = header.questionCount == 0
+        if !(asksNothing || self.readQuestion(bytes))
+            || !self.readRecords(bytes, readsSubnet: readsSubnet)
+            || asksNothing && self.edns?.cookie == nil
+        {
+            self.problem = .formatError
+        }
         if let edns = self.edns, edns.version != 0 { self.problem = .badVersion }
     }
 
@@ -69,8 +77,9 @@ public struct QueryMessage: Sendable {
     }
 
     /// Goes over the records behind the question. A query has none in its answer section, in its
-    /// authority section only for IXFR (RFC 1995 §3), and one OPT record at most.
-    private mutating func readRecords(_ bytes: RawSpan) -> Bool {
+    /// authority section only for IXFR (RFC 1995 §3), and one OPT record at most. A signature is not
+    /// checked, but it stands last and is whole (RFC 8945 §5.1, §5.2).
+    private mutating func readRecords(_ bytes: RawSpan, readsSubnet: Bool) -> Bool {
         guard self.header.answerCount == 0,
             self.header.authorityCount == 0 || self.type == .ixfr
         else { return false }
@@ -93,12 +102,34 @@ public struct QueryMessage: Sendable {
                     version: bytes.byte(at: nameEnd + 5),
                     flags: bytes.bigEndian16(at: nameEnd + 6))
                 // What the options of another version mean isn't known.
-                let isGood = edns.version != 0 || edns.readOptions(bytes, in: data..<end)
+                let isGood =
+                    edns.version != 0
+                    || edns.readOptions(bytes, in: data..<end, readsSubnet: readsSubnet)
                 self.edns = edns
                 guard isGood else { return false }
+            } else if type == .tsig {
+                let recordClass = RecordClass(rawValue: bytes.bigEndian16(at: nameEnd + 2))
+                guard isAdditional, left == 0, recordClass == .any,
+                    bytes.isSignature(in: data..<end)
+                else { return false }
             }
             position = end
         }
         return position == bytes.byteCount
+    }
+}
+
+extension RawSpan {
+    /// Whether these are a TSIG record's data, all of `range` (RFC 8945 §4.2): the algorithm's
+    /// name, time `u48`, fudge `u16`, a `u16` count and that many bytes, identifier `u16`, error
+    /// `u16`, again a count and so many bytes.
+    fileprivate func isSignature(in range: Range<Int>) -> Bool {
+        guard var position = try? self.skipName(at: range.lowerBound) else { return false }
+        for part in 0..<2 {
+            position += part == 0 ? 8 : 4
+            guard position + 2 <= range.upperBound else { return false }
+            position += 2 + Int(self.bigEndian16(at: position))
+        }
+        return position == range.upperBound
     }
 }

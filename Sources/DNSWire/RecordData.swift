@@ -92,7 +92,22 @@ public struct RecordData: Hashable, Sendable {
         RecordData(type: type, fields: [.bytes(bytes)])
     }
 
-    /// The name that NS, CNAME, PTR, MX and SRV records lead to.
+    /// What an SOA record holds; nil for other types.
+    public var startOfAuthority: StartOfAuthority? {
+        guard self.type == .soa, self.fields.count == 3,
+            case .compressibleName(let host) = self.fields[0],
+            case .compressibleName(let mailbox) = self.fields[1],
+            case .bytes(let bytes) = self.fields[2], bytes.count == 20
+        else { return nil }
+        let numbers = stride(from: 0, to: 20, by: 4).map { at in
+            bytes[at..<at + 4].reduce(0) { $0 << 8 | UInt32($1) }
+        }
+        return StartOfAuthority(
+            host: host, mailbox: mailbox, serial: numbers[0], refresh: numbers[1],
+            retry: numbers[2], expire: numbers[3], minimum: numbers[4])
+    }
+
+    /// The name that NS, CNAME, PTR, MX, SRV, DNAME, SVCB and HTTPS records lead to: the first.
     public var target: DomainName? {
         guard self.type != .soa else { return nil }
         for field in self.fields {
@@ -102,6 +117,16 @@ public struct RecordData: Hashable, Sendable {
             }
         }
         return nil
+    }
+
+    /// All names in the data, in order.
+    public var names: [DomainName] {
+        self.fields.compactMap { field in
+            switch field {
+            case .name(let name), .compressibleName(let name): name
+            case .bytes: nil
+            }
+        }
     }
 
     /// Bytes of the data without compression.

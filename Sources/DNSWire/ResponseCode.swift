@@ -14,8 +14,12 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable {
     public static let nameError = Self(rawValue: 3)
     public static let notImplemented = Self(rawValue: 4)
     public static let refused = Self(rawValue: 5)
+    /// A name exists that must not: here, a DNAME makes one that is too long (RFC 6672 §2.2).
+    public static let nameExists = Self(rawValue: 6)
     /// An EDNS version that we don't speak (RFC 6891 §6.1.3).
     public static let badVersion = Self(rawValue: 16)
+    /// A cookie of this server's is wanted first (RFC 7873 §8).
+    public static let badCookie = Self(rawValue: 23)
 }
 
 extension ResponseCode: CustomStringConvertible {
@@ -27,7 +31,9 @@ extension ResponseCode: CustomStringConvertible {
         case .nameError: "NXDOMAIN"
         case .notImplemented: "NOTIMP"
         case .refused: "REFUSED"
+        case .nameExists: "YXDOMAIN"
         case .badVersion: "BADVERS"
+        case .badCookie: "BADCOOKIE"
         default: "RCODE\(self.rawValue)"
         }
     }

@@ -21,7 +21,11 @@ package struct AnswerWalk {
     private var rootIndex = 0
     private var last: UInt32?
 
-    package init(_ family: AddressFamily) { self.family = family }
+    /// A walk over all of a family, or from the root entry on that holds an address.
+    package init(_ family: AddressFamily, from address: UInt128 = 0) {
+        self.family = family
+        self.rootIndex = Int(address >> UInt128(128 - LookupBase.rootBits))
+    }
 
     package var isDone: Bool { self.rootIndex == 1 << LookupBase.rootBits }
 

@@ -11,7 +11,7 @@ struct Martlet: AsyncParsableCommand {
         abstract: "Asks a Martlet, or a table on disk, which site is nearest.",
         subcommands: [
             ConsoleCommand.self, LookupCommand.self, CheckCommand.self, ImportCommand.self,
-            ReplayCommand.self,
+            ExportCommand.self, ReplayCommand.self, PowerDNSPipeCommand.self,
         ])
 }
 

@@ -29,7 +29,7 @@ final class ServerLink {
     init(to target: ConsoleTarget) throws(LinkError) {
         self.target = target
         switch target {
-        case .unix(let path): self.descriptor = try Self.connectUnix(path, target)
+        case .unix(let path): self.descriptor = try UnixConnection.open(path)
         case .tcp(let host, let port):
             self.descriptor = try Self.connectTCP(host, port, target)
         }
@@ -219,31 +219,6 @@ final class ServerLink {
     }
 
     // MARK: Connecting
-
-    private static func connectUnix(
-        _ path: String, _ target: ConsoleTarget
-    ) throws(LinkError) -> CInt {
-        var address = sockaddr_un()
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            throw .notFound(target, "a socket's path is shorter")
-        }
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw .system(target, operation: "socket", errno: errno) }
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard result == 0 else {
-            let reason = errno
-            close(descriptor)
-            throw .system(target, operation: "connect", errno: reason)
-        }
-        return descriptor
-    }
 
     /// Tries all the addresses that a name has, each for ten seconds at most.
     private static func connectTCP(

@@ -61,6 +61,21 @@ extension Daemon {
         return false
     }
 
+    /// Tells of zones whose master files are bad, and of what is odd about others.
+    func log(zonesOf configuration: Configuration) {
+        for zone in configuration.zones {
+            let state =
+                zone.state == .kept ? "it is served as before" : "it is answered with SERVFAIL"
+            for problem in zone.problems {
+                self.logger.error(
+                    "\(problem)", metadata: ["zone": "\(zone.apex)", "state": "\(state)"])
+            }
+            for note in zone.notes {
+                self.logger.warning("\(note)", metadata: ["zone": "\(zone.apex)"])
+            }
+        }
+    }
+
     private func refuse(_ lines: [String]) -> CommandFailure {
         self.logger.error(
             "the new configuration is bad; nothing was changed",
@@ -74,7 +89,9 @@ extension Daemon {
     private func change() async throws -> [String] {
         let old = self.running.withLock { $0 }
         let path = old.configuration.file
-        let configuration = try await self.files.runIfActive { try Configuration.load(path: path) }
+        var configuration = try await self.files.runIfActive { try Configuration.load(path: path) }
+        configuration.keepZones(of: old.configuration)
+        self.log(zonesOf: configuration)
         var changes = configuration.differences(from: old.configuration)
         let plan = self.plan(
             configuration, after: old.plan.assignment, judges: old.plan.judges)
@@ -143,7 +160,10 @@ extension Daemon {
         await self.origins.apply(plan)
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
-        if plan.dns != old.plan.dns {
+        self.dns.apply(plan.dns.rules)
+        var unchanging = plan.dns
+        unchanging.rules = old.plan.dns.rules
+        if unchanging != old.plan.dns {
             changes.append("the dns listeners and limits change at the next start")
         }
         for dump in dumps {

@@ -31,6 +31,7 @@ final class Daemon: Sendable {
     let speaker: BGPSpeaker
     let station: BMPStation
     let dns: DNSServer
+    let powerDNS: PowerDNSService?
     let checkpoints: CheckpointKeeper
     let dumps: DumpKeeper
     let origins: OriginService
@@ -89,6 +90,13 @@ final class Daemon: Sendable {
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
             logger: Logger(label: "dns"))
+        self.powerDNS =
+            if let settings = plan.powerDNS {
+                try PowerDNSService(
+                    settings, oracle: self.oracle, zones: self.zones, readiness: self.readiness)
+            } else {
+                nil
+            }
         self.checkpoints = CheckpointKeeper(
             plan.checkpoint, owner: self.owner, logger: Logger(label: "checkpoint"), now: now)
         self.origins = OriginService(
@@ -101,6 +109,7 @@ final class Daemon: Sendable {
         let layers = try StaticLayers.read(plan)
         for warning in layers.warnings { logger.warning("\(warning)") }
         layers.log(to: logger)
+        self.log(zonesOf: configuration)
         do {
             try self.zones.replace(plan.zones)
         } catch {
@@ -152,15 +161,21 @@ final class Daemon: Sendable {
                 getenv("XDG_RUNTIME_DIR").map { String(cString: $0) + "/martlet.sock" }
             }
         var plan = configuration.plan(
-            after: assignment, judges: judges, usualSocket: usual)
+            after: assignment, judges: judges, usualSocket: usual,
+            product: "martlet \(ProductVersion.text)")
         plan.console.socketGroup = plan.console.socketGroup ?? socketOwner?.group
+        if let group = socketOwner?.group, plan.powerDNS?.socketGroup == nil {
+            plan.powerDNS?.socketGroup = group
+        }
         return plan
     }
 
     /// Makes the folder of root's console socket, for the user who will take the socket away.
     private func makeSocketFolder() throws {
-        let path = self.running.withLock { $0.plan.console.socketPath }
-        guard geteuid() == 0, path?.hasPrefix(Self.socketFolder + "/") == true else { return }
+        let plan = self.running.withLock { $0.plan }
+        let paths = [plan.console.socketPath, plan.powerDNS?.socketPath].compactMap(\.self)
+        guard geteuid() == 0, paths.contains(where: { $0.hasPrefix(Self.socketFolder + "/") })
+        else { return }
         guard mkdir(Self.socketFolder, 0o755) == 0 || errno == EEXIST else {
             throw StartFailure(
                 lines: ["\(Self.socketFolder): \(String(cString: strerror(errno)))"],
@@ -183,6 +198,10 @@ final class Daemon: Sendable {
             for endpoint in try self.dns.bind() { listening.append("dns \(endpoint)") }
             for address in try await self.console?.bind() ?? [] {
                 listening.append("console \(Self.text(address))")
+            }
+            if let powerDNS = self.powerDNS {
+                try await powerDNS.bind()
+                listening.append("powerdns \(powerDNS.settings.socketPath)")
             }
         } catch {
             throw StartFailure(lines: ["\(error)"], status: StartFailure.systemError)
@@ -228,6 +247,7 @@ final class Daemon: Sendable {
         if let console = self.console {
             services.append(ClosureTask("console") { try await console.run() })
         }
+        if let powerDNS = self.powerDNS { services.append(powerDNS) }
         services.append(CheckpointService(daemon: self))
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },

@@ -16,7 +16,7 @@ extension BadInputTests {
                 "2:1: unknown key 'colour' in the file (allowed: router, listen, "
                     + "console, sites, feeds, maps, location, round-trips, zones, choice, dns, "
                     + "guard, log, ready, checkpoint, limits, keep, rpki, prefix-lists, rules, "
-                    + "feed-options, flip-hold)"
+                    + "feed-options, flip-hold, powerdns)"
             ]),
         BadInput(
             "round trips that can't be",

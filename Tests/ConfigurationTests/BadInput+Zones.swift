@@ -213,14 +213,6 @@ extension BadInputTests {
 extension BadInputTests {
     static let later: [BadInput] = [
         BadInput(
-            "zone files",
-            Reading.sites + "zones:\n"
-                + "  example.net: { file: zones/example.net.zone, records: { www: { "
-                + "nearest: tokyo } } }\n",
-            [
-                "3:24: zone files are not supported by this version: use records"
-            ]),
-        BadInput(
             "a location database that is many",
             Reading.sites + "location: { database: [a.mmdb, b.mmdb] }\n",
             [

@@ -23,8 +23,8 @@ struct BadInput: CustomTestStringConvertible, Sendable {
 struct BadInputTests {
     @Test(
         "name the place, what was found, what is allowed, and what was probably meant",
-        arguments: keys + types + network + monitoring + feeds + rules + zones + later + yaml
-            + several)
+        arguments: keys + types + network + monitoring + feeds + rules + zones + dns + later
+            + yaml + several)
     func complaints(input: BadInput) {
         #expect(Reading.complaints(input.text) == input.complaints)
     }

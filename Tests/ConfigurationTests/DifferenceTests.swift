@@ -174,6 +174,14 @@ struct DifferenceTests {
             Change("level: info", "level: debug", "log level: info -> debug"),
             Change("wait: 60", "wait: 90", "ready wait: 1 min -> 90 s, at the next start"),
             Change("threads: 1", "threads: 2", "dns: changed, from the next start on"),
+            Change(
+                "threads: 1", "threads: 2, rate-limit: off, version: hidden",
+                "dns: changed, from the next start on", "dns: version hidden; rate-limit off"),
+            Change(
+                "dns: [\"127.0.0.1:53\"]",
+                "dns: [{ address: \"127.0.0.1:53\", client-subnet: off }]",
+                "listen dns: 127.0.0.1:53 -> 127.0.0.1:53 (client-subnet off), from the next "
+                    + "start on"),
             Change("timeout: 60", "timeout: 90", "console: changed, for new connections"),
         ])
     func differences(change: Change) throws {
@@ -240,7 +248,7 @@ struct DifferenceTests {
                 1 file of round trips, observations weigh 0.25 and expire after 1 d
                   one.csv
                 1 zone
-                  example.com.  2 records
+                  example.com.  2 records  serial 583042433
                     www.example.com.  nearest of a, b  by cost  ttl 300
                 note: kilometres count nothing for www.example.com.: site 'b' has no location
                 note: the console is open to the network without a password

@@ -67,7 +67,7 @@ struct CommandTests {
             ("reload", "* 1\nnothing has changed\n.\n"),
             (
                 "show bogus",
-                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, feed, routes, round-trips, rpki, memory, checkpoint, version, configuration\n"
+                "- 400 unknown command: 'bogus' is none of ip, bgp, sites, feeds, feed, routes, answers, round-trips, rpki, dns, memory, checkpoint, version, configuration\n"
             ),
             (
                 "show version",

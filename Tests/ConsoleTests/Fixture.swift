@@ -19,6 +19,7 @@ final class Fixture: ConsoleBackend {
     private let reloads = Mutex<[Result<[String], CommandFailure>]>([])
     private let checkpoint = Mutex<CheckpointReport?>(nil)
     private let origins = Mutex<OriginReport?>(nil)
+    private let servesDNS = Mutex(false)
     private let state = Mutex(Readiness.ready)
     private let orders = Mutex<[FeedOrder]>([])
     private let watchers = Mutex<[AsyncStream<String>.Continuation]>([])
@@ -192,6 +193,36 @@ final class Fixture: ConsoleBackend {
             asNumber: 56203)
         return payload.prefix.contains(prefix) ? [payload] : []
     }
+
+    func serveDNS() { self.servesDNS.withLock { $0 = true } }
+
+    func dnsReport() -> DNSReport? {
+        guard self.servesDNS.withLock({ $0 }) else { return nil }
+        return DNSReport(counters: [
+            .init("queries", "udp", 12), .init("queries", "tcp", 0), .init("codes", "NOERROR", 11),
+            .init("sites", "new york", 3), .init("scopes", "/24", .max),
+        ])
+    }
+
+    func dnsZones() async -> [DNSReport.Zone] {
+        [
+            DNSReport.Zone(name: "example.net.", queries: 2, missing: 1, withSubnet: 0),
+            DNSReport.Zone(name: "example.com.", queries: 10, missing: 0, withSubnet: 9),
+        ]
+    }
+
+    func dnsNames(zone: String?) async -> [DNSReport.Name] {
+        [
+            DNSReport.Name(
+                name: "a.example.com.", zone: "example.com.", queries: 1, sites: []),
+            DNSReport.Name(
+                name: "www.example.com.", zone: "example.com.", queries: 9,
+                sites: [.init("sites", "sydney", 6), .init("sites", "tokyo", 3)]),
+            DNSReport.Name(name: "b.example.net.", zone: "example.net.", queries: 1, sites: []),
+        ].filter { zone == nil || $0.zone == zone }
+    }
+
+    var zoneNames: [String] { ["example.com.", "example.net."] }
 
     func checkpointReport() -> CheckpointReport? { self.checkpoint.withLock { $0 } }
 

@@ -36,6 +36,9 @@ struct AllocationTests {
             ("static.example.com", .a), ("STATIC.example.com", .txt), ("example.com", .ns),
             ("alias.example.com", .a), ("short.example.com", .a), ("x.wild.example.com", .txt),
             ("a.sub.example.com", .a), ("a.b.nothing.example.com", .a), ("example.org", .a),
+            ("deep.moved.example.com", .a), ("tomoved.example.com", .a), ("tosub.example.com", .a),
+            ("two.example.com", .https), ("cdn.example.com", .txt), ("cdn.example.com", .a),
+            ("mail.example.com", .mx), ("sub.example.com", .ds), ("example.com", .ds),
             ("big.example.com", .txt), ("example.com", .any), ("example.com", .axfr),
             ("x", .opt),
         ])

@@ -146,12 +146,109 @@ struct AnswerTests {
         #expect(missing.code == .nameError)
         #expect(missing.answers.count == 1)
         #expect(missing.authority.first?.data.type == .soa)
-        for owner in ["away.example.com", "tosub.example.com"] {
-            let away = try self.bench.ask(owner, .a)
-            #expect(away.code == .noError)
-            #expect(away.answers.count == 1)
-            #expect(away.authority.isEmpty)
+        let away = try self.bench.ask("away.example.com", .a)
+        #expect(away.code == .noError)
+        #expect(away.answers.count == 1)
+        #expect(away.authority.isEmpty)
+    }
+
+    @Test("give the servers of a delegation that an alias leads to, with AA for the alias")
+    func aliasToDelegation() throws {
+        let reply = try self.bench.ask("tosub.example.com", .a)
+        #expect(reply.code == .noError)
+        #expect(reply.isAuthoritative)
+        #expect(reply.answers.map(\.data) == [.alias(name("a.sub.example.com"))])
+        #expect(
+            reply.authority.map(\.owner) == [name("sub.example.com"), name("sub.example.com")])
+        #expect(reply.additional.map(\.owner).first == name("ns.sub.example.com"))
+    }
+
+    @Test("bring the addresses of mail servers and services in the zone along, each once")
+    func additional() throws {
+        var zone = Zone(
+            apex: name("example.com"),
+            startOfAuthority: StartOfAuthority(host: name("a.net"), mailbox: name("b.net")),
+            nameServers: [name("a.net")])
+        func add(_ owner: String, _ type: RecordType, _ text: String) throws {
+            zone.add(name(owner), timeToLive: 9, try RecordData(parsing: text, type: type))
         }
+        try add("example.com", .mx, "10 mail.example.com.")
+        try add("example.com", .mx, "20 mail.example.net.")
+        try add("example.com", .mx, "30 hidden.sub.example.com.")
+        try add("_sip._udp.example.com", .srv, "0 0 5060 mail.example.com.")
+        try add("_sip._udp.example.com", .srv, "0 0 5061 mail.example.com.")
+        try add("svc.example.com", .https, "0 mail.example.com.")
+        try add("mail.example.com", .a, "192.0.2.25")
+        try add("mail.example.com", .aaaa, "2001:db8::25")
+        try add("sub.example.com", .ns, "a.net.")
+        try add("hidden.sub.example.com", .a, "192.0.2.26")
+        try self.bench.store.replace([zone])
+        for (owner, type) in [
+            ("example.com", RecordType.mx), ("_sip._udp.example.com", .srv),
+            ("svc.example.com", .https),
+        ] {
+            let reply = try self.bench.ask(owner, type)
+            #expect(
+                reply.additional.map { "\($0.owner) \($0.data)" } == [
+                    "mail.example.com. 192.0.2.25", "mail.example.com. 2001:db8::25",
+                ], "\(owner)")
+        }
+    }
+
+    @Test("for the DS records of a zone come from the zone above where both are served")
+    func signers() throws {
+        func zone(_ apex: String, _ records: [(String, RecordType, String)]) throws -> Zone {
+            var zone = Zone(
+                apex: name(apex),
+                startOfAuthority: StartOfAuthority(
+                    host: name("ns.\(apex)"), mailbox: name("b.net"), minimum: 5),
+                nameServers: [name("a.net")])
+            for (owner, type, text) in records {
+                zone.add(name(owner), timeToLive: 9, try RecordData(parsing: text, type: type))
+            }
+            return zone
+        }
+        let digest = String(repeating: "ab", count: 32)
+        try self.bench.store.replace([
+            zone("sub.example.com", [("sub.example.com", .txt, "lower")]),
+            zone(
+                "example.com",
+                [
+                    ("sub.example.com", .ns, "a.net."), ("sub.example.com", .ds, "1 8 2 \(digest)"),
+                    ("sub.example.com", .txt, "hidden"),
+                    // Not the parent's to say.
+                    ("deep.sub.sub.example.com", .ds, "2 8 2 \(digest)"),
+                ]),
+            zone("deep.sub.sub.example.com", []), zone("sub.sub.example.com", []),
+        ])
+        let found = try self.bench.ask("sub.example.com", .ds)
+        #expect(found.answers.map(\.data.description) == ["1 8 2 \(digest)"])
+        #expect(found.isAuthoritative)
+        #expect(try self.bench.ask("sub.example.com", .txt).answers.first?.data == .text("lower"))
+        for (owner, apex) in [
+            ("deep.sub.sub.example.com", "sub.sub.example.com"),
+            ("sub.sub.example.com", "sub.example.com"), ("example.com", "example.com"),
+        ] {
+            let noData = try self.bench.ask(owner, .ds)
+            #expect(noData.code == .noError && noData.answers.isEmpty && noData.isAuthoritative)
+            #expect(noData.authority.map(\.owner) == [name(apex)], "\(owner)")
+        }
+    }
+
+    @Test("are SERVFAIL from a zone without data, and those of others are not")
+    func unavailable() throws {
+        try self.bench.store.replace([exampleZone(), .unavailable(name("down.example.com"))])
+        for owner in ["down.example.com", "deep.down.example.com", "x.y.down.example.com"] {
+            var query = Query(owner, .a)
+            query.payloadSize = 1232
+            let reply = try self.bench.ask(query)
+            #expect(reply.code == .serverFailure)
+            #expect(!reply.isAuthoritative)
+            #expect(reply.error == ExtendedError(rawValue: 24))
+            #expect(reply.answers.isEmpty && reply.authority.isEmpty)
+        }
+        #expect(try self.bench.ask("static.example.com", .a).addresses.count == 2)
+        #expect(try self.bench.ask("down.example.com", .ds).isAuthoritative)
     }
 
     @Test("end in a loop of aliases")

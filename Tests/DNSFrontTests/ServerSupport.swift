@@ -24,7 +24,7 @@ func withServer(
     let store = ZoneStore()
     try store.replace(zones)
     var settings = DNSSettings(
-        listeners: listen.map { DNSEndpoint(address: address($0), port: 0) })
+        listeners: listen.map { DNSListener(DNSEndpoint(address: address($0), port: 0)) })
     change(&settings)
     let server = DNSServer(
         oracle: Oracle(lookup: owner.lookup, world: world), zones: store, settings: settings,

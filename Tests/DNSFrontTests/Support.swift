@@ -88,6 +88,15 @@ func exampleZone() -> Zone {
     for number in 0..<20 {
         add("big.example.com", .text(String(repeating: "x", count: 60) + "\(number)"))
     }
+    add("moved.example.com", RecordData(type: .dname, fields: [.name(name("down.example.com"))]))
+    add("tomoved.example.com", .alias(name("deep.moved.example.com")))
+    add("two.example.com", .opaque(.https, [0, 1, 0, 0, 1, 0, 3, 2, 0x68, 0x32]))
+    var cdn = NearestRecord(policy: 0, timeToLive: 60)
+    cdn.aliases = [
+        sydney: name("static.example.com"), amsterdam: name("ams.example.net"),
+        tokyo: name("tokyo.example.net"),
+    ]
+    zone.nearest[name("cdn.example.com")] = cdn
     zone.nearest[name("www.example.com")] = NearestRecord(policy: 0, timeToLive: 60)
     zone.nearest[name("two.example.com")] = NearestRecord(policy: 0, timeToLive: 30, answers: 2)
     zone.nearest[name("none.example.com")] = NearestRecord(policy: 1, timeToLive: 60)
@@ -107,14 +116,23 @@ final class Bench {
     private var reader: OracleReader
     private var responder: Responder
     private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_535, alignment: 8)
+    let rules: AnswerRulesBox
+    /// The time of the next batch.
+    var moment = DNSMoment(unixTime: 1_800_000_000, milliseconds: 1000)
 
-    init(_ zones: [Zone] = [exampleZone()], world: World = exampleWorld()) throws {
+    init(
+        _ zones: [Zone] = [exampleZone()], world: World = exampleWorld(),
+        rules: AnswerRules = AnswerRules()
+    ) throws {
         self.owner = try TableOwner()
         for site in world.sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
         self.oracle = Oracle(lookup: self.owner.lookup, world: world)
         try self.store.replace(zones)
         self.reader = try self.oracle.makeReader()
-        self.responder = Responder(zones: self.store, readiness: self.readiness)
+        self.rules = AnswerRulesBox(rules)
+        self.responder = Responder(
+            zones: self.store, readiness: self.readiness, rules: self.rules,
+            moment: self.moment)
     }
 
     deinit {
@@ -124,6 +142,10 @@ final class Bench {
 
     var counters: DNSCounters { self.responder.counted }
 
+    func counters(names: NamesWanted) -> [DomainName: ZoneCounters] {
+        self.responder.counted(names: names)
+    }
+
     func pin(_ pins: [(String, [SiteID])]) async {
         self.owner.submit(.setPins(pins.map { (prefix($0.0), $0.1) }))
         await self.owner.flush()
@@ -132,13 +154,14 @@ final class Bench {
     /// The answer's bytes; nil for silence.
     func ask(
         _ query: [UInt8], from client: IPAddress = address("198.51.100.1"),
-        over transport: DNSTransport = .udp
+        over transport: DNSTransport = .udp, readsSubnet: Bool = true
     ) -> [UInt8]? {
         let length = self.reader.withBatch { batch in
-            self.responder.begin(&batch)
+            self.responder.begin(&batch, now: self.moment)
             var span = self.room.mutableBytes
             return self.responder.respond(
-                to: query.span.bytes, from: client, over: transport, using: &batch, into: &span)
+                to: query.span.bytes, from: client, over: transport, readsSubnet: readsSubnet,
+                using: &batch, into: &span)
         }
         return length == 0 ? nil : Array(self.room.prefix(length))
     }
@@ -148,7 +171,7 @@ final class Bench {
         var total = 0
         for _ in 0..<count {
             total += self.reader.withBatch { batch in
-                self.responder.begin(&batch)
+                self.responder.begin(&batch, now: self.moment)
                 var length = 0
                 for _ in 0..<32 {
                     var span = self.room.mutableBytes
@@ -163,9 +186,11 @@ final class Bench {
     }
 
     func ask(_ query: Query) throws -> Message {
-        guard let bytes = self.ask(query.bytes, from: query.client, over: query.transport) else {
-            throw Silence()
-        }
+        guard
+            let bytes = self.ask(
+                query.bytes, from: query.client, over: query.transport,
+                readsSubnet: query.readsSubnet)
+        else { throw Silence() }
         let message = try Message(reading: bytes.span.bytes)
         return message
     }
@@ -192,6 +217,8 @@ struct Query {
     var options: [UInt8] = []
     var client = address("198.51.100.1")
     var transport = DNSTransport.udp
+    /// As the listener has it.
+    var readsSubnet = true
 
     init(_ name: String, _ type: RecordType) {
         self.name = name
@@ -208,6 +235,14 @@ struct Query {
                 + [UInt8(found.length), 0] + bytes
             self.payloadSize = self.payloadSize ?? 1232
         }
+    }
+
+    /// Adds an option, and an OPT record if there is none yet.
+    mutating func add(_ code: OptionCode, _ data: [UInt8] = []) {
+        self.options +=
+            [UInt8(code.rawValue >> 8), UInt8(code.rawValue & 0xff)]
+            + [UInt8(data.count >> 8), UInt8(data.count & 0xff)] + data
+        self.payloadSize = self.payloadSize ?? 1232
     }
 
     var bytes: [UInt8] {
@@ -247,6 +282,20 @@ extension Message {
     var error: ExtendedError? {
         self.option(.extendedError).map {
             ExtendedError(rawValue: UInt16($0[0]) << 8 | UInt16($0[1]))
+        }
+    }
+
+    /// The text of the extended error.
+    var errorText: String? {
+        self.option(.extendedError).map { String(decoding: $0.dropFirst(2), as: UTF8.self) }
+    }
+
+    /// The strings of the TXT records among the answers.
+    var texts: [String] {
+        self.answers.compactMap { record in
+            guard case .bytes(let bytes)? = record.data.fields.first, record.data.type == .txt
+            else { return nil }
+            return String(decoding: bytes.dropFirst(), as: UTF8.self)
         }
     }
 }

@@ -7,12 +7,12 @@ import Testing
 
 @Suite("Zones")
 struct ZoneTests {
-    private func zone(_ change: (inout Zone) -> Void) -> Zone {
+    private func zone(_ change: (inout Zone) throws -> Void) rethrows -> Zone {
         var zone = Zone(
             apex: name("example.com"),
             startOfAuthority: StartOfAuthority(host: name("a.b"), mailbox: name("c.d")),
             nameServers: [name("ns.other.net")])
-        change(&zone)
+        try change(&zone)
         return zone
     }
 
@@ -20,6 +20,11 @@ struct ZoneTests {
     func bad() {
         let owner = name("x.example.com")
         let text = RecordData.text("t")
+        var alias = NearestRecord(policy: 0, timeToLive: 1)
+        alias.aliases = [sydney: name("a.b")]
+        func redirection(_ target: String) -> RecordData {
+            RecordData(type: .dname, fields: [.name(name(target))])
+        }
         let cases: [(Zone, ZoneError)] = [
             (
                 zone { $0.add(name("x.example.org"), timeToLive: 1, text) },
@@ -66,6 +71,62 @@ struct ZoneTests {
                 }, .nearestWithOthers(owner: owner, type: .a)
             ),
             (
+                zone {
+                    $0.add(name("example.com"), timeToLive: 1, .nameServer(owner))
+                    $0.add(owner, timeToLive: 1, .alias(name("a.b")))
+                }, .aliasAsNameServer(owner: name("example.com"), server: owner)
+            ),
+            (
+                zone {
+                    $0.add(owner, timeToLive: 1, redirection("a.b"))
+                    $0.add(owner, timeToLive: 1, redirection("c.d"))
+                }, .severalRedirections(owner: owner)
+            ),
+            (
+                zone {
+                    $0.add(owner, timeToLive: 1, redirection("a.b"))
+                    $0.add(name("y.x.example.com"), timeToLive: 1, text)
+                }, .belowRedirection(owner: name("y.x.example.com"), redirection: owner)
+            ),
+            (
+                zone {
+                    $0.add(owner, timeToLive: 1, redirection("a.b"))
+                    $0.add(owner, timeToLive: 1, .nameServer(name("a.b")))
+                }, .redirectionWithDelegation(owner: owner)
+            ),
+            (
+                zone { $0.add(name("*.example.com"), timeToLive: 1, .nameServer(name("a.b"))) },
+                .wildcardWithout(owner: name("*.example.com"), type: .ns)
+            ),
+            (
+                zone { $0.add(name("example.com"), timeToLive: 1, .opaque(.ds, [1, 2])) },
+                .signerAtApex(apex: name("example.com"))
+            ),
+            (
+                zone { $0.add(owner, timeToLive: 1, .opaque(.rrsig, [1])) },
+                .notServed(owner: owner, type: .rrsig)
+            ),
+            (
+                zone { $0.add(owner, timeToLive: 1, .opaque(.tsig, [1])) },
+                .notServed(owner: owner, type: .tsig)
+            ),
+            (
+                zone {
+                    $0.add(owner, timeToLive: 1, text)
+                    $0.nearest[owner] = alias
+                }, .nearestWithOthers(owner: owner, type: .txt)
+            ),
+            (
+                zone { $0.nearest[name("example.com")] = alias },
+                .nearestAliasAtApex(apex: name("example.com"))
+            ),
+            (
+                zone {
+                    $0.nearest[owner] = NearestRecord(policy: 0, timeToLive: 1)
+                    $0.nearest[owner]?.minimumTimeToLive = 2
+                }, .minimumAboveTimeToLive(owner: owner)
+            ),
+            (
                 zone { $0.nearest[owner] = NearestRecord(policy: 0, timeToLive: 1, answers: 0) },
                 .noAnswers(owner: owner)
             ),
@@ -87,6 +148,57 @@ struct ZoneTests {
             #expect(throws: error) { try zone.check() }
             #expect(!error.description.isEmpty)
         }
+    }
+
+    @Test("are odd where names have no address or nobody sees them")
+    func notes() throws {
+        let odd = try zone { zone in
+            func add(_ owner: String, _ type: RecordType, _ text: String) throws {
+                zone.add(name(owner), timeToLive: 1, try RecordData(parsing: text, type: type))
+            }
+            try add("example.com", .ns, "ns1.example.com.")
+            try add("example.com", .ns, "ns2.example.com.")
+            try add("example.com", .ns, "ns.sub.example.com.")
+            try add("ns2.example.com", .a, "192.0.2.1")
+            try add("example.com", .mx, "0 .")
+            try add("example.com", .mx, "1 mail.example.com.")
+            try add("example.com", .mx, "1 a.star.example.com.")
+            try add("example.com", .mx, "1 www.example.com.")
+            try add("*.star.example.com", .a, "192.0.2.1")
+            try add("_x._tcp.example.com", .srv, "0 0 0 .")
+            try add("_x._tcp.example.com", .srv, "0 0 1 srv.example.com.")
+            try add("sub.example.com", .ns, "ns.sub.example.com.")
+            try add("sub.example.com", .ns, "ns1.sub.example.com.")
+            try add("ns.sub.example.com", .a, "192.0.2.1")
+            try add("www.sub.example.com", .a, "192.0.2.1")
+            try add("ns.sub.example.com", .txt, "x")
+            try add("lone.example.com", .ds, "1 8 99 00")
+            zone.nearest[name("www.example.com")] = NearestRecord(policy: 0, timeToLive: 1)
+            zone.nearest[name("near.sub.example.com")] = NearestRecord(policy: 0, timeToLive: 1)
+        }
+        #expect(
+            Set(odd.notes()) == [
+                .serverWithoutAddress(owner: name("example.com"), server: name("ns1.example.com")),
+                .targetWithoutAddress(
+                    owner: name("example.com"), type: .mx, target: name("mail.example.com")),
+                .targetWithoutAddress(
+                    owner: name("_x._tcp.example.com"), type: .srv,
+                    target: name("srv.example.com")),
+                .serverWithoutAddress(
+                    owner: name("sub.example.com"), server: name("ns1.sub.example.com")),
+                .hidden(
+                    owner: name("www.sub.example.com"), type: .a,
+                    delegation: name("sub.example.com")),
+                .hidden(
+                    owner: name("ns.sub.example.com"), type: .txt,
+                    delegation: name("sub.example.com")),
+                .hidden(
+                    owner: name("near.sub.example.com"), type: .a,
+                    delegation: name("sub.example.com")),
+                .signerWithoutDelegation(owner: name("lone.example.com")),
+            ])
+        #expect(odd.notes().allSatisfy { !$0.description.isEmpty })
+        #expect(exampleZone().notes().isEmpty)
     }
 
     @Test("that are bad leave those served before")

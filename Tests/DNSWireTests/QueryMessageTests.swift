@@ -31,7 +31,10 @@ struct QueryMessageTests {
         #expect(message.labelCount == 3)
         #expect(message.echoedByteCount == 33)
         let subnet = ClientSubnet(try IPPrefix(parsing: "192.0.2.0/24"))
-        #expect(message.edns == EDNSRequest(payloadSize: 1232, clientSubnet: subnet))
+        var expected = EDNSRequest(payloadSize: 1232, clientSubnet: subnet)
+        // 54016a40b006b6d4, the first byte lowest.
+        expected.cookie = Cookie(client: 0xd4b6_06b0_406a_0154)
+        #expect(message.edns == expected)
     }
 
     @Test("takes what kdig sends")
@@ -40,7 +43,9 @@ struct QueryMessageTests {
         #expect(message.problem == nil)
         #expect(message.type == .aaaa)
         let subnet = ClientSubnet(try IPPrefix(parsing: "2001:db8::/56"))
-        #expect(message.edns == EDNSRequest(payloadSize: 4096, clientSubnet: subnet))
+        var expected = EDNSRequest(payloadSize: 4096, clientSubnet: subnet)
+        expected.wantsIdentifier = true
+        #expect(message.edns == expected)
     }
 
     @Test("never answers an answer, nor less than a header")
@@ -89,6 +94,23 @@ struct QueryMessageTests {
                 query(counts: [1, 0, 0, 1], opt.dropLast() + [5, 0, 10, 0, 2, 0])
             ),
             (
+                "a cookie of nine bytes",
+                query(
+                    counts: [1, 0, 0, 1],
+                    opt.dropLast() + [13, 0, 10, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+            ),
+            (
+                "no question and an OPT record without a cookie",
+                Array(query(counts: [0, 0, 0, 1]).prefix(12)) + opt
+            ),
+            (
+                "an OPT record among the answers", query(counts: [1, 1, 0, 0], opt)
+            ),
+            (
+                "an OPT record in the authority section of IXFR",
+                query(counts: [1, 0, 1, 0], type: 251, opt)
+            ),
+            (
                 "a bad subnet",
                 query(counts: [1, 0, 0, 1], opt.dropLast() + [8, 0, 8, 0, 4, 0, 3, 0, 0])
             ),
@@ -107,6 +129,40 @@ struct QueryMessageTests {
         #expect(message.echoedByteCount == 33)
     }
 
+    @Test("takes a message without a question that asks for a cookie (RFC 7873 §5.4)")
+    func cookieAlone() throws {
+        let option: [UInt8] = opt.dropLast() + [12, 0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8]
+        let bytes = Array(query(counts: [0, 0, 0, 1]).prefix(12)) + option
+        let message = try #require(readQuery(bytes))
+        #expect(message.problem == nil)
+        #expect(message.nameByteCount == 0)
+        #expect(message.echoedByteCount == 12)
+        #expect(message.edns?.cookie == Cookie(client: 0x0807_0605_0403_0201))
+    }
+
+    @Test("passes over the subnet where it isn't wanted, even a bad one")
+    func withoutSubnet() throws {
+        let bad: [UInt8] = opt.dropLast() + [8, 0, 8, 0, 4, 0, 3, 0, 0]
+        for bytes in [Capture.digWithSubnet, query(counts: [1, 0, 0, 1], bad)] {
+            let message = try #require(readQuery(bytes, readsSubnet: false))
+            #expect(message.problem == nil)
+            #expect(message.edns != nil)
+            #expect(message.edns?.clientSubnet == nil)
+        }
+    }
+
+    @Test("of several cookies or subnets the first holds")
+    func repeated() throws {
+        let options: [UInt8] =
+            [0, 10, 0, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0, 10, 0, 8, 2, 0, 0, 0, 0, 0, 0, 0]
+            + [0, 8, 0, 5, 0, 1, 8, 0, 10, 0, 8, 0, 5, 0, 1, 8, 0, 11]
+        let bytes = query(counts: [1, 0, 0, 1], opt.dropLast() + [UInt8(options.count)] + options)
+        let message = try #require(readQuery(bytes))
+        #expect(message.problem == nil)
+        #expect(message.edns?.cookie?.client == 1)
+        #expect(message.edns?.clientSubnet == ClientSubnet(try IPPrefix(parsing: "10.0.0.0/8")))
+    }
+
     @Test("gives BADVERS for another version, its options unread")
     func version() throws {
         var bytes = query(counts: [1, 0, 0, 1], opt.dropLast() + [4, 0, 8, 0, 9])
@@ -117,12 +173,33 @@ struct QueryMessageTests {
 
     @Test("passes over other records and unknown options")
     func unknown() throws {
-        let signature: [UInt8] = [0, 0, 250, 0, 255, 0, 0, 0, 0, 0, 2, 7, 7]
+        let other: [UInt8] = [0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 192, 0, 2, 1]
         let option: [UInt8] = opt.dropLast() + [6, 0xff, 0xfe, 0, 2, 1, 2]
-        let bytes = query(counts: [1, 0, 0, 2], option + signature)
+        let bytes = query(counts: [1, 0, 0, 2], option + other)
         let message = try #require(readQuery(bytes))
         #expect(message.problem == nil)
         #expect(message.edns != nil)
+    }
+
+    @Test("takes a signature that is whole and stands last (RFC 8945)")
+    func signature() throws {
+        let head: [UInt8] = [0, 0, 250, 0, 255, 0, 0, 0, 0, 0]
+        // The root's algorithm, a time, a MAC of two bytes, identifier, error, two bytes more.
+        let data: [UInt8] = [0, 0, 0, 1, 2, 3, 4, 1, 44, 0, 2, 7, 7, 0xab, 0xcd, 0, 0, 0, 2, 8, 8]
+        let whole = head + [UInt8(data.count)] + data
+        #expect(readQuery(query(counts: [1, 0, 0, 2], opt + whole))?.problem == nil)
+        #expect(readQuery(query(counts: [1, 0, 0, 2], whole + opt))?.problem == .formatError)
+        #expect(readQuery(query(counts: [1, 0, 1, 0], whole))?.problem == .formatError)
+        for count in 0..<data.count {
+            let cut = head + [UInt8(count)] + data.prefix(count)
+            #expect(
+                readQuery(query(counts: [1, 0, 0, 1], cut))?.problem == .formatError, "\(count)")
+        }
+        let long = head + [UInt8(data.count + 1)] + data + [0]
+        #expect(readQuery(query(counts: [1, 0, 0, 1], long))?.problem == .formatError)
+        var otherClass = whole
+        otherClass[4] = 1
+        #expect(readQuery(query(counts: [1, 0, 0, 1], otherClass))?.problem == .formatError)
     }
 
     @Test("takes IXFR's authority record")

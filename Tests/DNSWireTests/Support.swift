@@ -28,7 +28,9 @@ func hex(_ text: String) -> [UInt8] {
 
 // Spans don't pass through the macros' expansions, so tests read through these.
 
-func readQuery(_ bytes: [UInt8]) -> QueryMessage? { QueryMessage(reading: bytes.span.bytes) }
+func readQuery(_ bytes: [UInt8], readsSubnet: Bool = true) -> QueryMessage? {
+    QueryMessage(reading: bytes.span.bytes, readsSubnet: readsSubnet)
+}
 
 func readMessage(_ bytes: [UInt8]) throws -> Message {
     try Message(reading: bytes.span.bytes)

@@ -17,6 +17,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests"))
 from mmdb import mmdb  # noqa: E402
+from test_zones import INCLUDED, ZONES  # noqa: E402
 
 ROUTES = os.path.join(HERE, "..", "..", "Routes")
 DATA = os.path.abspath(os.environ.get(
@@ -301,7 +302,13 @@ def seeds():
         b"\0\0\7\0\4\x30" + struct.pack(">B", len(body)) + body + b"\x15" + b"".join(
             b"\x16" + struct.pack(">B", len(last)) + last for last in told[:1])
         for body in met if len(body) < 256]
+    yield "powerdns", list(powerdns())
     yield "dns", [bytes([over]) + packet for packet in dns() for over in (0, 1)]
+    # Whole files, and each entry alone.
+    texts = [text.lstrip("\n") for text in [*ZONES.values(), INCLUDED]]
+    yield "zones", [
+        text.encode() for text in texts + texts[-1].splitlines(keepends=True)
+        + ["$INCLUDE half sub\n$ORIGIN a.\n$TTL 1h30m\n@ IN 5 SOA a b (1 2 3 4 5)\n"]]
     yield "console", [
         b"nearest 1.0.4.1\r\nrank 1.0.4.1 for www.example.com\nmachine\nshow ip bgp 1.0.4.1\n",
         b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\xff\xff\x18\xff\xf0sh si\r\0?\nshow routes limit 5\n",
@@ -321,6 +328,25 @@ def seeds():
     yield "configuration", [
         routes_file("demo.yaml"), b"router: { as: 65000, id: 192.0.2.1 }\nsites: {}\n",
         b"listen:\n  bgp: [\"[::]:179\"]\n"]
+
+
+def powerdns():
+    """PowerDNS's requests to a remote backend, a line each."""
+    lookup = (
+        '{"method": "lookup", "parameters": {"qtype": "%s", "qname": "%s.example.com.", '
+        '"remote": "192.0.2.24", "local": "192.0.2.1", "real-remote": "%s", "zone-id": %d}}')
+    yield b'{"method": "initialize", "parameters": {"path": "/run/x.sock", "timeout": "2000"}}'
+    for kind, name, client, zone in [
+            ("ANY", "www", "192.0.2.0/24", -1), ("A", "WWW", "2001:db8::/56", 1),
+            ("SOA", "below", "0.0.0.0/0", -1), ("TXT", "deep.below", "fe80::1%eth0/128", 7)]:
+        yield (lookup % (kind, name, client, zone)).encode()
+    for method, parameters in [
+            ("getAllDomains", '{"include_disabled": true}'),
+            ("getDomainInfo", '{"name": "example.com."}'),
+            ("getDomainMetadata", '{"name": "example.com.", "kind": "PRESIGNED"}'),
+            ("list", '{"zonename": "example.com.", "domain_id": -1, "include_disabled": false}'),
+            ("startTransaction", '{"domain": "example.com.", "domain_id": 1, "trxid": 1.5e9}')]:
+        yield f'{{"method": "{method}", "parameters": {parameters}}}'.encode()
 
 
 def main():

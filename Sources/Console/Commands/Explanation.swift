@@ -3,6 +3,7 @@
 
 package import Addressing
 package import Choice
+import JSON
 package import RouteTable
 
 /// A ranking with all that is known about it: what `rank`, `explain` and their JSON show.
@@ -76,7 +77,7 @@ package struct Explanation: Sendable {
             var row: [Value] = [
                 .integer(index + 1),
                 .text(site?.name),
-                .list(site?.addresses.map(\.description) ?? []),
+                .list(site?.addresses(of: self.policy.service).map(\.description) ?? []),
                 .integer(entry.distance),
                 .real(entry.cost),
                 .real(entry.kilometres),

@@ -8,6 +8,23 @@ import RouteTable
 extension Interpreter {
     func sites() -> Table {
         let world = self.backend.oracle.world
+        return self.table(of: world.sites, in: world) { $0.addresses }
+    }
+
+    /// The sites that a name lists, as it lists them, with the addresses that it answers with.
+    func sites(of name: String) throws(CommandFailure) -> Table {
+        let number = try self.policy(for: name)
+        let world = self.backend.oracle.world
+        guard world.policies.indices.contains(number) else { throw Self.unknown(name: name) }
+        let policy = world.policies[number]
+        return self.table(of: policy.sites.compactMap(world.site), in: world) {
+            $0.addresses(of: policy.service)
+        }
+    }
+
+    private func table(
+        of sites: [Site], in world: World, _ addresses: (Site) -> [IPAddress]
+    ) -> Table {
         var table = Table(
             "sites",
             columns: [
@@ -16,14 +33,14 @@ extension Interpreter {
                 Table.Column("health"), Table.Column("admin"), Table.Column("full"),
                 Table.Column("feeds"), Table.Column("location"), Table.Column("addresses"),
             ])
-        table.rows = world.sites.map { site in
+        table.rows = sites.map { site in
             let status = world.status[site.id] ?? SiteStatus()
             return [
                 .text(site.name), .integer(Int(site.asNumber.rawValue)), .integer(site.weight),
                 .text(status.displayState(withoutRoutes: site.withoutRoutes).rawValue),
                 .text(status.health.rawValue), .text(status.admin.rawValue),
                 .flag(status.isFull), .text(status.feeds.rawValue), .text(site.place?.name),
-                .list(site.addresses.map(\.description)),
+                .list(addresses(site).map(\.description)),
             ]
         }
         if table.rows.isEmpty { table.notes = ["There are no sites."] }

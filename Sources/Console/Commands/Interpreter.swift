@@ -3,6 +3,7 @@
 
 import Addressing
 import Choice
+import JSON
 public import RouteTable
 
 /// Carries commands out. Which connection asked, and in which face, it doesn't know.
@@ -101,6 +102,7 @@ public struct Interpreter: Sendable {
             let summary = try await self.zebraSummary()
             return wantsJSON ? .json(summary.table.json) : .lines(summary.lines)
         case .showSites: return reply(self.sites())
+        case .showSitesOfName(let name): return reply(try self.sites(of: name))
         case .showFeeds: return reply(try await self.feeds())
         case .showFeed(let name): return try await self.showFeed(name, wantsJSON: wantsJSON)
         case .order(let order, let name):
@@ -108,12 +110,18 @@ public struct Interpreter: Sendable {
         case .debugFeed(let name): return try await self.watch(name)
         case .showRoutes(let filter):
             return .stream(try self.routes(filter, wantsJSON: wantsJSON))
+        case .showAnswers(let filter):
+            return .stream(try self.answers(filter, wantsJSON: wantsJSON))
         case .showRoundTrips(let within, let limit):
             return .stream(self.roundTrips(within: within, limit: limit, wantsJSON: wantsJSON))
         case .observe(let observation):
             return try await self.observe(observation, wantsJSON: wantsJSON)
         case .showRPKI(nil): return reply(try await self.origins())
         case .showRPKI(let target?): return reply(try await self.origins(covering: target))
+        case .showDNS: return reply(try self.dnsCounters())
+        case .showDNSZones: return reply(try await self.dnsZones())
+        case .showDNSNames(let zone, let limit):
+            return reply(try await self.dnsNames(zone: zone, limit: limit))
         case .showMemory: return reply(try await self.memory())
         case .showCheckpoint: return reply(self.checkpoint(try self.checkpointReport()))
         case .checkpoint:
@@ -178,6 +186,7 @@ public struct Interpreter: Sendable {
     private func values(_ kind: ArgumentKind) -> [String] {
         switch kind {
         case .name: self.backend.names
+        case .zone: self.backend.zoneNames
         case .feed: self.backend.feedIdentities().map(\.name)
         case .site: self.backend.oracle.world.sites.map(\.name)
         case .address, .addressOrPrefix, .prefix, .count, .milliseconds, .secret, .line: []

@@ -9,12 +9,15 @@ import RouteTable
 package struct Nearest: Sendable {
     package var entry: RankedSite
     package var site: Site
+    /// Whose addresses of the site are told; nil for its own.
+    package var service: String?
     package var scope: Int
     package var client: IPAddress
 
     /// The site's address in the client's family where it has one, else its first.
     package var address: IPAddress? {
-        self.site.addresses.first { $0.family == self.client.family } ?? self.site.addresses.first
+        let addresses = self.site.addresses(of: self.service)
+        return addresses.first { $0.family == self.client.family } ?? addresses.first
     }
 
     /// What stands before the scope, for programs.
@@ -65,6 +68,10 @@ extension OracleBatch {
         let (ranking, _) = self.ranking(
             policy: policy, family: nil, client: client, match: match)
         guard let entry = ranking.entries.first(where: { $0.site == first }) else { return nil }
-        return Nearest(entry: entry, site: site, scope: Int(match.scope), client: client)
+        let policies = self.world.policies
+        return Nearest(
+            entry: entry, site: site,
+            service: policies.indices.contains(policy) ? policies[policy].service : nil,
+            scope: Int(match.scope), client: client)
     }
 }

@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import JSON
+
 /// A feed's details for people, for programs and as JSON.
 package struct FeedDetailText: Sendable {
     let detail: FeedDetail

@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+package import Choice
+import JSON
 package import RouteTable
 
 /// What a command answers, before it is written for a face.
@@ -40,6 +42,7 @@ package enum Reply: Sendable {
 package enum RowCursor: Hashable, Sendable {
     case routes(RouteCursor)
     case roundTrips(RoundTripCursor)
+    case answers(AnswerCursor)
 
     var routes: RouteCursor? {
         if case .routes(let cursor) = self { cursor } else { nil }
@@ -47,6 +50,10 @@ package enum RowCursor: Hashable, Sendable {
 
     var roundTrips: RoundTripCursor? {
         if case .roundTrips(let cursor) = self { cursor } else { nil }
+    }
+
+    var answers: AnswerCursor? {
+        if case .answers(let cursor) = self { cursor } else { nil }
     }
 }
 

@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import JSON
+
 /// Rows with named columns: the one form from which people's tables, programs' `key=value` lines
 /// and JSON are written.
 package struct Table: Sendable {

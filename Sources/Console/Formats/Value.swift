@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Addressing
+import JSON
 
 /// A field of a reply, before it is written for people, for programs or as JSON.
 package enum Value: Hashable, Sendable {
@@ -113,5 +114,12 @@ package enum Value: Hashable, Sendable {
         case 1..<7: "\(days)d\(two(hours % 24))h\(two(seconds / 60 % 60))m"
         default: "\(two(days / 7))w\(days % 7)d\(two(hours % 24))h"
         }
+    }
+}
+
+extension JSONText {
+    /// One key of an object and its value.
+    mutating func key(_ name: String, _ value: Value) {
+        self.key(name) { value.write(to: &$0) }
     }
 }

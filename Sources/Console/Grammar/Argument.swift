@@ -10,6 +10,7 @@ package enum ArgumentKind: String, Hashable, Sendable {
     case addressOrPrefix = "ADDRESS|PREFIX"
     case prefix = "PREFIX"
     case name = "NAME"
+    case zone = "ZONE"
     case feed = "FEED"
     case site = "SITE"
     case milliseconds = "MS"
@@ -24,6 +25,7 @@ package enum ArgumentKind: String, Hashable, Sendable {
         case .addressOrPrefix: "An address (its longest match) or a prefix (exactly that)"
         case .prefix: "A prefix, such as 192.0.2.0/24"
         case .name: "A name that is answered with the nearest site"
+        case .zone: "A zone that is served"
         case .feed: "A feed"
         case .site: "A site"
         case .milliseconds: "Milliseconds, 0 to 60000"
@@ -64,7 +66,7 @@ package enum ArgumentKind: String, Hashable, Sendable {
             } else {
                 .failure(ArgumentError(words: "'\(token)' is no milliseconds from 0 to 60000"))
             }
-        case .name, .feed, .site, .secret, .line: .success(.text(String(token)))
+        case .name, .zone, .feed, .site, .secret, .line: .success(.text(String(token)))
         }
     }
 

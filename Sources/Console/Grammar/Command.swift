@@ -31,6 +31,28 @@ package enum Command: Hashable, Sendable {
         }
     }
 
+    /// Which answers are listed.
+    package struct AnswerFilter: Hashable, Sendable {
+        package var name: String?
+        /// The family of the clients; nil: both.
+        package var clients: AddressFamily?
+        /// Sites with an address of this family; nil: all.
+        package var addresses: AddressFamily?
+        package var within: IPPrefix?
+        package var limit: Int?
+
+        package init(
+            name: String? = nil, clients: AddressFamily? = nil, addresses: AddressFamily? = nil,
+            within: IPPrefix? = nil, limit: Int? = nil
+        ) {
+            self.name = name
+            self.clients = clients
+            self.addresses = addresses
+            self.within = within
+            self.limit = limit
+        }
+    }
+
     /// A round trip that somebody measured.
     package struct Observation: Hashable, Sendable {
         package var prefix: IPPrefix
@@ -51,6 +73,7 @@ package enum Command: Hashable, Sendable {
     case showBGP(Target)
     case showBGPSummary
     case showSites
+    case showSitesOfName(String)
     case showFeeds
     case showFeed(String)
     case order(FeedOrder, feed: String)
@@ -59,6 +82,10 @@ package enum Command: Hashable, Sendable {
     case showRoundTrips(within: IPPrefix?, limit: Int?)
     case observe(Observation)
     case showRPKI(Target?)
+    case showDNS
+    case showDNSZones
+    case showDNSNames(zone: String?, limit: Int?)
+    case showAnswers(AnswerFilter)
     case showMemory
     case showCheckpoint
     case showVersion
@@ -91,6 +118,7 @@ extension Invocation {
         case .showBGPIPv6: .showBGP(try self.target(.ipv6))
         case .showBGPSummary: .showBGPSummary
         case .showSites: .showSites
+        case .showSitesOfName: .showSitesOfName(self.text(.name) ?? "")
         case .showFeeds: .showFeeds
         case .showFeed: .showFeed(self.text(.feed) ?? "")
         case .clearFeed:
@@ -108,6 +136,15 @@ extension Invocation {
         case .observe: .observe(try self.observation)
         case .showRPKI:
             .showRPKI(self.values[.addressOrPrefix] == nil ? nil : try self.target(nil))
+        case .showDNS: .showDNS
+        case .showDNSZones: .showDNSZones
+        case .showDNSNames: .showDNSNames(zone: self.text(.zone), limit: self.count)
+        case .showAnswers:
+            .showAnswers(
+                Command.AnswerFilter(
+                    name: self.text(.name), clients: try self.clients,
+                    addresses: try self.either("a", "aaaa"), within: self.prefix,
+                    limit: self.count))
         case .showMemory: .showMemory
         case .showCheckpoint: .showCheckpoint
         case .showVersion: .showVersion
@@ -150,6 +187,29 @@ extension Invocation {
             throw .badArgument("that is \(target.family), not \(family)")
         }
         return target
+    }
+
+    private var clients: AddressFamily? {
+        get throws(GrammarError) {
+            let family = try self.either("ipv4", "ipv6")
+            guard let within = self.prefix else { return family }
+            guard family == nil || family == within.family else {
+                throw .badArgument("\(within) has no clients of the other family")
+            }
+            return within.family
+        }
+    }
+
+    /// The family that one of two options stands for; nil where neither is there.
+    private func either(
+        _ ipv4: String, _ ipv6: String
+    ) throws(GrammarError) -> AddressFamily? {
+        switch (self.flags.contains(ipv4), self.flags.contains(ipv6)) {
+        case (true, true): throw .badArgument("'\(ipv4)' or '\(ipv6)', not both")
+        case (true, false): .ipv4
+        case (false, true): .ipv6
+        case (false, false): nil
+        }
     }
 
     private var observation: Command.Observation {

@@ -24,6 +24,9 @@ package struct Grammar: Sendable {
             json: true),
         Rule("show bgp summary", .showBGPSummary, "BGP sessions in short", json: true),
         Rule("show sites", .showSites, "The sites and their state", json: true),
+        Rule(
+            "show sites for NAME", .showSitesOfName,
+            "Those of a name, with the addresses that it answers with", json: true),
         Rule("show feeds", .showFeeds, "Where routes come from, and how that goes", json: true),
         Rule(
             "show feed FEED", .showFeed,
@@ -36,6 +39,9 @@ package struct Grammar: Sendable {
             "show routes [feed FEED] [longer-than PREFIX] [limit COUNT]", .showRoutes,
             "Routes in tree order, one a line", json: true),
         Rule(
+            "show answers [for NAME] [longer-than PREFIX] [ipv4] [ipv6] [a] [aaaa] [limit COUNT]",
+            .showAnswers, "The sites that clients get, prefix after prefix", json: true),
+        Rule(
             "show round-trips [limit COUNT]", .showRoundTrips, "Measured round trips, one a line",
             json: true),
         Rule(
@@ -47,6 +53,11 @@ package struct Grammar: Sendable {
         Rule(
             "show rpki ADDRESS|PREFIX", .showRPKI, "The validated payloads that cover it",
             json: true),
+        Rule("show dns", .showDNS, "What DNS has been asked and has answered", json: true),
+        Rule("show dns zones", .showDNSZones, "The same by zone", json: true),
+        Rule(
+            "show dns names [zone ZONE] [limit COUNT]", .showDNSNames,
+            "The same by name, those that are asked for most first", json: true),
         Rule("show memory", .showMemory, "Bytes by what holds them, and counts", json: true),
         Rule(
             "show checkpoint", .showCheckpoint, "The table's file: how it was read and written",
@@ -110,10 +121,14 @@ package struct Grammar: Sendable {
         "ipv4": "IPv4 routes",
         "ipv6": "IPv6 routes",
         "rpki": "Origin validation",
+        "dns": "What DNS has been asked and has answered",
+        "zone": "Only names of this zone",
         "guard": "The guard of feeds",
         "release": "Let go what it holds",
         "terminal": "Settings of the terminal",
         "length": "Lines on a page",
+        "a": "Only sites with an IPv4 address",
+        "aaaa": "Only sites with an IPv6 address",
         "for": "As for this name of a zone",
         "feed": "A feed",
         "clear": "Begin something anew",

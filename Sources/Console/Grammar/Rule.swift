@@ -79,10 +79,11 @@ package enum Verb: Hashable, Sendable, CaseIterable {
     case nearest, rank, explain
     case showBGP, showBGPIPv4, showBGPIPv6, showBGPSummary
     case showFeed, clearFeed, shutDownFeed, resumeFeed, debugFeed
-    case showSites, showFeeds, showRoutes, showRoundTrips, showRPKI, showMemory, showCheckpoint
+    case showSites, showFeeds, showRoutes, showRoundTrips, showRPKI, showDNS, showDNSZones,
+        showDNSNames, showMemory, showCheckpoint
     case showVersion, showConfiguration
     case observe, ready, reload, checkpoint, releaseGuard
-    case showFeedRules
+    case showFeedRules, showAnswers, showSitesOfName
     case enable, disable, password
     case machine, framed, complete
     case help, quit, terminalLength

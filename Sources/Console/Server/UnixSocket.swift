@@ -25,8 +25,8 @@ extension UnixSocketError: CustomStringConvertible {
 }
 
 /// A listening Unix socket that owner and group may use, and nobody else.
-struct UnixSocket {
-    let path: String
+package struct UnixSocket: Sendable {
+    package let path: String
     private let inode: UInt64
 
     private static var pathLimit: Int { MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1 }
@@ -35,7 +35,7 @@ struct UnixSocket {
     /// one on which somebody listens is not.
     ///
     /// - Returns: The socket and its descriptor, which the caller owns.
-    static func listen(
+    package static func listen(
         path: String, group: UInt32?
     ) throws(UnixSocketError) -> (socket: UnixSocket, descriptor: CInt) {
         var address = try Self.address(path)
@@ -65,7 +65,7 @@ struct UnixSocket {
     }
 
     /// Takes the file away, if it is still the one that was made.
-    func remove() {
+    package func remove() {
         var status = stat()
         guard lstat(self.path, &status) == 0, UInt64(status.st_ino) == self.inode else { return }
         unlink(self.path)

@@ -7,8 +7,9 @@ import DNSFront
 import DNSWire
 import RouteTable
 
-/// DNS messages through the whole of an answer; the first octet chooses transport and client. What
-/// goes back is a message that reads, with the question's identifier, and within its bound.
+/// DNS messages through the whole of an answer; the first octet chooses transport, client, listener,
+/// rules and how much time has passed. What goes back is a message that reads, with the question's
+/// identifier, and within its bound.
 func fuzzDNS(_ bytes: UnsafeRawBufferPointer) {
     guard let bits = bytes.first else { return }
     let query = UnsafeRawBufferPointer(rebasing: bytes.dropFirst())
@@ -18,7 +19,9 @@ func fuzzDNS(_ bytes: UnsafeRawBufferPointer) {
         require(false, "the bench stands")
         return
     }
-    let answer = bench.answer(to: query, from: client, over: transport)
+    bench.choose(rules: Int(bits >> 3 & 3), milliseconds: UInt32(bits >> 5) * 300)
+    let answer = bench.answer(
+        to: query, from: client, over: transport, readsSubnet: bits & 4 == 0)
     if let message = try? Message(reading: query.bytes) {
         let written = MessageWriter.encode(message)
         written.withUnsafeBytes { whole in
@@ -49,6 +52,9 @@ private final class DNSBench: @unchecked Sendable {
     private var reader: OracleReader
     private var responder: Responder
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_535, alignment: 16)
+    private let rules = AnswerRulesBox()
+    private var chosen = 0
+    private var moment = DNSMoment(unixTime: 1_800_000_000, milliseconds: 0)
 
     init() throws {
         self.owner = try TableOwner()
@@ -66,7 +72,31 @@ private final class DNSBench: @unchecked Sendable {
         self.reader = try oracle.makeReader()
         let zones = ZoneStore()
         try zones.replace([try Self.zone()])
-        self.responder = Responder(zones: zones, readiness: self.readiness)
+        self.responder = Responder(
+            zones: zones, readiness: self.readiness, rules: self.rules, moment: self.moment)
+    }
+
+    /// Lets some rules hold, and some time pass.
+    func choose(rules number: Int, milliseconds: UInt32) {
+        self.moment = DNSMoment(
+            unixMilliseconds: self.moment.unixMilliseconds + UInt64(milliseconds),
+            milliseconds: self.moment.milliseconds &+ milliseconds)
+        guard number != self.chosen else { return }
+        self.chosen = number
+        var rules = AnswerRules()
+        if number & 1 != 0 {
+            rules.identity = "fuzz"
+            rules.version = "martlet"
+            rules.cookies = CookieRules(isRequired: true)
+            rules.debuggers = [IPPrefix(masking: IPAddress(ipv4: 0), length: 0)]
+        }
+        if number & 2 != 0 {
+            rules.rateLimit = RateLimitRules()
+            rules.rateLimit?.tableSize = 1024
+            rules.rateLimit?.answers = 1
+            rules.subnetSenders = [IPPrefix(masking: IPAddress(ipv4: 0), length: 0)]
+        }
+        self.rules.replace(rules)
     }
 
     private static func zone() throws -> Zone {
@@ -89,13 +119,15 @@ private final class DNSBench: @unchecked Sendable {
     }
 
     func answer(
-        to query: UnsafeRawBufferPointer, from client: IPAddress, over transport: DNSTransport
+        to query: UnsafeRawBufferPointer, from client: IPAddress, over transport: DNSTransport,
+        readsSubnet: Bool
     ) -> [UInt8] {
         self.reader.withBatch { batch in
-            self.responder.begin(&batch)
+            self.responder.begin(&batch, now: self.moment)
             var response = self.buffer.mutableBytes
             let count = self.responder.respond(
-                to: query.bytes, from: client, over: transport, using: &batch, into: &response)
+                to: query.bytes, from: client, over: transport, readsSubnet: readsSubnet,
+                using: &batch, into: &response)
             return Array(self.buffer.prefix(count))
         }
     }

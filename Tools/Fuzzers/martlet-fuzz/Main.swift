@@ -21,12 +21,14 @@ private let fuzzers: [String: Fuzzer] = [
     "locations": fuzzLocations,
     "mrt": fuzzMRT,
     "open": fuzzOpens,
+    "powerdns": fuzzRemoteBackend,
     "roundtrips": fuzzRoundTrips,
     "routemap": fuzzRouteMaps,
     "rtr": fuzzRTR,
     "rules": fuzzRules,
     "session": fuzzSessions,
     "textdump": fuzzTextDumps,
+    "zones": fuzzZones,
 ]
 
 /// The one that this process runs. libFuzzer calls a C function without a context, so it is global.

@@ -25,10 +25,6 @@ package struct JSONText: Sendable {
         self.needsComma = true
     }
 
-    package mutating func key(_ name: String, _ value: Value) {
-        self.key(name) { value.write(to: &$0) }
-    }
-
     /// One element of an array; `body` writes it.
     package mutating func element(_ body: (inout JSONText) -> Void) {
         self.separate()

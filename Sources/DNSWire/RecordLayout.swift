@@ -1,0 +1,187 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+/// One part of a type's data, on the wire and in master files.
+struct RecordPart: Sendable {
+    enum Kind: Hashable, Sendable {
+        /// A number of so many bytes, in decimal.
+        case number(bytes: Int)
+        /// Seconds, 32 bits: in master files units may follow.
+        case seconds
+        case ipv4, ipv6
+        case name
+        /// Only the types of RFC 1035 may have their names compressed (RFC 3597 §4).
+        case compressibleName
+        /// A length `u8` and so many bytes.
+        case string
+        /// The same, of letters and digits alone.
+        case tag
+        /// Strings to the end, one at least.
+        case strings
+        /// One text to the end, without a length.
+        case text(isEmptyAllowed: Bool)
+        /// Bytes to the end; in master files in any number of pieces.
+        case hexadecimal, base64
+        /// Groups of so many bytes in hexadecimal, between them a separator.
+        case groups(Int, bytes: Int, separator: UInt8)
+        /// The types that there are at a name (RFC 4034 §4.1.2).
+        case types
+        /// RFC 9460 §2.2.
+        case serviceParameters
+        /// RFC 1876.
+        case location
+        /// RFC 3123.
+        case prefixes
+    }
+
+    var kind: Kind
+    /// What complaints call it.
+    var name: String
+    /// Words that stand for numbers.
+    var words: [String: Int] = [:]
+
+    init(_ kind: Kind, _ name: String, words: [String: Int] = [:]) {
+        self.kind = kind
+        self.name = name
+        self.words = words
+    }
+
+    var isName: Bool { self.kind == .name || self.kind == .compressibleName }
+}
+
+extension RecordType {
+    /// The types whose data have a form of their own in text, by number.
+    public static let withText: [RecordType] = RecordLayout.types
+
+    fileprivate static func isBefore(_ a: RecordType, _ b: RecordType) -> Bool {
+        a.rawValue < b.rawValue
+    }
+}
+
+/// What the data of each type consist of. A type that isn't here is bytes (RFC 3597).
+enum RecordLayout {
+    static func parts(of type: RecordType) -> [RecordPart]? { self.table[type] }
+
+    static var types: [RecordType] { self.table.keys.sorted(by: RecordType.isBefore) }
+
+    private static let u8 = RecordPart.Kind.number(bytes: 1)
+    private static let u16 = RecordPart.Kind.number(bytes: 2)
+    private static let u32 = RecordPart.Kind.number(bytes: 4)
+
+    private static func names(_ kind: RecordPart.Kind) -> [RecordPart] {
+        [RecordPart(kind, "target")]
+    }
+
+    private static func preferred(_ kind: RecordPart.Kind, _ what: String) -> [RecordPart] {
+        [RecordPart(u16, "preference"), RecordPart(kind, what)]
+    }
+
+    private static let texts = [RecordPart(.strings, "text")]
+
+    private static let digest = [
+        RecordPart(u16, "key tag"), RecordPart(u8, "algorithm", words: algorithms),
+        RecordPart(u8, "digest type"), RecordPart(.hexadecimal, "digest"),
+    ]
+
+    private static let key = [
+        RecordPart(u16, "flags"), RecordPart(u8, "protocol"),
+        RecordPart(u8, "algorithm", words: algorithms), RecordPart(.base64, "key"),
+    ]
+
+    private static let certificateUse = [
+        RecordPart(u8, "certificate usage"), RecordPart(u8, "selector"),
+        RecordPart(u8, "matching type"), RecordPart(.hexadecimal, "certificate data"),
+    ]
+
+    private static let service = [
+        RecordPart(u16, "priority"), RecordPart(.name, "target"),
+        RecordPart(.serviceParameters, "parameter"),
+    ]
+
+    private static let table: [RecordType: [RecordPart]] = [
+        .a: [RecordPart(.ipv4, "address")], .aaaa: [RecordPart(.ipv6, "address")],
+        .ns: names(.compressibleName), .cname: names(.compressibleName),
+        .ptr: names(.compressibleName), .mb: names(.compressibleName),
+        .mg: names(.compressibleName), .mr: names(.compressibleName), .dname: names(.name),
+        .minfo: [
+            RecordPart(.compressibleName, "responsible mailbox"),
+            RecordPart(.compressibleName, "error mailbox"),
+        ],
+        .soa: [
+            RecordPart(.compressibleName, "primary server"),
+            RecordPart(.compressibleName, "mailbox"), RecordPart(u32, "serial"),
+            RecordPart(.seconds, "refresh"), RecordPart(.seconds, "retry"),
+            RecordPart(.seconds, "expire"), RecordPart(.seconds, "minimum"),
+        ],
+        .mx: preferred(.compressibleName, "mail server"), .kx: preferred(.name, "exchanger"),
+        .rt: preferred(.name, "intermediate host"), .lp: preferred(.name, "target"),
+        .afsdb: [RecordPart(u16, "subtype"), RecordPart(.name, "server")],
+        .rp: [RecordPart(.name, "mailbox"), RecordPart(.name, "text's name")],
+        .hinfo: [RecordPart(.string, "processor"), RecordPart(.string, "system")],
+        .txt: texts, .spf: texts,
+        .loc: [RecordPart(.location, "location")],
+        .srv: [
+            RecordPart(u16, "priority"), RecordPart(u16, "weight"), RecordPart(u16, "port"),
+            RecordPart(.name, "target"),
+        ],
+        .naptr: [
+            RecordPart(u16, "order"), RecordPart(u16, "preference"), RecordPart(.string, "flags"),
+            RecordPart(.string, "service"), RecordPart(.string, "regular expression"),
+            RecordPart(.name, "replacement"),
+        ],
+        .cert: [
+            RecordPart(u16, "certificate type", words: certificates), RecordPart(u16, "key tag"),
+            RecordPart(u8, "algorithm", words: algorithms), RecordPart(.base64, "certificate"),
+        ],
+        .apl: [RecordPart(.prefixes, "prefix")],
+        .ds: digest, .cds: digest, .dnskey: key, .cdnskey: key,
+        .sshfp: [
+            RecordPart(u8, "algorithm"), RecordPart(u8, "fingerprint type"),
+            RecordPart(.hexadecimal, "fingerprint"),
+        ],
+        .dhcid: [RecordPart(.base64, "digest")],
+        .tlsa: certificateUse, .smimea: certificateUse,
+        .openpgpkey: [RecordPart(.base64, "key")],
+        .csync: [
+            RecordPart(u32, "serial"), RecordPart(u16, "flags"), RecordPart(.types, "type"),
+        ],
+        .zonemd: [
+            RecordPart(u32, "serial"), RecordPart(u8, "scheme"), RecordPart(u8, "hash algorithm"),
+            RecordPart(.hexadecimal, "digest"),
+        ],
+        .svcb: service, .https: service,
+        .nid: [
+            RecordPart(u16, "preference"),
+            RecordPart(.groups(4, bytes: 2, separator: UInt8(ascii: ":")), "node identifier"),
+        ],
+        .l32: preferred(.ipv4, "locator"),
+        .l64: [
+            RecordPart(u16, "preference"),
+            RecordPart(.groups(4, bytes: 2, separator: UInt8(ascii: ":")), "locator"),
+        ],
+        .eui48: [RecordPart(.groups(6, bytes: 1, separator: UInt8(ascii: "-")), "address")],
+        .eui64: [RecordPart(.groups(8, bytes: 1, separator: UInt8(ascii: "-")), "address")],
+        .uri: [
+            RecordPart(u16, "priority"), RecordPart(u16, "weight"),
+            RecordPart(.text(isEmptyAllowed: false), "target"),
+        ],
+        .caa: [
+            RecordPart(u8, "flags"), RecordPart(.tag, "property"),
+            RecordPart(.text(isEmptyAllowed: true), "value"),
+        ],
+    ]
+
+    /// IANA's DNS Security Algorithm Numbers.
+    private static let algorithms = [
+        "RSAMD5": 1, "DH": 2, "DSA": 3, "RSASHA1": 5, "DSA-NSEC3-SHA1": 6,
+        "RSASHA1-NSEC3-SHA1": 7, "NSEC3RSASHA1": 7, "RSASHA256": 8, "RSASHA512": 10,
+        "ECC-GOST": 12, "ECDSAP256SHA256": 13, "ECDSAP384SHA384": 14, "ED25519": 15, "ED448": 16,
+        "INDIRECT": 252, "PRIVATEDNS": 253, "PRIVATEOID": 254,
+    ]
+
+    /// RFC 4398 §2.1.
+    private static let certificates = [
+        "PKIX": 1, "SPKI": 2, "PGP": 3, "IPKIX": 4, "ISPKI": 5, "IPGP": 6, "ACPKIX": 7,
+        "IACPKIX": 8, "URI": 253, "OID": 254,
+    ]
+}

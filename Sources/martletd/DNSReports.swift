@@ -1,0 +1,92 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Choice
+import Configuration
+import Console
+import DNSFront
+import DNSWire
+import RouteTable
+
+/// What the console shows of DNS.
+extension ConsoleBridge {
+    func dnsReport() -> DNSReport? {
+        guard !self.plan.dns.listeners.isEmpty else { return nil }
+        return self.daemon.dns.counters().report(sites: self.siteNames)
+    }
+
+    func dnsZones() async -> [DNSReport.Zone] {
+        self.daemon.dns.counters(names: .none).map { apex, zone in
+            DNSReport.Zone(
+                name: apex.description, queries: zone.queries, missing: zone.missing,
+                withSubnet: zone.withSubnet)
+        }
+    }
+
+    func dnsNames(zone: String?) async -> [DNSReport.Name] {
+        let wanted = zone.map { NamesWanted.zone(DomainName($0) ?? .root) } ?? .all
+        let sites = self.siteNames
+        return self.daemon.dns.counters(names: wanted).flatMap { apex, zone in
+            zone.names.map { name, counters in
+                DNSReport.Name(
+                    name: name.description, zone: apex.description, queries: counters.queries,
+                    sites: counters.sites.map { site, count in
+                        DNSReport.Counter("sites", sites[site] ?? "-", count)
+                    }.sorted { ($1.count, $0.what) < ($0.count, $1.what) })
+            }
+        }
+    }
+
+    var zoneNames: [String] { self.plan.zones.map { $0.apex.lowercased.description }.sorted() }
+
+    private var siteNames: [SiteID: String] {
+        Dictionary(
+            self.oracle.world.sites.map { ($0.id, $0.name) },
+            uniquingKeysWith: { first, _ in first })
+    }
+}
+
+extension DNSCounters {
+    /// In an order that stays: what is always there first, then what there is.
+    fileprivate func report(sites names: [SiteID: String]) -> DNSReport {
+        var counters: [DNSReport.Counter] = []
+        for transport in DNSTransport.allCases {
+            counters.append(.init("queries", transport.word, self.queries[transport] ?? 0))
+        }
+        counters += [
+            .init("edns", "queries", self.withEDNS), .init("edns", "subnets", self.withSubnet),
+            .init("cookies", "queries", self.withCookie),
+            .init("cookies", "good", self.goodCookies), .init("cookies", "bad", self.badCookies),
+            .init("answers", "truncated", self.truncated),
+            .init("answers", "none", self.unanswered),
+            .init("limited", "dropped", self.dropped), .init("limited", "slipped", self.slipped),
+            .init("connections", "refused", self.refusedConnections),
+        ]
+        func add<Key: Comparable>(
+            _ kind: String, _ counts: [Key: UInt64], _ word: (Key) -> String
+        ) {
+            for (key, count) in counts.sorted(by: { $0.key < $1.key }) {
+                counters.append(.init(kind, word(key), count))
+            }
+        }
+        add("codes", self.byNumber(self.responses, \.rawValue)) {
+            ResponseCode(rawValue: $0).description
+        }
+        add("types", self.byNumber(self.types, \.rawValue)) {
+            RecordType(rawValue: $0).description
+        }
+        if self.otherTypes > 0 { counters.append(.init("types", "other", self.otherTypes)) }
+        add("sites", self.byNumber(self.sites, \.rawValue)) {
+            names[SiteID(rawValue: $0)] ?? "site-\($0)"
+        }
+        add("scopes", self.scopes) { "/\($0)" }
+        return DNSReport(counters: counters)
+    }
+
+    private func byNumber<Key: Hashable, Number: Hashable>(
+        _ counts: [Key: UInt64], _ number: (Key) -> Number
+    ) -> [Number: UInt64] {
+        Dictionary(
+            counts.map { (number($0.key), $0.value) }, uniquingKeysWith: { first, _ in first })
+    }
+}

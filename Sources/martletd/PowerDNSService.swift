@@ -1,0 +1,40 @@
+// Martlet: a BGP-fed route server and proximity oracle
+// SPDX-License-Identifier: Apache-2.0
+
+import Choice
+import Console
+import DNSFront
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// The Unix socket on which PowerDNS asks for records.
+final class PowerDNSService: Service, Sendable {
+    let settings: RemoteBackendSettings
+    private let server: RemoteBackendServer
+    private let socket = Mutex<UnixSocket?>(nil)
+
+    /// Throws where the table has no place for another reader.
+    init(
+        _ settings: RemoteBackendSettings, oracle: Oracle, zones: ZoneStore,
+        readiness: DNSReadiness
+    ) throws {
+        self.settings = settings
+        self.server = RemoteBackendServer(
+            backend: try RemoteBackend(oracle: oracle, zones: zones, readiness: readiness),
+            maximumConnections: settings.maximumConnections, logger: Logger(label: "powerdns"))
+    }
+
+    /// Makes the socket, while the process may.
+    func bind() async throws {
+        let (socket, descriptor) = try UnixSocket.listen(
+            path: self.settings.socketPath, group: self.settings.socketGroup)
+        self.socket.withLock { $0 = socket }
+        try await self.server.listen(adopting: descriptor)
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await self.server.run() }
+        self.socket.withLock { $0?.remove() }
+    }
+}

@@ -1,0 +1,151 @@
+# Martlet: a BGP-fed route server and proximity oracle
+# SPDX-License-Identifier: Apache-2.0
+"""Knot's geoip module with the file that `martlet export knot` writes."""
+import ipaddress
+import os
+import random
+import shutil
+import tempfile
+import unittest
+
+from exporting import PINS, clients, daemon, export
+from harness import Answer, Process, TestCase, eventually, free_port, peer, program
+from questions import ask_all
+
+CONFIGURATION = """
+server:
+  rundir: "{folder}"
+  listen: 127.0.0.1@{port}
+  edns-client-subnet: on
+  udp-workers: 1
+  tcp-workers: 1
+log:
+  - target: stderr
+    any: info
+database:
+  storage: "{folder}/db"
+mod-geoip:
+  - id: martlet
+    config-file: "{geo}"
+    ttl: 60
+    mode: subnet
+zone:
+  - domain: example.com
+    file: "{folder}/example.com.zone"
+    module: mod-geoip/martlet
+"""
+# What the module has an answer for stands in the zone, too, or denials would be wrong.
+ZONE = """$ORIGIN example.com.
+@ 300 SOA ns1 hostmaster 1 3600 600 86400 60
+@ NS ns1
+ns1 A 127.0.0.1
+www 60 A 192.0.2.99
+two 60 A 192.0.2.99
+"""
+
+
+class Knot(Process):
+    def __init__(self, geo):
+        program = peer("knotd")
+        self.folder = tempfile.mkdtemp(prefix="martlet-knot-")
+        self.port = free_port()
+        self.configuration = os.path.join(self.folder, "knot.conf")
+        os.mkdir(os.path.join(self.folder, "db"))
+        with open(self.configuration, "w") as file:
+            file.write(CONFIGURATION.format(folder=self.folder, port=self.port, geo=geo))
+        with open(os.path.join(self.folder, "example.com.zone"), "w") as file:
+            file.write(ZONE)
+        try:
+            super().__init__([program, "-c", self.configuration])
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        try:
+            self.wait_line("server started")
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class ExportTests(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = daemon()
+        cls.addClassCleanup(cls.daemon.stop)
+
+    def test_ten_thousand_clients_get_the_same_answer_and_no_scope_is_too_wide(self):
+        for name, answers in [("www.example.com", 1), ("two.example.com", 2)]:
+            path = os.path.join(self.folder(), "martlet.geo")
+            done = export(
+                self.daemon, "knot", "--name", name, "--answers", str(answers), "-o", path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            knot = Knot(path)
+            self.addCleanup(knot.stop)
+            self.assertNotRegex(knot.output, r"(error|warning):")
+            seed = random.randrange(1 << 32)
+            source = random.Random(seed)
+            subnets = list(clients(source, 10_000))
+            for kind in ["A", "AAAA"]:
+                theirs = ask_all(knot.port, name, kind, subnets)
+                ours = ask_all(self.daemon.port("dns"), name, kind, subnets)
+                wrong = [
+                    (subnet, their, our) for subnet, their, our in zip(subnets, theirs, ours)
+                    if sorted(their.addresses) != sorted(our.addresses)
+                    or len(our.addresses) != answers]
+                self.assertEqual(wrong[:5], [], f"{len(wrong)} of {len(subnets)}, seed {seed}")
+            # Whoever shares Knot's scope with a client gets that client's answer from Martlet.
+            beside = []
+            for subnet, their in zip(subnets, theirs):
+                block = ipaddress.ip_network(subnet).supernet(new_prefix=their.scope)
+                other = block[source.randrange(block.num_addresses)]
+                beside.append(f"{other}/{other.max_prefixlen}")
+            for subnet, their, our in zip(
+                    subnets, theirs, ask_all(self.daemon.port("dns"), name, kind, beside)):
+                self.assertEqual(
+                    sorted(their.addresses), sorted(our.addresses),
+                    f"{subnet}, scope {their.scope}, seed {seed}")
+
+    def test_prefixes_that_hold_each_other_are_taken_apart(self):
+        """Knot gives a prefix's length as scope, whatever lies inside."""
+        text = export(self.daemon, "knot", "--name", "www.example.com", "-q").stdout
+        prefixes = [
+            ipaddress.ip_network(line.split()[-1]) for line in text.splitlines() if "net:" in line]
+        self.assertGreater(len(prefixes), 500)
+        ends = {4: -1, 6: -1}
+        for prefix in prefixes:
+            self.assertGreater(int(prefix.network_address), ends[prefix.version])
+            ends[prefix.version] = int(prefix.broadcast_address)
+        self.assertEqual(ends, {4: (1 << 32) - 1, 6: (1 << 128) - 1})
+
+
+class WatchTests(TestCase):
+    def test_knot_follows_the_table(self):
+        martlet = daemon()
+        self.addCleanup(martlet.stop)
+        path = os.path.join(self.folder(), "martlet.geo")
+        self.assertEqual(
+            export(martlet, "knot", "--name", "www.example.com", "-o", path).returncode, 0)
+        knot = Knot(path)
+        self.addCleanup(knot.stop)
+        watcher = Process([
+            program("martlet"), "export", "knot", martlet.socket_path, "--name",
+            "www.example.com", "-o", path, "--watch", "--every", "0.2", "--run",
+            f"{peer('knotc')} -c {knot.configuration} -f zone-reload example.com"])
+        self.addCleanup(watcher.stop)
+        watcher.wait_line("OK")
+
+        def answer():
+            return Answer(knot.port, "www.example.com", "A", "198.51.100.200/32").addresses
+
+        self.assertEqual(answer(), ["192.0.2.60"])
+        martlet.write("pins.routes", PINS.replace("64605", "64601"))
+        self.assertEqual(martlet.console("reload").returncode, 0)
+        eventually("Knot to answer with another site", lambda: answer() == ["192.0.2.20"])
+
+
+if __name__ == "__main__":
+    unittest.main()
