@@ -10,17 +10,17 @@ enum ProcessFiles {
     ///
     /// - Throws: Where `/proc` isn't there, or is another process namespace's.
     static func check() throws(StartFailure) {
-        var target = [UInt8](repeating: 0, count: 32)
-        let count = target.withUnsafeMutableBytes {
-            readlink("/proc/self", $0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count)
-        }
-        if count > 0, String(decoding: target.prefix(count), as: UTF8.self) == "\(getpid())" {
+        var target = [CChar](repeating: 0, count: 32)
+        let count = readlink("/proc/self", &target, 32)
+        let problem = errno
+        let text = target.prefix(max(0, count)).map(UInt8.init(bitPattern:))
+        if String(decoding: text, as: UTF8.self) == "\(getpid())" {
             return
         }
         throw StartFailure(
             lines: [
                 count < 0
-                    ? "there is no /proc: \(String(cString: strerror(errno)))"
+                    ? "there is no /proc: \(String(cString: strerror(problem)))"
                     : "/proc is that of another process namespace",
                 "Swift's runtime watches its threads there, and would end the process: mount it, "
                     + "as `unshare --mount-proc` does",
