@@ -48,7 +48,7 @@ final class OwnerQueue: @unchecked Sendable {
     /// What the lane whose turn it is may still have done in it.
     private var credit = OwnerQueue.turnWeight
     /// What has to come after others' work.
-    private var fences: [Item] = []
+    private var fences = OwnerLane()
     /// How many of them nothing that comes later may overtake.
     private var strictFences = 0
     /// The oldest work of all comes next, whoever's turn it is.
@@ -119,6 +119,7 @@ final class OwnerQueue: @unchecked Sendable {
         if let lane {
             if self.lanes[lane].isEmpty { self.turns.append(lane) }
             self.lanes[lane].append(item)
+            self.lanes[lane].weight += item.weight
         } else {
             self.fences.append(item)
             if item.isStrict { self.strictFences += 1 }
@@ -173,7 +174,7 @@ final class OwnerQueue: @unchecked Sendable {
         // long as if there were one lane.
         var oldest: (turn: Int, number: UInt64)?
         for (turn, lane) in self.turns.enumerated() {
-            let number = self.lanes[lane].firstNumber
+            guard let number = self.lanes[lane].first?.number else { continue }
             if number < oldest?.number ?? fence.number { oldest = (turn, number) }
         }
         guard let oldest else {
@@ -244,8 +245,7 @@ final class OwnerQueue: @unchecked Sendable {
     func close() -> (left: [OwnerWork], waiters: [@Sendable () -> Void]) {
         self.monitor.withLock {
             self.isClosed = true
-            var left = self.fences
-            self.fences = []
+            var left = self.fences.removeAll()
             var waiters: [@Sendable () -> Void] = []
             for lane in self.lanes.indices {
                 left += self.lanes[lane].removeAll()
@@ -279,15 +279,11 @@ struct OwnerLane {
 
     var isEmpty: Bool { self.taken == self.items.count }
 
-    /// Only where there is one.
-    var firstNumber: UInt64 { self.items[self.taken]?.number ?? .max }
+    var first: OwnerQueue.Item? { self.isEmpty ? nil : self.items[self.taken] }
 
-    mutating func append(_ item: OwnerQueue.Item) {
-        self.items.append(item)
-        self.weight += item.weight
-    }
+    mutating func append(_ item: OwnerQueue.Item) { self.items.append(item) }
 
-    /// Takes the oldest out: there is one. Its weight stays until it is done.
+    /// Takes the oldest out: there is one.
     mutating func removeFirst() -> OwnerQueue.Item {
         guard let item = self.items[self.taken] else { preconditionFailure("taken twice") }
         self.items[self.taken] = nil
