@@ -137,7 +137,7 @@ extension Daemon {
                 metadata: [
                     "file": "\(dump.file)", "records": "\(report.records)",
                     "routes": "\(report.feeds.reduce(0) { $0 + $1.announced })",
-                    "time": "\(clock.now - start)",
+                    "milliseconds": "\(Int((clock.now - start) / .milliseconds(1)))",
                 ])
             return nil
         } catch {
