@@ -10,6 +10,7 @@ import Configuration
 import Console
 import DNSFront
 import FeedRules
+import NIOPosix
 import OriginValidation
 import RouteFiles
 import RouteTable
@@ -178,7 +179,7 @@ struct ConsoleBridge: ConsoleBackend {
         let found = try? await self.daemon.files.runIfActive {
             try RouteMapLoader.place(covering: address, in: maps)
         }
-        guard let place = found ?? nil else { return nil }
+        guard let place = found else { return nil }
         return PinReport(prefix: place.prefix, file: place.path, line: place.line)
     }
 
