@@ -187,7 +187,8 @@ final class Peer {
         let state = self.machine.state
         if case .limit? = self.suspension, state > .idle { self.suspension = nil }
         guard state != before else { return }
-        let reason = self.journal.note(state, actions: actions, now: self.core.now())
+        let reason = self.journal.note(
+            state, after: event, actions: actions, now: self.core.now())
         let level: Logger.Level =
             before == .established || state == .established ? .notice : .debug
         self.logger.log(

@@ -197,6 +197,7 @@ final class SpeakerCore {
         peer.retire(.cease(.peerDeconfigured))
         peer.feed.remove()
         self.peers.remove(peer)
+        self.taps.remove(peer.settings.feed)
         self.owner.submit(.removeFeed(peer.settings.feed))
         self.listener.disappeared(peer.settings.feed, name: peer.settings.name)
     }

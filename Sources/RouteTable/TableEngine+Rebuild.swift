@@ -22,7 +22,7 @@ extension TableEngine {
     private var isReadyToBuild: Bool {
         (self.jobs.isEmpty || self.isRebuildOverdue) && self.revisedSites == 0
             && (self.roundTripJobs.isEmpty || self.isRebuildLate)
-            && !self.isBulk && !self.isRestoring
+            && !self.isBulk && !self.isRestoring && self.trim == nil
     }
 
     /// There is nothing to do but to wait for memory that is on its way.
@@ -80,6 +80,7 @@ extension TableEngine {
             shadow.build(&slice)
             if shadow.isFull { self.abandonShadow() }
             if shadow.isComplete { self.completeSince = monotonicMicroseconds() }
+            self.considerTrim(of: shadow)
             return
         }
         if self.canSwap { self.swap(shadow) }
@@ -118,7 +119,7 @@ extension TableEngine {
             ipv4: self.ipv4, ipv6: self.ipv6, roundTrips: self.roundTrips, columns: columns,
             classCapacity: 4 * boundaries + 2 * self.limits.classes + (1 << 16),
             pins: self.pins, locations: self.locations,
-            hugePagesFrom: self.steps.hugePagesFrom)
+            hugePagesFrom: self.steps.hugePagesFrom, mostClasses: self.limits.classes)
         self.needsAnother = false
         self.distanceChanges = 0
     }
@@ -146,6 +147,7 @@ extension TableEngine {
                 generation: self.image.generation + 1, ipv4: shadow.ipv4, ipv6: shadow.ipv6,
                 classes: shadow.classes, pins: shadow.pins, locations: shadow.locations))
         self.classesAtRebuild = max(1, shadow.classes.count - shadow.paintedClasses)
+        self.noteTrims()
         // Sites that came after it was begun.
         let lacking = self.neededColumns > shadow.classes.sites
         if self.isRestoring {
@@ -185,20 +187,6 @@ extension TableEngine {
     func noteClasses() {
         let most = 2 * self.classesAtRebuild + self.steps.deadClasses
         if self.shadow == nil, self.image.classes.count > most { self.requestRebuild() }
-    }
-
-    /// Whether announcements that can change a distance are refused: so many classes were alive
-    /// when they were last counted. Dead ones are no reason, but to count again; while that goes
-    /// on, as many again are let in.
-    var classesAreFull: Bool {
-        guard self.image.classes.count >= self.limits.classes else { return false }
-        if self.distanceChanges > 0 { self.wantsReclaim = true }
-        return self.hasNoClassLeft
-    }
-
-    var hasNoClassLeft: Bool {
-        let (count, limit) = (self.image.classes.count, self.limits.classes)
-        return count >= 2 * limit || count >= limit && self.classesAtRebuild >= limit
     }
 
     /// Begins to count classes anew, but not without a rest since the last time.

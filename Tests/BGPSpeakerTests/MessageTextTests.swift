@@ -110,6 +110,7 @@ struct MessageTextTests {
             case .message(let bytes, _, _, _): ["\(bytes.count)"]
             case .change: ["change"]
             case .missed(let count): ["missed \(count)"]
+            case .end: ["end"]
             }
         }
         var iterator = lines.makeAsyncIterator()

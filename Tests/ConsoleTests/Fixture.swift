@@ -135,6 +135,9 @@ final class Fixture: ConsoleBackend {
         ]
     }
 
+    /// Of feeds that a test has added.
+    let furtherReports = Mutex<[FeedReport]>([])
+
     func feedReports() async -> [FeedReport] {
         let identities = self.feedIdentities()
         return [
@@ -144,7 +147,7 @@ final class Fixture: ConsoleBackend {
             FeedReport(
                 identity: identities[1], state: "failed", isUp: false,
                 lastError: "record 7 ends early"),
-        ]
+        ] + self.furtherReports.withLock { $0 }
     }
 
     /// Since when feeds, and sites as a whole, have no session.
