@@ -213,8 +213,11 @@ struct Composer: ~Copyable {
         switch String(cString: problem) {
         case "found character that cannot start any token" where self.byte(at: position) == 0x09:
             words = "this is not YAML: a tab stands here, where blanks must"
-        case "did not find expected node content":
-            words += " (a word that begins with a sign, such as ::1, needs quotes)"
+        case "did not find expected node content"
+        where self.byte(at: position) == UInt8(ascii: ":")
+            && self.byte(at: Position(line: position.line, column: position.column + 1))
+                == UInt8(ascii: ":"):
+            words += " (an address that begins with colons needs quotes)"
         default: break
         }
         return Failure(position: position, text: words.replacing("  ", with: " "))

@@ -36,7 +36,7 @@ extension BadInputTests {
             "feeds: { f: { bgp: { peer: ::1 } } }\n",
             [
                 "1:28: this is not YAML: while parsing a flow node, did not find expected node "
-                    + "content (a word that begins with a sign, such as ::1, needs quotes)"
+                    + "content (an address that begins with colons needs quotes)"
             ]),
         BadInput(
             "a bracket that isn't closed",

@@ -71,7 +71,7 @@ struct CommandTests {
             ),
             (
                 "show version",
-                "* 1\nmartlet version=1.2.3 uptime=77 router=192.0.2.1 as=65000\n.\n"
+                "* 1\nmartlet version=1.2.3 uptime=77 router=192.0.2.1 as=65000 started=999999940\n.\n"
             ),
             (
                 "show sites",

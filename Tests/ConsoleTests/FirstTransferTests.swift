@@ -124,6 +124,14 @@ struct FirstTransferTests {
         fixture.owner.submit(.feedUp(Self.raw))
         var batch = RouteBatch(feed: Self.raw)
         let route = batch.intern(RouteAttributes(asPath: ASPath([64603])))
+        fixture.furtherReports.withLock {
+            $0 = [
+                FeedReport(
+                    identity: FeedIdentity(
+                        id: Self.raw, name: "raw", site: Fixture.london, kind: .bgp),
+                    state: "established", isUp: true)
+            ]
+        }
         let prefixes = (0..<200).map {
             IPPrefix(masking: IPAddress(ipv4: 0x1e00_0000 + UInt32($0) << 16), length: 16)
         }

@@ -132,7 +132,7 @@ final class Fixture: ConsoleBackend {
             FeedIdentity(
                 id: Self.edge, name: "tokyo-edge", site: Self.tokyo, kind: .mrt, peerAS: 2500,
                 peerAddress: IPAddress(ipv4: 0xca00_0001)),
-        ]
+        ] + self.furtherReports.withLock { $0.map(\.identity) }
     }
 
     /// Of feeds that a test has added.
