@@ -62,8 +62,11 @@ extension SessionMachine {
         guard !negotiation.context.families.isEmpty else {
             // RFC 5492 §5: what is missing is listed.
             let missing = sent.capabilities.list.filter { $0.code == .multiprotocol }
+            let offered = open.capabilities.families ?? .ipv4
             self.fail(
-                slot, .open(.unsupportedCapability, data: Capabilities(missing).encoded))
+                slot,
+                .open(.unsupportedCapability, data: Capabilities(missing).encoded).because(
+                    "the router offers \(offered), \(self.settings.families) is wanted"))
             return
         }
         self.connections[slot]?.phase = .openConfirm
@@ -77,15 +80,23 @@ extension SessionMachine {
     /// doesn't show.
     private func error(in open: OpenMessage) -> Notification? {
         guard open.asNumber == self.settings.peerAS, open.asNumber.rawValue != 0 else {
-            return .open(.badPeerAS)
+            return .open(.badPeerAS).because(
+                "the router says AS \(open.asNumber), AS \(self.settings.peerAS) is configured")
         }
-        guard open.identifier != 0,
-            !(self.settings.isInternal && open.identifier == self.settings.identifier)
-        else { return .open(.badIdentifier) }
+        guard open.identifier != 0 else {
+            return .open(.badIdentifier).because("the router's is 0.0.0.0")
+        }
+        guard !self.settings.isInternal || open.identifier != self.settings.identifier else {
+            return .open(.badIdentifier).because(
+                "the router's is \(IPAddress(ipv4: open.identifier)), which is ours")
+        }
         if let role = self.settings.role, !self.settings.isInternal {
             let roles = open.capabilities.roles
             guard roles.isEmpty ? !self.settings.strictRole : roles == [role.counterpart] else {
-                return .open(.roleMismatch)
+                let said = roles.map(\.description).joined(separator: " and ")
+                return .open(.roleMismatch).because(
+                    "the router says \(said.isEmpty ? "nothing of its role" : said), "
+                        + "\(role.counterpart?.description ?? "-") is the other side of \(role)")
             }
         }
         return nil

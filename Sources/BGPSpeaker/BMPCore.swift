@@ -116,10 +116,10 @@ final class BMPCore {
 
     var statuses: [BMPRouterStatus] { self.routers.map(\.status) }
 
-    func whenTableDrained(_ body: @escaping () -> Void) {
+    func whenTableDrained(of feed: FeedID, _ body: @escaping () -> Void) {
         let bound = NIOLoopBound(body, eventLoop: self.loop)
         let loop = self.loop
-        self.owner.whenDrained { loop.execute { bound.value() } }
+        self.owner.whenDrained(of: feed) { loop.execute { bound.value() } }
     }
 
     // MARK: Configuration

@@ -353,7 +353,7 @@ final class BMPRouter {
         guard !self.isPaused else { return }
         self.isPaused = true
         self.counters.pauses += 1
-        self.core.whenTableDrained { [weak self] in
+        self.core.whenTableDrained(of: self.settings.feed) { [weak self] in
             guard let self else { return }
             self.isPaused = false
             for connection in self.connections { connection.resumeReading() }

@@ -38,6 +38,8 @@ public struct DumpLoader: FileLoader {
             public var withdrawn: Int
             /// Routes and UPDATEs left out, since RFC 7606 doesn't let their attributes pass.
             public var malformed: Int
+            /// Announcements in such UPDATEs, which were taken for withdrawals.
+            public var treatedAsWithdrawn: Int
         }
 
         /// In the order of the loader's feeds.
@@ -155,10 +157,14 @@ struct DumpPass {
                     id: loaded.id, peer: peer,
                     identifier: peer.flatMap { self.identifiers[$0] }, announced: loaded.announced,
                     withdrawn: loaded.withdrawn,
-                    malformed: loaded.malformed))
+                    malformed: loaded.malformed,
+                    treatedAsWithdrawn: loaded.treatedAsWithdrawn))
         }
         return report
     }
+
+    /// What has been taken in of one feed.
+    func loaded(_ feed: Int) -> LoadingFeed { self.feeds[feed] }
 
     /// Another file follows.
     mutating func begin(_ path: String) {

@@ -15,8 +15,10 @@ struct LoadingFeed {
     /// Routes announced.
     private(set) var announced = 0
     private(set) var withdrawn = 0
-    /// Routes whose attributes RFC 7606 doesn't let pass.
+    /// Routes, or UPDATEs, whose attributes RFC 7606 doesn't let pass.
     private(set) var malformed = 0
+    /// Announcements in such UPDATEs.
+    private(set) var treatedAsWithdrawn = 0
 
     private let owner: TableOwner
     private var batch: RouteBatch
@@ -89,7 +91,8 @@ struct LoadingFeed {
         guard update.disposition < .treatAsWithdraw else {
             self.malformed += 1
             try? update.forEachAnnounced(in: body, context: context) { pathID, prefix in
-                self.withdraw(prefix, pathID)
+                self.treatedAsWithdrawn += 1
+                self.leave(prefix, pathID)
             }
             return
         }

@@ -3,6 +3,7 @@
 
 import Addressing
 public import BGPWire
+import RouteTable
 
 /// Messages in words, for who watches a session.
 public enum MessageText {
@@ -70,6 +71,10 @@ public enum MessageText {
         if update.announcesPrefixes {
             lines.append("  " + Self.words(update.attributes.attributes))
         }
+        let passed = AttributePlace.passedBy(in: body.extracting(update.attributeBytes))
+        if !passed.isEmpty {
+            lines.append("  passed by: " + passed.map(\.description).joined(separator: ", "))
+        }
         var list = PrefixList("withdrawn")
         try? update.forEachWithdrawn(in: body, context: context) { list.add($0, $1, context) }
         list.end(into: &lines)
@@ -125,22 +130,21 @@ public enum MessageText {
         if let aggregator = attributes.aggregator {
             words.append("aggregated by AS \(aggregator.asNumber) \(aggregator.address)")
         }
-        if !attributes.communities.isEmpty {
-            let list = attributes.communities.map { "\($0 >> 16):\($0 & 0xffff)" }
+        let communities = RouteCommunities(attributes)
+        if !communities.standard.isEmpty {
+            let list = communities.standardDescriptions
             words.append("communities \(list.joined(separator: " "))")
         }
-        if !attributes.extendedCommunities.isEmpty {
-            let list = attributes.extendedCommunities.map {
-                "0x" + AttributeComplaint.hexadecimal($0.bigEndianBytes)
-            }
+        if !communities.extended.isEmpty {
+            let list = communities.extendedDescriptions
             words.append("extended communities \(list.joined(separator: " "))")
         }
         if !attributes.ipv6ExtendedCommunities.isEmpty {
             let list = attributes.ipv6ExtendedCommunities.map(\.description)
             words.append("IPv6 extended communities \(list.joined(separator: " "))")
         }
-        if !attributes.largeCommunities.isEmpty {
-            let list = attributes.largeCommunities.map(\.description)
+        if !communities.large.isEmpty {
+            let list = communities.largeDescriptions
             words.append("large communities \(list.joined(separator: " "))")
         }
         if let originator = attributes.originatorID {

@@ -17,6 +17,8 @@ public final class MessageWatch: SessionTap {
     public enum Sight: Sendable {
         case message([UInt8], MessageDirection, TappedSession, seconds: Int64)
         case change(SessionState, SessionState, String?, TappedSession, seconds: Int64)
+        /// The feed is there no more: this is the last.
+        case end(seconds: Int64)
         /// So many messages are missing here.
         case missed(Int)
     }
@@ -94,13 +96,18 @@ public final class MessageWatch: SessionTap {
         self.continuation.yield(.change(old, new, reason, session, seconds: self.now()))
     }
 
+    public func ended() {
+        self.continuation.yield(.end(seconds: self.now()))
+        self.continuation.finish()
+    }
+
     private static let overhead = 256
 
     private static func cost(_ sight: Sight) -> Int {
         switch sight {
         case .message(let bytes, _, _, _): Self.overhead + bytes.count
         case .change: Self.overhead
-        case .missed: 0
+        case .missed, .end: 0
         }
     }
 

@@ -40,9 +40,14 @@ extension Peer {
     ) throws(Notification) {
         let update = UpdateDecoding.decode(body, context: context)
         if update.disposition != .accept || update.attributes.complaintCount > 0 {
-            self.complain(update)
+            self.complain(update, body, context)
         }
-        if case .resetSession(let notification) = update.disposition { throw notification }
+        if case .resetSession(let notification) = update.disposition {
+            guard notification.finding == nil, let complaint = update.attributes.gravestComplaint
+            else { throw notification }
+            throw notification.because(
+                "\(complaint.type) \(complaint.problem): \(complaint.hexadecimal.prefix(64))")
+        }
         self.feed.add(update, body: body, context: context)
         if let family = update.endOfRIB { self.endOfRIB(family) }
     }
@@ -62,7 +67,9 @@ extension Peer {
         }
     }
 
-    private func complain(_ update: UpdateDecoding) {
+    private func complain(
+        _ update: UpdateDecoding, _ body: RawSpan, _ context: DecodeContext
+    ) {
         self.journal.counters.dispositions.count(update.disposition)
         // Attributes that are merely not expected are counted; errors and leaks are told.
         guard let complaint = update.attributes.gravestComplaint,
@@ -75,6 +82,7 @@ extension Peer {
             metadata: [
                 "attribute": "\(complaint.type)", "bytes": "\(complaint.hexadecimal)",
                 "disposition": "\(update.disposition)",
+                "prefixes": "\(update.prefixWords(in: body, context))",
                 "complaints": "\(update.attributes.complaintCount)",
                 "suppressed": "\(suppressed)",
             ])
@@ -127,5 +135,21 @@ extension PeerSettings {
         let words = error.inWords
         guard error.isUnreachable, self.reach == .usual, !self.isInternal else { return words }
         return "\(words) (a neighbour that isn't on the same wire needs multihop)"
+    }
+}
+
+extension UpdateDecoding {
+    /// The prefixes that it announces, the first three by name.
+    fileprivate func prefixWords(in body: RawSpan, _ context: DecodeContext) -> String {
+        // Of a message that ends the session they may be unreadable.
+        if case .resetSession = self.disposition { return "-" }
+        var names: [String] = []
+        var count = 0
+        try? self.forEachAnnounced(in: body, context: context) { _, prefix in
+            count += 1
+            if count <= 3 { names.append(prefix.description) }
+        }
+        let rest = count > names.count ? " and \(count - names.count) more" : ""
+        return names.isEmpty ? "-" : names.joined(separator: ", ") + rest
     }
 }

@@ -187,7 +187,8 @@ final class Peer {
         let state = self.machine.state
         if case .limit? = self.suspension, state > .idle { self.suspension = nil }
         guard state != before else { return }
-        let reason = self.journal.note(state, actions: actions, now: self.core.now())
+        let reason = self.journal.note(
+            state, after: event, actions: actions, now: self.core.now())
         let level: Logger.Level =
             before == .established || state == .established ? .notice : .debug
         self.logger.log(
@@ -323,7 +324,7 @@ final class Peer {
         guard !self.isPaused else { return }
         self.isPaused = true
         self.journal.counters.pauses += 1
-        self.core.whenTableDrained { [weak self] in
+        self.core.whenTableDrained(of: self.settings.feed) { [weak self] in
             guard let self else { return }
             self.isPaused = false
             for handler in self.connections.values { handler.resumeReading() }

@@ -24,11 +24,11 @@ struct PeerJournal {
 
     /// Notes a change of state.
     ///
-    /// - Returns: Its reason, where one of the actions has one.
+    /// - Returns: Its reason, where one of the actions has one, or the event itself is one.
     mutating func note(
-        _ state: SessionState, actions: [SessionAction], now: Int64
+        _ state: SessionState, after event: SessionEvent, actions: [SessionAction], now: Int64
     ) -> String? {
-        var reason: String?
+        var reason = event.reason
         for action in actions {
             switch action {
             case .down(let end), .failed(let end): reason = end.description
@@ -39,5 +39,25 @@ struct PeerJournal {
         self.history.append(PeerStatus.Change(time: now, state: state, reason: reason))
         if self.history.count > Self.length { self.history.removeFirst() }
         return reason
+    }
+}
+
+extension SessionEvent {
+    /// Why a state changes that this event alone changes, in words: what an operator, a timer or a
+    /// connection did.
+    fileprivate var reason: String? {
+        switch self {
+        case .start: "started here"
+        case .stop(let notification): SessionEnd.stopped(notification).description
+        case .suspend(let notification, nil): SessionEnd.stopped(notification).description
+        case .suspend(let notification, let wait?):
+            "\(SessionEnd.stopped(notification)), for \(wait.components.seconds) s"
+        case .connected: "connected"
+        case .accepted: "the peer connected"
+        case .expired(.connectRetry): "tried again"
+        case .expired(.idleHold): "the wait after the error is over"
+        case .connectFailed, .closed, .received, .malformed, .expired, .flushed, .requestRefresh:
+            nil
+        }
     }
 }

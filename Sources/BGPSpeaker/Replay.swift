@@ -48,6 +48,13 @@ public final class Replay: Sendable {
         public var messages: Int
         /// Whom it reads, once a record of its was seen.
         public var peer: MRTPeer?
+        /// Announcements and withdrawals that were taken in.
+        public var announced = 0
+        public var withdrawn = 0
+        /// UPDATEs whose attributes RFC 7606 doesn't let pass, and the announcements in them, which
+        /// were taken for withdrawals.
+        public var malformed = 0
+        public var treatedAsWithdrawn = 0
 
         public init(
             liveness: FeedLiveness = .lost, since: Int64? = nil, messages: Int = 0,
@@ -124,6 +131,7 @@ public final class Replay: Sendable {
             throw error
         }
         run.finish()
+        for feed in self.feeds.indices { self.count(feed, run) }
         return run.report
     }
 
@@ -189,8 +197,7 @@ public final class Replay: Sendable {
     ) {
         run.states[feed].peer = message.peer
         run.states[feed].messages += 1
-        let messages = run.states[feed].messages
-        self.statuses.withLock { $0[self.feeds[feed].id]?.messages = messages }
+        self.count(feed, run)
         switch message.messageType {
         case 1:
             // A new session; its change of state may have been recorded or not.
@@ -209,6 +216,12 @@ public final class Replay: Sendable {
             self.begin(feed, midSession: true, time, run)
         default: break
         }
+    }
+
+    /// Tells what has been taken in of a feed.
+    private func count(_ feed: Int, _ run: ReplayRun) {
+        let id = self.feeds[feed].id
+        self.statuses.withLock { run.count(feed, in: &$0[id, default: FeedStatus()]) }
     }
 
     /// Without End-of-RIB a first transfer is over after so many microseconds of quiet.
@@ -267,9 +280,9 @@ public final class Replay: Sendable {
 
     private func set(_ liveness: FeedLiveness, _ feed: Int, _ time: Int64, _ run: ReplayRun) {
         let id = self.feeds[feed].id
-        let status = FeedStatus(
-            liveness: liveness, since: time / 1_000_000, messages: run.states[feed].messages,
-            peer: run.states[feed].peer)
+        var status = FeedStatus(
+            liveness: liveness, since: time / 1_000_000, peer: run.states[feed].peer)
+        run.count(feed, in: &status)
         self.statuses.withLock { $0[id] = status }
         self.changed(id, status)
     }
@@ -356,6 +369,15 @@ private final class ReplayRun {
     func read(_ record: MRTRecord, _ bytes: RawSpan) throws { try self.pass.read(record, bytes) }
 
     func flush() { self.pass.flush() }
+
+    func count(_ feed: Int, in status: inout Replay.FeedStatus) {
+        let loaded = self.pass.loaded(feed)
+        status.messages = self.states[feed].messages
+        status.announced = loaded.announced
+        status.withdrawn = loaded.withdrawn
+        status.malformed = loaded.malformed
+        status.treatedAsWithdrawn = loaded.treatedAsWithdrawn
+    }
 
     func finish() { self.pass.finish() }
 }

@@ -27,6 +27,31 @@ public enum RouteMapLoader {
         public var warnings: [String] = []
     }
 
+    /// Where a pin stands.
+    public struct Place: Hashable, Sendable {
+        public var prefix: IPPrefix
+        public var path: String
+        /// Counted from 1.
+        public var line: Int
+    }
+
+    /// The line of some maps that decides at an address, as they are now: the longest prefix's, of
+    /// the last file that has it. They are read anew: nobody has to remember the lines of a million
+    /// pins.
+    ///
+    /// - Throws: As ``load(paths:sites:)``.
+    public static func place(covering address: IPAddress, in paths: [String]) throws -> Place? {
+        var found: Place?
+        for path in paths {
+            let map = try RouteMap(path: path, sites: nil)
+            for entry in map.entries where entry.prefix.contains(address) {
+                guard entry.prefix.length >= found?.prefix.length ?? 0 else { continue }
+                found = Place(prefix: entry.prefix, path: path, line: entry.line)
+            }
+        }
+        return found
+    }
+
     /// Reads all maps, or none: later files win over earlier ones where both have a prefix.
     ///
     /// Where several sites share an AS number, the first of them is meant.

@@ -52,6 +52,13 @@ public protocol SessionTap: AnyObject, Sendable {
     /// The state machine has gone from one state to another; `reason` in words, where there is one.
     func changed(
         from old: SessionState, to new: SessionState, reason: String?, of session: TappedSession)
+
+    /// The feed that it was attached to is there no more: it is shown nothing after this.
+    func ended()
+}
+
+extension SessionTap {
+    public func ended() {}
 }
 
 /// The taps of all peers, by the feed they were attached to.
@@ -65,6 +72,11 @@ final class TapBoard {
             self.taps[feed]?.removeAll { $0 === tap }
             if self.taps[feed]?.isEmpty == true { self.taps[feed] = nil }
         }
+    }
+
+    /// A feed is there no more.
+    func remove(_ feed: FeedID) {
+        for tap in self.taps.removeValue(forKey: feed) ?? [] { tap.ended() }
     }
 
     /// Those of a feed, and of the range that it is one of.

@@ -8,6 +8,7 @@ import NIOCore
 
 /// Socket options of a channel that NIO has no names for, set on its event loop and at once.
 struct SocketOptions {
+    private let channel: any Channel
     private let provider: any SocketOptionProvider
     /// The socket is an IPv6 one: IPv4 peers have mapped addresses on it.
     private let isIPv6: Bool
@@ -15,6 +16,7 @@ struct SocketOptions {
     /// Nil where the channel is no socket.
     init?(_ channel: any Channel, isIPv6: Bool) {
         guard let provider = channel as? any SocketOptionProvider else { return nil }
+        self.channel = channel
         self.provider = provider
         self.isIPv6 = isIPv6
     }
@@ -172,9 +174,21 @@ struct SocketOptions {
                 level: .tcp, name: NIOBSDSocket.Option(rawValue: TCP_INFO)))
         return information.map {
             TCPQueues(
-                unsentBytes: Int($0.unsent), unacknowledgedSegments: Int($0.unacked),
-                retransmissions: Int($0.more.7), roundTripMicroseconds: Int($0.sizes.2))
+                unreadBytes: self.unreadBytes, unsentBytes: Int($0.unsent),
+                unacknowledgedSegments: Int($0.unacked), retransmissions: Int($0.more.7),
+                roundTripMicroseconds: Int($0.sizes.2))
         }
+    }
+
+    /// Nil where the system doesn't say (SIOCINQ, tcp(7)).
+    private var unreadBytes: Int? {
+        var count: CInt = 0
+        let isTold = try? self.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { socket in
+            ioctl(socket, UInt(FIONREAD), &count) == 0
+        }
+        return isTold == true ? Int(count) : nil
     }
 }
 
@@ -204,6 +218,8 @@ struct SocketKeyError: Error, CustomStringConvertible {
 
 /// What the kernel holds of a connection.
 public struct TCPQueues: Sendable, Hashable {
+    /// Come, not read by us yet: where that lasts, the table has enough to do, and the sender waits.
+    public var unreadBytes: Int?
     /// Written by us, not sent yet.
     public var unsentBytes: Int
     public var unacknowledgedSegments: Int

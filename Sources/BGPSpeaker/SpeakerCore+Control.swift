@@ -15,6 +15,10 @@ extension SpeakerCore {
         var report: [String] = []
         var kept: [Peer] = []
         var rest = self.peers.all
+        let ranges = Set(settings.ranges.map(\.template.feed))
+        for range in self.settings.ranges where !ranges.contains(range.template.feed) {
+            self.taps.remove(range.template.feed)
+        }
         self.settings.ranges = settings.ranges
         self.listeners.retryTime = settings.listenRetry
         self.settings.peers = settings.peers
@@ -39,6 +43,7 @@ extension SpeakerCore {
                 if peer.range == nil {
                     peer.retire(.cease(.peerDeconfigured))
                     peer.feed.remove()
+                    self.taps.remove(peer.settings.feed)
                 } else {
                     self.removeGuest(peer)
                 }

@@ -108,16 +108,17 @@ final class SpeakerCore {
 
     // MARK: The table
 
-    /// Hands a command to the table; the peer of `feed` waits where that has enough to do.
+    /// Hands a command to the table; the peer of `feed` waits where enough of it is to be done.
     func submit(_ command: TableCommand, for feed: FeedID) {
         guard !self.owner.submit(command) else { return }
         self.peers[feed]?.pause()
     }
 
-    func whenTableDrained(_ body: @escaping () -> Void) {
+    /// Calls once the table has done most of what waits of a feed.
+    func whenTableDrained(of feed: FeedID, _ body: @escaping () -> Void) {
         let bound = NIOLoopBound(body, eventLoop: self.loop)
         let loop = self.loop
-        self.owner.whenDrained { loop.execute { bound.value() } }
+        self.owner.whenDrained(of: feed) { loop.execute { bound.value() } }
     }
 
     /// Has the prefixes of a feed's present session counted, behind all that was submitted.
@@ -196,6 +197,7 @@ final class SpeakerCore {
         peer.retire(.cease(.peerDeconfigured))
         peer.feed.remove()
         self.peers.remove(peer)
+        self.taps.remove(peer.settings.feed)
         self.owner.submit(.removeFeed(peer.settings.feed))
         self.listener.disappeared(peer.settings.feed, name: peer.settings.name)
     }

@@ -234,14 +234,8 @@ struct UpdateSink {
 extension RouteAttributes {
     /// What the table keeps of a route's attributes.
     init(_ attributes: PathAttributes, nextHop: IPAddress?, keeping kept: KeptAttributes) {
-        var communities = RouteCommunities()
-        if kept == .communities {
-            communities.standard = attributes.communities.flatMap(\.bigEndianBytes)
-            communities.extended = attributes.extendedCommunities.flatMap(\.bigEndianBytes)
-            communities.large = attributes.largeCommunities.flatMap {
-                $0.global.bigEndianBytes + $0.local1.bigEndianBytes + $0.local2.bigEndianBytes
-            }
-        }
+        let communities =
+            kept == .communities ? RouteCommunities(attributes) : RouteCommunities()
         self.init(
             origin: attributes.origin.flatMap(Origin.init(rawValue:)) ?? .incomplete,
             asPath: attributes.asPath ?? .empty, nextHop: nextHop,
@@ -250,5 +244,17 @@ extension RouteAttributes {
         self.hasLongLivedStale = attributes.staleMarks.contains(.longLivedStale)
         self.refusesLongLivedStale = attributes.staleMarks.contains(.notLongLived)
         if kept == .length { self = self.keeping(.length) }
+    }
+}
+
+extension RouteCommunities {
+    /// Those that were decoded.
+    init(_ attributes: PathAttributes) {
+        self.init(
+            standard: attributes.communities.flatMap(\.bigEndianBytes),
+            extended: attributes.extendedCommunities.flatMap(\.bigEndianBytes),
+            large: attributes.largeCommunities.flatMap {
+                $0.global.bigEndianBytes + $0.local1.bigEndianBytes + $0.local2.bigEndianBytes
+            })
     }
 }

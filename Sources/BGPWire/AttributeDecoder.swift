@@ -13,46 +13,27 @@ struct AttributeDecoder {
 
     init(context: DecodeContext) { self.context = context }
 
-    /// An attribute's place: the whole with its header, and its value.
-    struct Place {
-        var type: AttributeType
-        var whole: Range<Int>
-        var value: Range<Int>
-    }
+    typealias Place = AttributePlace
 
     mutating func decode(_ bytes: RawSpan) {
         var position = 0
         while position < bytes.byteCount {
             // RFC 7606 §4: what can't be cut out ends the parse; the routes are withdrawn,
             // since the prefixes are found by the total length.
-            guard let rawFlags = bytes.uint8(at: position),
-                let rawType = bytes.uint8(at: position + 1)
-            else {
-                self.overrun(AttributeType(rawValue: 0), bytes, from: position)
+            guard let place = AttributePlace.read(bytes, at: position) else {
+                self.overrun(
+                    AttributeType(rawValue: bytes.uint8(at: position + 1) ?? 0), bytes,
+                    from: position)
                 break
             }
-            let flags = AttributeFlags(rawValue: rawFlags)
-            let type = AttributeType(rawValue: rawType)
-            let isLong = flags.contains(.extendedLength)
-            let length =
-                isLong
-                ? bytes.uint16(at: position + 2).map(Int.init)
-                : bytes.uint8(at: position + 2).map(Int.init)
-            let start = position + (isLong ? 4 : 3)
-            guard let length, length <= bytes.byteCount - start else {
-                self.overrun(type, bytes, from: position)
-                break
-            }
-            let place = Place(
-                type: type, whole: position..<start + length, value: start..<start + length)
-            position = start + length
-            self.decode(place, flags, in: bytes)
+            position = place.whole.upperBound
+            self.decode(place, in: bytes)
         }
         self.mergeFourOctetPath()
     }
 
-    private mutating func decode(_ place: Place, _ flags: AttributeFlags, in bytes: RawSpan) {
-        let type = place.type
+    private mutating func decode(_ place: Place, in bytes: RawSpan) {
+        let (type, flags) = (place.type, place.flags)
         if type != .mpUnreach { self.result.hasAttributesOfRoutes = true }
         guard self.result.seen.insert(type) else {
             // RFC 7606 §3 (g): the first one counts, but two fields of prefixes are an error.

@@ -40,7 +40,12 @@ public struct AttributeType: RawRepresentable, Hashable, Sendable {
 
 /// The name in the RFCs, or `attribute 99`.
 extension AttributeType: CustomStringConvertible {
-    public var description: String {
+    public var description: String { self.name ?? "attribute \(self.rawValue)" }
+
+    /// Whether there is a name for it.
+    var isNamed: Bool { self.name != nil }
+
+    private var name: String? {
         switch self {
         case .origin: "ORIGIN"
         case .asPath: "AS_PATH"
@@ -60,9 +65,21 @@ extension AttributeType: CustomStringConvertible {
         case .ipv6ExtendedCommunities: "IPv6 EXTENDED COMMUNITIES"
         case .largeCommunities: "LARGE_COMMUNITY"
         case .onlyToCustomer: "ONLY_TO_CUSTOMER"
-        default: "attribute \(self.rawValue)"
+        default: Self.namesOfOthers[self.rawValue]
         }
     }
+
+    /// Those that nothing here looks into (IANA, BGP Path Attributes), the deprecated ones that
+    /// are still met among them.
+    private static let namesOfOthers: [UInt8: String] = [
+        11: "DPA", 12: "ADVERTISER", 13: "RCID_PATH", 19: "SAFI-specific attribute",
+        20: "Connector", 21: "AS_PATHLIMIT", 22: "PMSI_TUNNEL", 23: "Tunnel Encapsulation",
+        24: "Traffic Engineering", 26: "AIGP", 27: "PE Distinguisher Labels",
+        28: "Entropy Label Capability", 29: "BGP-LS", 33: "BGPsec_Path",
+        34: "BGP Community Container", 36: "D-PATH", 37: "SFP", 38: "BFD Discriminator",
+        39: "BGP Next Hop Dependent Characteristics", 40: "BGP Prefix-SID", 128: "ATTR_SET",
+        255: "an attribute under development",
+    ]
 }
 
 /// An attribute's flag byte (RFC 4271 §4.3). The lower four bits mean nothing.

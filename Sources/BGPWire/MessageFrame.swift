@@ -62,7 +62,10 @@ public struct MessageFrame: Sendable, Hashable {
         guard let first = bytes.uint64(at: offset), let second = bytes.uint64(at: offset + 8),
             let length = bytes.uint16(at: offset + 16), let number = bytes.uint8(at: offset + 18)
         else { return nil }
-        guard first == .max, second == .max else { throw .header(.notSynchronized) }
+        guard first == .max, second == .max else {
+            let head = AttributeComplaint.hexadecimal(bytes.bytes(in: offset..<offset + 16))
+            throw .header(.notSynchronized).because("\(head) stands where 16 times ff must")
+        }
         guard Int(length) >= Self.headerLength else {
             throw .header(.badLength, data: length.bigEndianBytes)
         }

@@ -28,6 +28,23 @@ public enum NLRI {
             case .lengthOutOfRange(let length): "length \(length) at byte \(self.offset)"
             }
         }
+
+        /// `an announced IPv4 prefix has length 33, at most 32 is possible, at byte 4 of 9:
+        /// 210a000000`: what was found in a field, and its bytes from there on, 32 at most.
+        func words(
+            _ name: String, _ family: AddressFamily, in field: RawSpan, hasPathIDs: Bool
+        ) -> String {
+            let problem =
+                switch self.reason {
+                case .truncated: "is cut short"
+                case .lengthOutOfRange(let length):
+                    "has length \(length), at most \(family.width) is possible,"
+                }
+            let end = min(field.byteCount, self.offset + 32)
+            let bytes = AttributeComplaint.hexadecimal(field.bytes(in: self.offset..<end))
+            return "\(name) \(family) prefix \(problem) at byte \(self.offset) of "
+                + "\(field.byteCount)\(hasPathIDs ? " (with path identifiers)" : ""): \(bytes)"
+        }
     }
 
     /// Calls `body` with each prefix in order; bits beyond a prefix's length are cleared

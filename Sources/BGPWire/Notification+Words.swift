@@ -13,7 +13,7 @@ extension Notification: CustomStringConvertible {
         } else if self.subcode != 0 {
             text += "/subcode \(self.subcode)"
         }
-        if let detail = self.detail { text += ": \(detail)" }
+        if let words = self.finding ?? self.detail { text += ": \(words)" }
         return text
     }
 

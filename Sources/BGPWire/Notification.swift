@@ -25,11 +25,31 @@ public struct Notification: Error, Sendable, Hashable {
     public var code: Code
     public var subcode: UInt8
     public var data: [UInt8]
+    /// What was found and what is wanted, in words, for our own log: it isn't sent, and two that
+    /// differ in it alone are equal.
+    public var finding: String?
 
     public init(_ code: Code, _ subcode: UInt8 = 0, data: [UInt8] = []) {
         self.code = code
         self.subcode = subcode
         self.data = data
+    }
+
+    public static func == (a: Self, b: Self) -> Bool {
+        a.code == b.code && a.subcode == b.subcode && a.data == b.data
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(self.code)
+        hasher.combine(self.subcode)
+        hasher.combine(self.data)
+    }
+
+    /// The same, with what was found.
+    public func because(_ finding: String) -> Notification {
+        var result = self
+        result.finding = finding
+        return result
     }
 }
 

@@ -48,11 +48,15 @@ public struct OpenMessage: Sendable, Hashable {
         guard let version = body.uint8(at: 0), let system = body.uint16(at: 1),
             let holdTime = body.uint16(at: 3), let identifier = body.uint32(at: 5),
             let count = body.uint8(at: 9)
-        else { throw .open(.unspecific) }
+        else { throw .open(.unspecific).because("\(body.byteCount) bytes, 10 are the least") }
         guard version == Self.version else {
             throw .open(.unsupportedVersion, data: UInt16(Self.version).bigEndianBytes)
+                .because("the router speaks version \(version), \(Self.version) is wanted")
         }
-        guard holdTime == 0 || holdTime >= 3 else { throw .open(.unacceptableHoldTime) }
+        guard holdTime == 0 || holdTime >= 3 else {
+            throw .open(.unacceptableHoldTime).because(
+                "the router wants \(holdTime) s, 0 or at least 3 are possible")
+        }
         self.twoOctetAS = system
         self.holdTimeSeconds = holdTime
         self.identifier = identifier
@@ -83,7 +87,10 @@ public struct OpenMessage: Sendable, Hashable {
             guard let type = bytes.uint8(at: position), let length,
                 length <= bytes.byteCount - start
             else { throw .open(.unspecific) }
-            guard type == 2 else { throw .open(.unsupportedParameter) }
+            guard type == 2 else {
+                throw .open(.unsupportedParameter).because(
+                    "type \(type), 2 (capabilities) is known alone")
+            }
             try self.readCapabilities(bytes.extracting(start..<start + length))
             position = start + length
         }

@@ -32,7 +32,7 @@ public struct UpdateDecoding: Sendable, Hashable {
             let attributeCount = body.uint16(at: 2 + Int(withdrawnCount)),
             4 + Int(withdrawnCount) + Int(attributeCount) <= body.byteCount
         else {
-            result.reset(.malformedAttributeList)
+            result.reset(.update(.malformedAttributeList).because(Self.lengths(of: body)))
             return result
         }
         let attributeStart = 4 + Int(withdrawnCount)
@@ -44,16 +44,28 @@ public struct UpdateDecoding: Sendable, Hashable {
         result.checkMandatory(context)
         result.disposition = result.attributes.disposition
         if context.families.contains(.ipv4) {
-            result.check(result.withdrawn, in: body, context)
-            result.check(result.announced, in: body, context)
+            result.check(result.withdrawn, "withdrawn", in: body, context)
+            result.check(result.announced, "announced", in: body, context)
         }
         result.escalateWithoutPrefixes(context, body)
         result.findEndOfRIB(in: body, context)
         return result
     }
 
-    private mutating func reset(_ subcode: Notification.UpdateSubcode, data: [UInt8] = []) {
-        self.disposition = max(self.disposition, .resetSession(.update(subcode, data: data)))
+    private mutating func reset(_ notification: Notification) {
+        self.disposition = max(self.disposition, .resetSession(notification))
+    }
+
+    /// What is wrong with the two counts.
+    private static func lengths(of body: RawSpan) -> String {
+        guard let withdrawn = body.uint16(at: 0) else {
+            return "\(body.byteCount) bytes are no UPDATE"
+        }
+        guard let attributes = body.uint16(at: 2 + Int(withdrawn)) else {
+            return "\(withdrawn) bytes of withdrawn prefixes in a body of \(body.byteCount)"
+        }
+        return "\(withdrawn) bytes of withdrawn prefixes and \(attributes) of attributes in a body "
+            + "of \(body.byteCount)"
     }
 
     /// Whether it holds prefixes that are announced, of any family.
@@ -79,13 +91,15 @@ public struct UpdateDecoding: Sendable, Hashable {
 
     /// RFC 7606 §5.3: a field of prefixes that can't be read leaves nothing to be withdrawn.
     private mutating func check(
-        _ range: Range<Int>, in body: RawSpan, _ context: DecodeContext
+        _ range: Range<Int>, _ name: String, in body: RawSpan, _ context: DecodeContext
     ) {
+        let hasPathIDs = context.addPath.contains(.ipv4)
         do throws(NLRI.SyntaxError) {
-            try NLRI.check(
-                body.extracting(range), family: .ipv4, addPath: context.addPath.contains(.ipv4))
+            try NLRI.check(body.extracting(range), family: .ipv4, addPath: hasPathIDs)
         } catch {
-            self.reset(.invalidNetworkField)
+            self.reset(
+                .update(.invalidNetworkField).because(
+                    error.words(name, .ipv4, in: body.extracting(range), hasPathIDs: hasPathIDs)))
         }
     }
 
@@ -95,7 +109,10 @@ public struct UpdateDecoding: Sendable, Hashable {
         guard self.disposition == .treatAsWithdraw, self.attributes.hasAttributesOfRoutes,
             !self.announcesPrefixes
         else { return }
-        self.reset(.malformedAttributeList)
+        let complaint = self.attributes.gravestComplaint.map { "\($0.type) \($0.problem)" }
+        self.reset(
+            .update(.malformedAttributeList).because(
+                "\(complaint ?? "a malformed attribute"), and there is no prefix to withdraw"))
     }
 
     /// RFC 4724 §2: an UPDATE with nothing in it, or with an MP_UNREACH_NLRI without prefixes

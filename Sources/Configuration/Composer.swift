@@ -210,7 +210,31 @@ struct Composer: ~Copyable {
         let position =
             parser.error == YAML_READER_ERROR
             ? self.position(ofByte: parser.problem_offset) : Position(parser.problem_mark)
+        switch String(cString: problem) {
+        case "found character that cannot start any token" where self.byte(at: position) == 0x09:
+            words = "this is not YAML: a tab stands here, where blanks must"
+        case "did not find expected node content"
+        where self.byte(at: position) == UInt8(ascii: ":")
+            && self.byte(at: Position(line: position.line, column: position.column + 1))
+                == UInt8(ascii: ":"):
+            words += " (an address that begins with colons needs quotes)"
+        default: break
+        }
         return Failure(position: position, text: words.replacing("  ", with: " "))
+    }
+
+    /// The byte that begins the character there.
+    private func byte(at wanted: Position) -> UInt8? {
+        var position = Position(line: 1, column: 1)
+        for byte in self.bytes {
+            if position == wanted { return byte }
+            if byte == UInt8(ascii: "\n") {
+                position = Position(line: position.line + 1, column: 1)
+            } else if byte & 0xc0 != 0x80 {
+                position.column += 1
+            }
+        }
+        return nil
     }
 
     private func position(ofByte offset: Int) -> Position {

@@ -34,7 +34,11 @@ extension Configuration {
                 "location database: \(old.locationDatabase ?? "none") -> "
                     + (self.locationDatabase ?? "none"))
         }
-        if self.limits != old.limits { words.append("limits: changed, from the next start on") }
+        if self.limits != old.limits {
+            words.append(
+                "limits: \(self.limits.options.changes(from: old.limits.options)), "
+                    + "from the next start on")
+        }
         if self.roundTrips.files != old.roundTrips.files {
             words.append(
                 "round trips: \(Self.list(old.roundTrips.files)) -> "
@@ -55,14 +59,19 @@ extension Configuration {
             }
             words.append("checkpoint: \(text(old.checkpoint)) -> \(text(self.checkpoint))")
         }
-        if self.choice != old.choice { words.append("choice: changed") }
+        if self.choice != old.choice {
+            words.append("choice: \(self.choice.options.changes(from: old.choice.options))")
+        }
         words += self.dns.differences(from: old.dns)
         if self.powerDNS != old.powerDNS {
             words.append(
                 "powerdns: \(PowerDNSOptions.words(old.powerDNS)) -> "
                     + "\(PowerDNSOptions.words(self.powerDNS)), from the next start on")
         }
-        if self.console != old.console { words.append("console: changed, for new connections") }
+        if self.console != old.console {
+            words.append(
+                "console: \(self.console.changes(from: old.console)), for new connections")
+        }
         if self.logLevel != old.logLevel {
             words.append("log level: \(old.logLevel.rawValue) -> \(self.logLevel.rawValue)")
         }

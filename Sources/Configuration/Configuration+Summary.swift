@@ -67,6 +67,14 @@ extension Configuration {
                         ? "" : " and every \(Value.words(checkpoint.every))"))
         }
         lines += self.limitLines
+        let choice = self.choice.options.unlike(ChoiceOptions().options)
+        if !choice.isEmpty { lines.append("choice: \(choice.joined(separator: ", "))") }
+        let console = self.console.options.unlike(ConsoleOptions().options)
+        if !console.isEmpty { lines.append("console: \(console.joined(separator: ", "))") }
+        if self.readyWait != Configuration(file: "").readyWait {
+            lines.append("ready wait \(Value.words(self.readyWait))")
+        }
+        if self.logLevel != .info { lines.append("log level \(self.logLevel.rawValue)") }
         if let rules = self.flipHold {
             lines.append("prefixes that flip are held \(FlipHoldRules.words(rules))")
         }

@@ -50,6 +50,9 @@ public protocol ConsoleBackend: Sendable {
     /// Since when none of a site's feeds has a session: its routes are stale, or gone.
     func staleSince(site: SiteID) -> Int64?
 
+    /// The line of a route map that pins an address; nil where none does, or nobody knows.
+    func pin(covering address: IPAddress) async -> PinReport?
+
     /// Whether answers can be relied on; else what is waited for, in words.
     func readiness() -> Readiness
 
@@ -162,12 +165,15 @@ public struct FeedReport: Hashable, Sendable {
     public var lastError: String?
     /// Of a feed by BGP whose session is up.
     public var session: SessionReport?
+    /// What looks misconfigured about it alone, a sentence each.
+    public var hints: [String]
 
     public init(
         identity: FeedIdentity, state: String, isUp: Bool, since: Int64? = nil,
         messagesReceived: Int = 0, messagesSent: Int = 0, lastError: String? = nil,
-        session: SessionReport? = nil
+        session: SessionReport? = nil, hints: [String] = []
     ) {
+        self.hints = hints
         self.identity = identity
         self.state = state
         self.isUp = isUp
@@ -189,17 +195,45 @@ public struct SessionReport: Hashable, Sendable {
     public var reflected: Int
     /// Prefixes that it may bring, by family, where that is limited.
     public var limits: [AddressFamily: Int]
+    /// How the first transfer ends.
+    public var end: TransferEnd?
 
     public init(
         wanted: Set<AddressFamily>, negotiated: Set<AddressFamily>, isComplete: Bool,
-        reflected: Int, limits: [AddressFamily: Int] = [:]
+        reflected: Int, limits: [AddressFamily: Int] = [:], end: TransferEnd? = nil
     ) {
+        self.end = end
         self.limits = limits
         self.wanted = wanted
         self.negotiated = negotiated
         self.isComplete = isComplete
         self.reflected = reflected
     }
+}
+
+/// What tells that all routes of a session have come for the first time.
+public enum TransferEnd: Hashable, Sendable {
+    /// The peer says so (RFC 4724 §2).
+    case endOfRIB
+    /// It doesn't: so many seconds without an UPDATE.
+    case quiet(seconds: Int)
+}
+
+/// Where a pin comes from.
+public struct PinReport: Hashable, Sendable {
+    public var prefix: IPPrefix
+    public var file: String
+    /// Counted from 1.
+    public var line: Int
+
+    public init(prefix: IPPrefix, file: String, line: Int) {
+        self.prefix = prefix
+        self.file = file
+        self.line = line
+    }
+
+    /// `override.routes:12`
+    var place: String { "\(self.file):\(self.line)" }
 }
 
 /// What can be done to a feed's sessions.
@@ -233,6 +267,8 @@ extension ConsoleBackend {
     public func staleSince(feed _: FeedID) -> Int64? { nil }
 
     public func staleSince(site _: SiteID) -> Int64? { nil }
+
+    public func pin(covering _: IPAddress) async -> PinReport? { nil }
 
     public func strangers() async -> Int { 0 }
 }

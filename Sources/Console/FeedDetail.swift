@@ -73,6 +73,8 @@ public struct FeedWatch: Sendable {
     public var lines: AsyncStream<String>
     /// Nobody watches any more.
     public var end: @Sendable () -> Void
+    /// What is said before anything has passed, to people.
+    package var opening: String?
 
     public init(lines: AsyncStream<String>, end: @escaping @Sendable () -> Void) {
         self.lines = lines

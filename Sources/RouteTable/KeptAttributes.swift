@@ -46,16 +46,33 @@ public struct RouteCommunities: Hashable, Sendable {
             case 0xffff_ff04: "no-peer"
             case 0xffff_029a: "blackhole"
             case 0xffff_0000: "graceful-shutdown"
+            case 0xffff_0001: "accept-own"
+            case 0xffff_0006: "llgr-stale"
+            case 0xffff_0007: "no-llgr"
             default: "\(word >> 16):\(word & 0xffff)"
             }
         }
     }
 
-    /// RFC 4360's as their eight bytes in hexadecimal, `0x0002fde800000064`.
+    /// RFC 4360's as rules take them: route targets `rt:65000:100`, sites of origin `soo:65000:1`;
+    /// all others, those that end at the AS border among them, as their eight bytes in hexadecimal,
+    /// `0x4300000000000001`.
     public var extendedDescriptions: [String] {
         let words = Self.words(self.extended)
         return stride(from: 0, to: words.count - 1, by: 2).map { index in
-            "0x" + Self.hexadecimal(words[index]) + Self.hexadecimal(words[index + 1])
+            let (high, low) = (words[index], words[index + 1])
+            let (type, subtype) = (high >> 24, high >> 16 & 0xff)
+            guard subtype == 2 || subtype == 3, type <= 2 else {
+                return "0x" + Self.hexadecimal(high) + Self.hexadecimal(low)
+            }
+            let kind = subtype == 2 ? "rt" : "soo"
+            let administrator = (high & 0xffff) << 16 | low >> 16
+            return switch type {
+            case 0: "\(kind):\(high & 0xffff):\(low)"
+            case 1: "\(kind):\(IPAddress(ipv4: administrator)):\(low & 0xffff)"
+            // RFC 5668: an AS number of four bytes.
+            default: "\(kind):\(administrator):\(low & 0xffff)"
+            }
         }
     }
 

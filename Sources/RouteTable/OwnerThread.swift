@@ -28,10 +28,16 @@ final class OwnerThread: @unchecked Sendable {
     private func run() {
         self.afterwards.withLock { self.thread = pthread_self() }
         var barriers: [@Sendable () -> Void] = []
-        while let work = self.queue.take(self.patience) {
-            for item in work {
-                self.engine.noteQueue(weight: self.queue.currentWeight)
-                switch item {
+        working: while true {
+            switch self.queue.take(self.patience) {
+            case .closed: break working
+            case .nothing:
+                self.noteQueue()
+                self.engine.endBatch()
+                self.engine.step(isIdle: true, isAwaited: !barriers.isEmpty)
+            case .work(let item):
+                self.noteQueue()
+                switch item.work {
                 case .command(let command):
                     self.engine.measured(command.kind) { self.engine.apply(command) }
                 case .query(let body): self.engine.measured(.query) { body(self.engine) }
@@ -39,13 +45,8 @@ final class OwnerThread: @unchecked Sendable {
                 }
                 self.engine.endBatch()
                 for waiter in self.queue.finish(item) { waiter() }
-                self.engine.step(isIdle: false, isAwaited: false)
+                self.engine.step(isIdle: false, isAwaited: !barriers.isEmpty)
             }
-            if work.isEmpty {
-                self.engine.noteQueue(weight: self.queue.currentWeight)
-                self.engine.endBatch()
-            }
-            self.engine.step(isIdle: work.isEmpty, isAwaited: !barriers.isEmpty)
             if !barriers.isEmpty, self.engine.isSettled {
                 for barrier in barriers { barrier() }
                 barriers = []
@@ -60,6 +61,10 @@ final class OwnerThread: @unchecked Sendable {
         for barrier in barriers { barrier() }
         for item in left { if case .barrier(let body) = item { body() } }
         for waiter in waiters { waiter() }
+    }
+
+    private func noteQueue() {
+        self.engine.noteQueue(weight: self.queue.currentWeight) { self.queue.feeds(above: $0) }
     }
 
     /// Memory that readers still see is looked at again soon; else only work wakes the thread.

@@ -21,6 +21,14 @@ final class ShadowBuild {
 
     /// Classes that came by paints: some of them are dead again.
     var paintedClasses = 0
+    /// Classes that it may have, but for those.
+    private var mostClasses: Int
+    /// The first class beyond them.
+    private var firstExcess = UInt32.max
+    /// Addresses from which on a class beyond them holds, so far.
+    private(set) var excess: [IPAddress] = []
+    /// Of so many addresses it is enough to know.
+    private static let mostExcess = 1 << 17
 
     private var family: AddressFamily? = .ipv4
     /// The first address of the family that isn't built.
@@ -39,11 +47,14 @@ final class ShadowBuild {
     ///   - pins: The pins to build in.
     ///   - locations: The locations to build in.
     ///   - hugePagesFrom: Prefixes of a family from which on its lookup is of huge pages.
+    ///   - mostClasses: Classes that there may be; where further ones hold is told by ``excess``.
     /// - Throws: Where the system refuses the address space.
     init(
         ipv4: PrefixTree, ipv6: PrefixTree, roundTrips: RoundTripLayer, columns: Int,
-        classCapacity: Int, pins: PinLayer, locations: LocationLayer, hugePagesFrom: Int
+        classCapacity: Int, pins: PinLayer, locations: LocationLayer, hugePagesFrom: Int,
+        mostClasses: Int
     ) throws(TableResourceError) {
+        self.mostClasses = mostClasses
         self.trees = (ipv4, ipv6)
         self.roundTrips = roundTrips
         self.pins = pins
@@ -70,6 +81,16 @@ final class ShadowBuild {
 
     var isComplete: Bool { self.family == nil }
 
+    /// So much is beyond the limit of classes that it won't be completed.
+    var isHopeless: Bool { self.excess.count >= Self.mostExcess }
+
+    /// There is nothing to be done about the classes beyond the limit: it goes on with them.
+    func ignoresExcess() {
+        self.excess = []
+        self.mostClasses = .max
+        self.firstExcess = .max
+    }
+
     func trie(_ family: AddressFamily) -> LookupTrie {
         family == .ipv4 ? self.ipv4 : self.ipv6
     }
@@ -88,7 +109,7 @@ final class ShadowBuild {
     /// Builds on until the slice ends, or until memory has to be waited for.
     func build(_ slice: inout WorkSlice) {
         self.waitsForPages = false
-        while !slice.isSpent, !self.isFull, let family = self.family {
+        while !slice.isSpent, !self.isFull, !self.isHopeless, let family = self.family {
             guard self.trie(family).isReady() else {
                 self.waitsForPages = true
                 return
@@ -135,7 +156,10 @@ final class ShadowBuild {
             slice.spend(32)
             guard nextID != id || slice.isSpent else { continue }
             if let stop = self.paint(start, next - 1, id, &painter, &slice) { return stop }
-            if slice.isSpent { return next }
+            if nextID >= self.firstExcess {
+                self.excess.append(IPAddress(family: family, leftAligned: next))
+            }
+            if slice.isSpent || self.isHopeless { return next }
             start = next
             id = nextID
         }
@@ -172,6 +196,11 @@ final class ShadowBuild {
             of: locations.current, toByteOffset: self.classes.placeOffset, as: UInt32.self)
         let id = self.classes.intern()
         if id == nil { self.isFull = true }
+        if self.firstExcess == .max, let id,
+            self.classes.count - self.paintedClasses > self.mostClasses
+        {
+            self.firstExcess = id
+        }
         return id
     }
 }

@@ -18,11 +18,15 @@ public struct SiteRoute: Hashable, Sendable {
     public var isLongLivedStale: Bool
     /// Tells the feed's paths to one prefix apart (RFC 7911); 0 where it sends one.
     public var pathID: UInt32
+    /// Its feed's first transfer of the family is not over: it counts for nothing yet.
+    public var isHeldBack: Bool
 
     public init(
         site: SiteID, feed: FeedID, prefix: IPPrefix, attributes: RouteAttributes, distance: Int,
-        since: Int64, isStale: Bool, isLongLivedStale: Bool = false, pathID: UInt32 = 0
+        since: Int64, isStale: Bool, isLongLivedStale: Bool = false, pathID: UInt32 = 0,
+        isHeldBack: Bool = false
     ) {
+        self.isHeldBack = isHeldBack
         self.site = site
         self.feed = feed
         self.prefix = prefix

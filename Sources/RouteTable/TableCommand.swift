@@ -3,7 +3,8 @@
 
 public import Addressing
 
-/// What can be asked of the table's owner. Commands are carried out in the order they came.
+/// What can be asked of the table's owner. Commands of one feed are carried out in the order they
+/// came, and so are those about no feed; sites come and go between all else.
 public enum TableCommand: Sendable {
     case defineSite(SiteID, name: String)
     /// Takes the site's column away, and its feeds with it.

@@ -240,13 +240,8 @@ extension TableEngine {
         guard routes.lives.life(of: entry.pathID) == entry.life,
             !routes.lives.isClosed(entry.pathID)
         else { return false }
-        guard feed.total < self.limits.routesPerFeed, !self.memoryIsFull,
-            node == 0
-                ? self.ipv4.count + self.ipv6.count < self.limits.prefixes
-                : self.hasRoomForPath(routes, node)
-        else {
-            if self.memoryIsFull { self.tally.refusedForMemory += 1 }
-            self.refuse(feed)
+        if let reason = self.obstacle(to: feed, routes, node, held: feed.total) {
+            self.refuse(feed, for: reason)
             return false
         }
         if node == 0 {

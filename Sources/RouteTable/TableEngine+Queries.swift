@@ -39,13 +39,15 @@ extension TableEngine {
         _ path: RoutePath, distance: Int? = nil
     ) -> SiteRoute {
         let attributes = self.attributes.attributes(path.slot.attributes)
-        let ledger = feed.routes(family).ledger
+        let routes = feed.routes(family)
+        let ledger = routes.ledger
         return SiteRoute(
             site: site, feed: feed.definition.id, prefix: prefix, attributes: attributes,
             distance: distance ?? attributes.distance, since: Int64(path.slot.time),
             isStale: ledger.isStale(path.slot.epoch),
             isLongLivedStale: attributes.hasLongLivedStale
-                || ledger.state(path.slot.epoch) == .longLived, pathID: path.id)
+                || ledger.state(path.slot.epoch) == .longLived, pathID: path.id,
+            isHeldBack: routes.isHidden)
     }
 
     /// All routes that a feed has at a prefix, by the ids of their paths.
@@ -170,6 +172,8 @@ extension TableEngine {
                 longLivedStale: feed.both.reduce(0) { $0 + $1.ledger.count(.longLived) },
                 refused: feed.refused, isUp: feed.isUp,
                 isComplete: feed.isComplete, isFirstTransfer: feed.isHidden,
+                heldBackIPv4: feed.ipv4.isHidden ? feed.ipv4.kept : 0,
+                heldBackIPv6: feed.ipv6.isHidden ? feed.ipv6.kept : 0,
                 guardState: feed.guardState)
         }
     }

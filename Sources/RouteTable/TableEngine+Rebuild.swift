@@ -22,7 +22,7 @@ extension TableEngine {
     private var isReadyToBuild: Bool {
         (self.jobs.isEmpty || self.isRebuildOverdue) && self.revisedSites == 0
             && (self.roundTripJobs.isEmpty || self.isRebuildLate)
-            && !self.isBulk && !self.isRestoring
+            && !self.isBulk && !self.isRestoring && self.trim == nil
     }
 
     /// There is nothing to do but to wait for memory that is on its way.
@@ -80,6 +80,7 @@ extension TableEngine {
             shadow.build(&slice)
             if shadow.isFull { self.abandonShadow() }
             if shadow.isComplete { self.completeSince = monotonicMicroseconds() }
+            self.considerTrim(of: shadow)
             return
         }
         if self.canSwap { self.swap(shadow) }
@@ -118,7 +119,7 @@ extension TableEngine {
             ipv4: self.ipv4, ipv6: self.ipv6, roundTrips: self.roundTrips, columns: columns,
             classCapacity: 4 * boundaries + 2 * self.limits.classes + (1 << 16),
             pins: self.pins, locations: self.locations,
-            hugePagesFrom: self.steps.hugePagesFrom)
+            hugePagesFrom: self.steps.hugePagesFrom, mostClasses: self.limits.classes)
         self.needsAnother = false
         self.distanceChanges = 0
     }
@@ -146,12 +147,14 @@ extension TableEngine {
                 generation: self.image.generation + 1, ipv4: shadow.ipv4, ipv6: shadow.ipv6,
                 classes: shadow.classes, pins: shadow.pins, locations: shadow.locations))
         self.classesAtRebuild = max(1, shadow.classes.count - shadow.paintedClasses)
+        self.noteTrims()
         // Sites that came after it was begun.
         let lacking = self.neededColumns > shadow.classes.sites
-        if self.isBulk || self.isRestoring {
+        if self.isRestoring {
             self.heldSites = .max
         } else {
             self.heldSites = lacking ? .max << UInt64(shadow.classes.sites) : 0
+            self.heldSites |= self.bulkSites
         }
         // Walks that it didn't wait for go on unseen.
         let walked = self.jobs.reduce(0 as UInt64) { $0 | ($1.job?.sites ?? 0) }
@@ -186,20 +189,6 @@ extension TableEngine {
         if self.shadow == nil, self.image.classes.count > most { self.requestRebuild() }
     }
 
-    /// Whether announcements that can change a distance are refused: so many classes were alive
-    /// when they were last counted. Dead ones are no reason, but to count again; while that goes
-    /// on, as many again are let in.
-    var classesAreFull: Bool {
-        guard self.image.classes.count >= self.limits.classes else { return false }
-        if self.distanceChanges > 0 { self.wantsReclaim = true }
-        return self.hasNoClassLeft
-    }
-
-    var hasNoClassLeft: Bool {
-        let (count, limit) = (self.image.classes.count, self.limits.classes)
-        return count >= 2 * limit || count >= limit && self.classesAtRebuild >= limit
-    }
-
     /// Begins to count classes anew, but not without a rest since the last time.
     private func considerReclaim() {
         guard self.wantsReclaim, self.shadow == nil,
@@ -214,21 +203,30 @@ extension TableEngine {
     /// Microseconds that changes wait for readers at most, while there are more and more of them.
     private static let longestBulk: UInt64 = 3_000_000
 
-    /// Where much waits in the queue, changes go to the routes alone, until it is short again:
-    /// one rebuild costs less than so many paints.
-    func noteQueue(weight: Int) {
+    /// Where much waits in the queue, the changes of those who have much in it go to the routes
+    /// alone, until it is short again: one rebuild costs less than so many paints. What the sites
+    /// of others learn is shown as ever.
+    ///
+    /// - Parameters:
+    ///   - weight: Changes that wait.
+    ///   - feeds: Those with at least so many among them.
+    func noteQueue(weight: Int, feeds: (Int) -> [FeedID]) {
         let now = monotonicMicroseconds()
         if self.isBulk {
             if weight < self.steps.bulk / 2 || now - self.bulkSince > Self.longestBulk {
-                self.isBulk = false
+                self.bulkSites = 0
                 self.releaseHeld()
             }
         } else if weight > self.steps.bulk, self.shadow == nil, !self.isRebuildLate {
-            self.isBulk = true
+            self.bulkSites = feeds(self.steps.bulk / 16).reduce(0) {
+                $0 | (self.feeds[Int($1.rawValue)]?.changingSites ?? 0)
+            }
             self.bulkSince = now
-            self.heldSites = .max
+            self.heldSites |= self.bulkSites
         }
     }
+
+    var isBulk: Bool { self.bulkSites != 0 }
 
     /// Nothing is held any more, unless another image has to show something.
     func releaseHeld() {

@@ -137,14 +137,11 @@ extension TableEngine {
     ) -> Bool {
         let routes = feed.routes(tree.family)
         if node != 0, routes.find(node, pathID) != nil { return false }
-        guard slot.attributes != 0, feed.total < self.limits.routesPerFeed,
-            node == 0
-                ? self.ipv4.count + self.ipv6.count < self.limits.prefixes
-                : self.hasRoomForPath(routes, node),
-            !self.memoryIsFull
-        else {
-            if self.memoryIsFull { self.tally.refusedForMemory += 1 }
-            self.refuse(feed)
+        let obstacle =
+            slot.attributes == 0
+            ? .space : self.obstacle(to: feed, routes, node, held: feed.total)
+        if let obstacle {
+            self.refuse(feed, for: obstacle)
             return false
         }
         if node == 0 {

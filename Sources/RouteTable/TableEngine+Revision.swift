@@ -150,7 +150,7 @@ extension TableEngine {
     /// What a guard brings back while a revision is under way: that may have passed its prefix.
     func reviseReturning(_ entry: inout WithdrawalLog.Entry, of feed: Feed) {
         guard let job = self.revisions.first, job.isBegun else { return }
-        var memo = RevisionMemo()
+        var memo = RevisionMemo(size: 1)
         self.revise(&entry, of: feed, by: job, &memo)
     }
 
@@ -226,8 +226,8 @@ extension TableEngine {
         let held = memo.attributes(id, in: self.attributes)
         let revised = body(feed.definition.id, prefix, held)
         if revised == held { return .same }
-        // The number of the old attributes may be given to others now.
-        memo.forget()
+        // The caller lets go of it: the number may be given to others then.
+        memo.forget(id)
         guard let revised else { return .none }
         guard let new = self.attributes.intern(revised) else {
             self.refuse(feed)
@@ -237,18 +237,29 @@ extension TableEngine {
     }
 }
 
-/// The attributes that were looked at last: neighbours in the table often have the same.
+/// Attributes that were looked at of late: neighbours in the table often have the same, in each
+/// feed others.
 ///
-/// Good until a number may have been given to others.
+/// Good for one slice, in which only the revision gives numbers away and takes them back: a number
+/// that it lets go of is to be forgotten.
 private struct RevisionMemo {
-    private var last: (id: UInt32, attributes: RouteAttributes)?
+    private var entries: [(id: UInt32, attributes: RouteAttributes)?]
+
+    /// Of so many attributes at most.
+    init(size: Int = 64) { self.entries = Array(repeating: nil, count: size) }
+
+    private func index(of id: UInt32) -> Int { Int(id) % self.entries.count }
 
     mutating func attributes(_ id: UInt32, in store: AttributeStore) -> RouteAttributes {
-        if let last = self.last, last.id == id { return last.attributes }
+        let index = self.index(of: id)
+        if let entry = self.entries[index], entry.id == id { return entry.attributes }
         let attributes = store.attributes(id)
-        self.last = (id, attributes)
+        self.entries[index] = (id, attributes)
         return attributes
     }
 
-    mutating func forget() { self.last = nil }
+    mutating func forget(_ id: UInt32) {
+        let index = self.index(of: id)
+        if self.entries[index]?.id == id { self.entries[index] = nil }
+    }
 }

@@ -44,11 +44,6 @@ extension TableEngine {
         }
     }
 
-    func refuse(_ feed: Feed) {
-        feed.refused += 1
-        self.tally.refused += 1
-    }
-
     private func announce(
         _ feed: Feed, _ routes: FeedRoutes, _ tree: PrefixTree, _ key: UInt128, _ length: Int,
         _ pathID: UInt32, _ id: UInt32, _ time: UInt32, _ sites: UInt64
@@ -68,7 +63,7 @@ extension TableEngine {
             else {
                 // The route it replaces is no longer announced either, but not withdrawn: to the
                 // feed's guard it is no loss.
-                self.refuse(feed)
+                self.refuse(feed, for: id == 0 ? .space : .classes)
                 if !routes.isStale(old.slot) { feed.loss.excuse() }
                 self.drop(feed, routes, node, old, sites: counts ? sites : 0)
                 return
@@ -86,14 +81,12 @@ extension TableEngine {
                 self.attributes.release(old.slot.attributes)
             }
         } else {
-            guard id != 0, feed.kept < self.limits.routesPerFeed,
-                node != 0 || self.ipv4.count + self.ipv6.count < self.limits.prefixes,
-                !(self.classesAreFull && self.counts(feed, routes)), !self.memoryIsFull,
-                node == 0 || self.hasRoomForPath(routes, node)
-            else {
-                if self.memoryIsFull { self.tally.refusedForMemory += 1 }
-                self.refuse(feed)
-                return
+            if id == 0 { return self.refuse(feed) }
+            if let reason = self.obstacle(to: feed, routes, node, held: feed.kept) {
+                return self.refuse(feed, for: reason)
+            }
+            if self.classesAreFull, self.counts(feed, routes) {
+                return self.refuse(feed, for: .classes)
             }
             if node == 0 {
                 guard let new = tree.insert(key: key, length: length) else {

@@ -76,12 +76,20 @@ final class TableEngine {
     var classesAtRebuild = 1
     /// Distances that changed since the last rebuild began.
     var distanceChanges = 0
+    /// Takes routes out whose classes are too many.
+    var trim: ClassTrim?
+    /// Such walks since the last image.
+    var trims = 0
+    /// The last one found nothing to take out.
+    var trimIsVain = false
+    /// The image was made only after routes were taken out: at the limit nothing more is let in.
+    var wasTrimmed = false
     /// Classes are near their limit, and many may be dead.
     var wantsReclaim = false
     var reclaimNotBefore: UInt64 = 0
 
-    /// So much waits that readers see none of it until most is done.
-    var isBulk = false
+    /// Columns of which so much waits that readers see none of it until most is done, as bits.
+    var bulkSites: UInt64 = 0
     var bulkSince: UInt64 = 0
 
     /// Feeds with a guard.
@@ -365,6 +373,12 @@ final class TableEngine {
                 self.stepRevisions(&slice)
             }
         }
+        if self.trim != nil {
+            self.measured(.walk) {
+                var slice = self.steps.slice(among: kinds)
+                self.stepTrim(&slice)
+            }
+        }
         self.noteClasses()
         if self.rebuildDue != nil || self.shadow != nil || self.wantsReclaim {
             self.measured(.build) {
@@ -387,6 +401,7 @@ final class TableEngine {
             + (self.rebuildDue == nil && self.shadow == nil ? 0 : 1)
             + (self.discarded.isEmpty ? 0 : 1) + (self.hasRevisionWork ? 1 : 0)
             + (self.hasFlipWork ? 1 : 0) + (self.manyNumbers.isEmpty ? 0 : 1)
+            + (self.trim == nil ? 0 : 1)
     }
 
     /// Notes how long a step held up what waits.

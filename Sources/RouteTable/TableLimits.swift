@@ -11,7 +11,8 @@ public struct TableLimits: Hashable, Sendable {
     /// Paths of one feed for one prefix (RFC 7911).
     public var pathsPerPrefix: Int
     /// Distinct tuples over all layers. At the limit, announcements that change a distance are
-    /// refused; it may be passed by what a whole feed brings in at once.
+    /// refused; of what comes in whole, such as a feed's first transfer, the routes that make the
+    /// last of them in address order. Pins and locations pass it where they alone make more.
     public var classes: Int
     /// Bytes of memory; nil where only the system sets a bound. At the limit, announcements of
     /// further routes are refused; what is built beside the table to take its place counts too.
@@ -20,7 +21,8 @@ public struct TableLimits: Hashable, Sendable {
     public var ranges: Int
     /// Prefixes with measured round trips, both families.
     public var roundTripPrefixes: Int
-    /// Changes that wait for the writer before ``TableOwner/submit(_:)`` answers false.
+    /// Changes that wait for the writer before ``TableOwner/submit(_:)`` answers false to those of
+    /// whom more than a few wait; to whom a quarter of them is of, it does so in any case.
     public var queuedChanges: Int
     /// Threads that read at the same time.
     public var readers: Int

@@ -6,6 +6,9 @@ import Synchronization
 
 /// The table and its one writer: a thread that takes commands from a bounded queue.
 ///
+/// The queue has a lane for each feed, and the writer takes from them in turn: a feed's commands are
+/// carried out in the order they came, and wait for no other feed's but for a turn of each.
+///
 /// Everything that changes the table goes through ``submit(_:)``; everything that reads routes
 /// goes through ``query(_:)``; lookups take neither, but readers of ``lookup``.
 public final class TableOwner: Sendable {
@@ -64,8 +67,9 @@ public final class TableOwner: Sendable {
 
     /// Hands a command to the writer. Never blocks, never refuses for lack of room.
     ///
-    /// - Returns: False where the queue is above its high mark: the command is taken, but the
-    ///   producer stops until ``whenDrained(_:)`` calls. False, too, after ``shutdown()``.
+    /// - Returns: False where more waits than may, of the command's feed, or of what concerns no
+    ///   feed: the command is taken, but its producer stops until ``whenDrained(of:_:)`` calls.
+    ///   False, too, after ``shutdown()``.
     @discardableResult
     public func submit(_ command: TableCommand) -> Bool {
         let prepared = PreparedCommand(command, limits: self.limits)
@@ -78,12 +82,14 @@ public final class TableOwner: Sendable {
         self.submit(command)
     }
 
-    /// Whether the queue is above its high mark.
-    public var isFull: Bool { self.thread.queue.isFull }
+    /// Whether more waits than may of what concerns no feed, such as observations.
+    public var isFull: Bool { self.thread.queue.isLaneFull(OwnerQueue.others) }
 
-    /// Calls once the queue is below its low mark: on the writer's thread, or at once if it is.
-    public func whenDrained(_ body: @escaping @Sendable () -> Void) {
-        if !self.thread.queue.addDrainWaiter(body) { body() }
+    /// Calls once most that waits of a feed is done, or without a feed most of what concerns none:
+    /// on the writer's thread, or at once if it is.
+    public func whenDrained(of feed: FeedID? = nil, _ body: @escaping @Sendable () -> Void) {
+        let lane = feed.map(OwnerQueue.lane(of:)) ?? OwnerQueue.others
+        if !self.thread.queue.addDrainWaiter(lane, body) { body() }
     }
 
     /// Hands a command to the writer, and blocks until there is room. For loaders with a thread
@@ -109,8 +115,8 @@ public final class TableOwner: Sendable {
         _ = gate.wait()
     }
 
-    /// Runs `body` on the writer's thread, after all that was submitted before and between two
-    /// batches. Keep it to a bounded slice of the table: it holds updates up.
+    /// Runs `body` on the writer's thread, after all that was submitted before, and maybe some of
+    /// what was later, between two batches. Keep it to a bounded slice of the table: it holds updates up.
     public func query<T: Sendable>(
         _ body: @escaping @Sendable (borrowing RIB) throws -> T
     ) async throws -> T {

@@ -25,6 +25,9 @@ public struct FeedSummary: Hashable, Sendable {
     public var isComplete: Bool
     /// Its routes are held back until they have all come, of both families.
     public var isFirstTransfer: Bool
+    /// Routes that are held back by family, until all of it has come: they count for nothing.
+    public var heldBackIPv4: Int
+    public var heldBackIPv6: Int
     /// What its guard makes of it.
     public var guardState: FeedGuardState
 }
@@ -52,8 +55,8 @@ public struct TableCounts: Hashable, Sendable {
     public var updates: UInt64 = 0
     /// Announcements refused by ``TableLimits``.
     public var refused: UInt64 = 0
-    /// Those of them refused for the limit of memory.
-    public var refusedForMemory: UInt64 = 0
+    /// Those by what they were refused for.
+    public var refusals: [RefusalReason: UInt64] = [:]
     /// Commands refused by ``TableCommand/validate()``, or for a feed that isn't there.
     public var refusedCommands: UInt64 = 0
     /// Feeds whose losses a guard holds now.

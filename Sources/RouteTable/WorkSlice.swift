@@ -64,7 +64,8 @@ package struct StepPolicy: Sendable {
     package var unitsOfBatch = 1 << 19
     /// Classes that may be dead before the lookup is built anew, beside as many as are alive.
     package var deadClasses = 65_536
-    /// Changes that wait in the queue before readers see none of them until most are done.
+    /// Changes that wait in the queue before readers see none of those of the feeds that have most
+    /// of them until most are done.
     package var bulk = 100_000
     /// Microseconds that a due rebuild waits for others to share it, while there is other work.
     package var patience: UInt64 = 200_000

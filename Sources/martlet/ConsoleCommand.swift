@@ -12,10 +12,11 @@ struct ConsoleCommand: ParsableCommand {
         discussion: """
             Without -c, commands come from the terminal, with completion, history and '?' for \
             help, or from standard input, one a line. A password is taken from --password-file, \
-            from MARTLET_PASSWORD, or asked for on the terminal.
+            from MARTLET_PASSWORD, or asked for on the terminal. What has no end (debug) is shown \
+            until the next line comes, or Ctrl-C.
 
             Exit status: 0 if all commands were carried out, 1 if one was refused, 2 if there is \
-            no connection.
+            no connection, or what is shown can't be written.
             """)
 
     @Argument(
@@ -58,12 +59,20 @@ struct ConsoleCommand: ParsableCommand {
             try secrets.password(isRetry: isRetry)
         }
         let printer = Printer()
+        link.willWait = { () throws(LinkError) in try printer.flush() }
         let script = Script(link: link, printer: printer, secrets: secrets)
-        if !self.commands.isEmpty { return try script.run(self.commands) }
-        guard isatty(STDIN_FILENO) == 1 else {
-            return try script.run(AnySequence { AnyIterator { readLine() } })
+        let isGood: Bool
+        if !self.commands.isEmpty {
+            isGood = try script.run(self.commands)
+        } else if isatty(STDIN_FILENO) != 1 {
+            let lines = InputLines()
+            link.lines = lines
+            isGood = try script.run(lines)
+        } else {
+            isGood = try InteractiveConsole(link: link, printer: printer).run()
         }
-        return try InteractiveConsole(link: link, printer: printer).run()
+        try printer.flush()
+        return isGood
     }
 }
 

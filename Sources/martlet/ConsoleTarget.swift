@@ -59,6 +59,8 @@ enum LinkError: Error, Hashable, CustomStringConvertible {
     case passwordFile(String, errno: CInt)
     /// Somebody gave up.
     case interrupted
+    /// What is shown goes nowhere.
+    case output(StandardOutput.Failure)
 
     var description: String {
         switch self {
@@ -73,6 +75,7 @@ enum LinkError: Error, Hashable, CustomStringConvertible {
             "a password is needed: --password-file, MARTLET_PASSWORD, or a terminal"
         case .wrongPassword: "the password was refused"
         case .interrupted: "interrupted"
+        case .output(let failure): "\(failure)"
         case .passwordFile(let path, let errno): "\(path): \(String(cString: strerror(errno)))"
         }
     }

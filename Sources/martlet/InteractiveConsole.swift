@@ -12,6 +12,8 @@ struct InteractiveConsole {
     /// - Returns: True: what was refused has been seen.
     func run() throws(LinkError) -> Bool {
         let editor = LineEditor(history: LineEditor.historyPath)
+        self.link.lines = InputLines(pieceSize: 1)
+        self.link.takesEndingLine = true
         editor.start(
             completing: { [link] line in
                 var words: [String] = []

@@ -31,7 +31,13 @@ enum Program {
         }
         Task {
             await Martlet.main()
-            Martlet.exit()
+            do {
+                try StandardOutput.flush()
+                Martlet.exit()
+            } catch {
+                Printer.complain("martlet: \(error)")
+                Martlet.exit(withError: ExitCode(2))
+            }
         }
         dispatchMain()
     }

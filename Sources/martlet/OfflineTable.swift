@@ -18,6 +18,8 @@ final class OfflineTable: ConsoleBackend {
     private let policyNames: [String: Int]
     private let started: @Sendable () -> Int64
     private let reports: @Sendable () -> [FeedReport]
+    private let details: @Sendable (FeedID) -> FeedDetail?
+    private let maps: [String]
 
     /// Why files can't become a table.
     enum Problem: Error, CustomStringConvertible {
@@ -78,18 +80,28 @@ final class OfflineTable: ConsoleBackend {
                         id: feed.identity.id, name: feed.identity.name, site: feed.identity.site,
                         order: index, throughSites: [:])))
         }
+        var details: [FeedID: FeedDetail] = [:]
+        func note(_ report: DumpLoader.Report, _ path: String) {
+            for feed in report.feeds {
+                let identities = plan.feeds.map(\.identity)
+                guard let identity = identities.first(where: { $0.id == feed.id }) else {
+                    continue
+                }
+                details[feed.id] = Self.detail(of: identity, feed, report, path)
+            }
+        }
         do {
             for (index, dump) in dumps.enumerated() {
                 let feeds = plan.feeds.filter { $0.dump == index }
                 let loader = DumpLoader(
                     path: dump.path, feeds: feeds.map { ($0.identity.id, $0.selector) })
-                _ = try loader.load(into: owner, replacing: false)
+                note(try loader.load(into: owner, replacing: false), dump.path)
             }
             for (index, path) in texts.enumerated() {
                 let feeds = plan.feeds.filter { $0.dump == dumps.count + index }
                 let loader = TextDumpLoader(
                     path: path, feeds: feeds.map { ($0.identity.id, $0.selector) })
-                _ = try loader.load(into: owner, replacing: false)
+                note(try loader.load(into: owner, replacing: false), path)
             }
             if !maps.isEmpty {
                 let pins = try RouteMapLoader.load(
@@ -110,7 +122,25 @@ final class OfflineTable: ConsoleBackend {
         self.init(
             owner: owner, oracle: Oracle(lookup: owner.lookup, world: World(sites: plan.sites)),
             feeds: feeds, started: { time },
-            reports: { feeds.map { FeedReport(identity: $0, state: "loaded", isUp: true) } })
+            reports: { feeds.map { FeedReport(identity: $0, state: "loaded", isUp: true) } },
+            details: { [details] in details[$0] }, maps: maps)
+    }
+
+    private static func detail(
+        of identity: FeedIdentity, _ feed: DumpLoader.Report.Feed, _ report: DumpLoader.Report,
+        _ path: String
+    ) -> FeedDetail {
+        var file = FileFeedReport(paths: [path], state: "loaded")
+        file.peerAddress = feed.peer?.address ?? identity.peerAddress
+        file.peerAS = feed.peer?.asNumber ?? identity.peerAS
+        file.peerIdentifier = feed.identifier.map { IPAddress(ipv4: $0) }
+        file.records = report.records
+        file.announced = feed.announced
+        file.withdrawn = feed.withdrawn
+        file.malformed = feed.malformed
+        file.treatedAsWithdrawn = feed.treatedAsWithdrawn
+        file.badLines = report.badLines?.count
+        return file.detail(of: identity.name)
     }
 
     /// A table that somebody else fills; it is shut down with this.
@@ -122,11 +152,17 @@ final class OfflineTable: ConsoleBackend {
     ///   - policyNames: The policies of names, by name in small letters.
     ///   - started: When it began, in Unix seconds.
     ///   - reports: How the feeds stand.
+    ///   - details: All that is known of one.
+    ///   - maps: The files that its pins are from.
     init(
         owner: TableOwner, oracle: Oracle, feeds: [FeedIdentity],
         policyNames: [String: Int] = [:], started: @escaping @Sendable () -> Int64,
-        reports: @escaping @Sendable () -> [FeedReport]
+        reports: @escaping @Sendable () -> [FeedReport],
+        details: @escaping @Sendable (FeedID) -> FeedDetail? = { _ in nil },
+        maps: [String] = []
     ) {
+        self.maps = maps
+        self.details = details
         self.owner = owner
         self.oracle = oracle
         self.feeds = feeds
@@ -218,11 +254,20 @@ final class OfflineTable: ConsoleBackend {
         return self.policyNames[small.hasSuffix(".") ? String(small.dropLast()) : small]
     }
 
+    func pin(covering address: IPAddress) async -> PinReport? {
+        guard let place = try? RouteMapLoader.place(covering: address, in: self.maps) else {
+            return nil
+        }
+        return PinReport(prefix: place.prefix, file: place.path, line: place.line)
+    }
+
     func feedIdentities() -> [FeedIdentity] { self.feeds }
     func readiness() -> Readiness { .ready }
     func configuration() -> String? { nil }
 
     func feedReports() async -> [FeedReport] { self.reports() }
+
+    func feedDetail(_ feed: FeedID) async -> FeedDetail? { self.details(feed) }
 
     func ruleReport(_ feed: FeedID) -> RuleReport? { nil }
 

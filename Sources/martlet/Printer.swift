@@ -20,6 +20,15 @@ struct Printer {
         }
     }
 
+    /// Hands on what was shown: for who waits for it while there is nothing more to show.
+    func flush() throws(LinkError) {
+        do throws(StandardOutput.Failure) {
+            try StandardOutput.flush()
+        } catch {
+            throw .output(error)
+        }
+    }
+
     /// A prompt for readline, which must know what takes no room: `\u{1}` and `\u{2}` enclose it.
     func prompt(_ prompt: String) -> String {
         guard self.isColoured else { return prompt }

@@ -69,6 +69,22 @@ final class ReplayBoard: Sendable {
         }
     }
 
+    /// What was played of a feed, for `show feed`.
+    func detail(of feed: FeedID, _ replay: Replay, files: [String]) -> FeedDetail? {
+        guard let identity = self.identities.first(where: { $0.id == feed }) else { return nil }
+        let status = replay.status(of: feed) ?? Replay.FeedStatus()
+        var report = FileFeedReport(paths: files, state: status.liveness.rawValue)
+        report.since = status.since
+        report.peerAddress = identity.peerAddress ?? status.peer?.address
+        report.peerAS = identity.peerAS ?? status.peer?.asNumber
+        report.messages = status.messages
+        report.announced = status.announced
+        report.withdrawn = status.withdrawn
+        report.malformed = status.malformed
+        report.treatedAsWithdrawn = status.treatedAsWithdrawn
+        return report.detail(of: identity.name)
+    }
+
     /// The names of feeds whose peers have no record.
     func silent(_ replay: Replay) -> [String] {
         self.identities.filter { replay.status(of: $0.id)?.since == nil }.map(\.name)

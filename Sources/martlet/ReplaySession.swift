@@ -49,7 +49,10 @@ struct ReplaySession {
         let table = OfflineTable(
             owner: owner, oracle: board.oracle, feeds: board.identities,
             policyNames: stage.policyNames, started: { clock.seconds },
-            reports: { board.reports(replay) })
+            reports: { board.reports(replay) },
+            details: { [files = self.command.files] in
+                board.detail(of: $0, replay, files: files)
+            })
         let isServed = self.command.commands.isEmpty
         let scopes = try ScopeKeeper(owner: owner, oracle: board.oracle)
         if isServed { try scopes.start() }
@@ -78,6 +81,16 @@ struct ReplaySession {
                 "\(report.feeds.reduce(0) { $0 + $1.announced }) announcements and "
                     + "\(report.feeds.reduce(0) { $0 + $1.withdrawn }) withdrawals up to "
                     + Self.words(clock.seconds))
+            let treated = report.feeds.reduce(0) { $0 + $1.treatedAsWithdrawn }
+            if treated > 0 {
+                let feeds = report.feeds.filter { $0.treatedAsWithdrawn > 0 }.compactMap { feed in
+                    board.identities.first { $0.id == feed.id }?.name
+                }
+                self.note(
+                    "\(treated) \(treated == 1 ? "announcement" : "announcements") more, in malformed "
+                        + "UPDATEs of \(feeds.joined(separator: ", ")), were treated as withdrawals "
+                        + "(RFC 7606)")
+            }
             for name in board.silent(replay) { self.note("no record of feed \(name)'s peer") }
             defer { group.cancelAll() }
             guard !isServed else {

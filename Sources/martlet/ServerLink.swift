@@ -25,6 +25,14 @@ final class ServerLink {
     private var position = 0
     /// An interrupt ends the reply, not the program.
     private var mayInterrupt = false
+    /// The reply has no end of its own.
+    private var isLive = false
+    /// Called before something is waited for.
+    var willWait: () throws(LinkError) -> Void = {}
+    /// A line of these ends a reply that has no end of its own.
+    var lines: InputLines?
+    /// That line is taken for no command.
+    var takesEndingLine = false
 
     init(to target: ConsoleTarget) throws(LinkError) {
         self.target = target
@@ -46,6 +54,7 @@ final class ServerLink {
         _ line: String, mayInterrupt: Bool = false, _ show: (String) -> Void
     ) throws(LinkError) -> Outcome {
         try self.send(line)
+        defer { self.isLive = false }
         guard mayInterrupt else { return try self.reply(show) }
         self.mayInterrupt = true
         defer { self.mayInterrupt = false }
@@ -71,6 +80,9 @@ final class ServerLink {
             case "ok": return .good
             case "password": return .password
             case "bye": return .bye
+            case "live":
+                self.isLive = true
+                continue
             case let status?:
                 guard let code = Int(status) else { throw .strange(line) }
                 return .refused(code: code)
@@ -189,7 +201,7 @@ final class ServerLink {
 
     /// Reads what there is; false at the end of the connection.
     private func fill() throws(LinkError) -> Bool {
-        if self.mayInterrupt { try self.waitOrInterrupt() }
+        if !self.isReadable(within: 0) { try self.wait() }
         let start = self.buffer.count
         self.buffer.append(contentsOf: repeatElement(0, count: 65_536))
         while true {
@@ -205,11 +217,32 @@ final class ServerLink {
         }
     }
 
-    /// Waits for something to read, and tells the daemon of an interrupt meanwhile.
-    private func waitOrInterrupt() throws(LinkError) {
-        while !Interrupt.waitToRead(self.descriptor) {
-            Interrupt.endNextTime()
-            try self.send([Self.interrupt])
+    /// Waits for something to read, and tells the daemon meanwhile that it is enough: at an
+    /// interrupt, and, of what has no end, at a line.
+    private func wait() throws(LinkError) {
+        try self.willWait()
+        guard self.mayInterrupt || self.isLive else { return }
+        while true {
+            if self.mayInterrupt, Interrupt.take() {
+                Interrupt.endNextTime()
+                try self.send([Self.interrupt])
+            }
+            if self.isLive, self.lines?.endsWatching(evenByEnd: self.takesEndingLine) == true {
+                // At a terminal the end of input may be typed again.
+                if self.takesEndingLine { self.lines = InputLines(pieceSize: 1) }
+                self.isLive = false
+                try self.send([Self.interrupt])
+            }
+            let input = self.isLive ? self.lines?.descriptor : nil
+            // No descriptor is looked at where it is negative. The waits are short: a Ctrl-C may
+            // come just before one.
+            var requests = [
+                pollfd(fd: self.descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: input ?? -1, events: Int16(POLLIN), revents: 0),
+            ]
+            guard poll(&requests, nfds_t(requests.count), 200) > 0 else { continue }
+            if requests[0].revents != 0 { return }
+            if requests[1].revents != 0 { self.lines?.fill() }
         }
     }
 

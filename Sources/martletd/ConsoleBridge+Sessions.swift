@@ -64,9 +64,18 @@ extension ConsoleBridge {
     }
 
     func feedDetail(_ feed: FeedID) async -> FeedDetail? {
-        var detail = await self.sessionDetail(feed)
+        var detail = await self.sessionDetail(feed) ?? self.fileDetail(feed)
         if let record = self.daemon.dumps.section(of: feed) { detail?.sections.append(record) }
         return detail
+    }
+
+    private func fileDetail(_ feed: FeedID) -> FeedDetail? {
+        let dump = self.plan.dumps.first { $0.feeds.contains { $0.feed == feed } }
+        guard let entry = self.daemon.board[feed], let dump else { return nil }
+        var report = entry.file ?? FileFeedReport(paths: [dump.file], state: "loading")
+        report.since = entry.since
+        report.lastError = entry.lastError
+        return report.detail(of: entry.name)
     }
 
     private func sessionDetail(_ feed: FeedID) async -> FeedDetail? {
@@ -121,6 +130,8 @@ struct WatchText: Sendable {
         switch sight {
         case .missed(let count):
             return ["... \(count) messages left out: they came faster than they were read"]
+        case .end(let seconds):
+            return ["\(LocalTime.clock(seconds)) the feed is there no more: that was all"]
         case .change(let old, let new, let reason, let session, let seconds):
             return [
                 self.head(seconds, session)

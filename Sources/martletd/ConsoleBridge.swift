@@ -10,6 +10,7 @@ import Configuration
 import Console
 import DNSFront
 import FeedRules
+import NIOPosix
 import OriginValidation
 import RouteFiles
 import RouteTable
@@ -139,14 +140,18 @@ struct ConsoleBridge: ConsoleBackend {
                     wanted: Set(peer.settings.families.families),
                     negotiated: Set(negotiation.context.families.families),
                     isComplete: peer.isComplete, reflected: peer.reflected,
-                    limits: peer.settings.limits?.byFamily ?? [:])
+                    limits: peer.settings.limits?.byFamily ?? [:],
+                    end: negotiation.exchangesEndOfRIB
+                        ? .endOfRIB
+                        : .quiet(seconds: Int(peer.settings.quietTime.components.seconds)))
             }
             return FeedReport(
                 identity: identity, state: peer.suspension?.state ?? "\(peer.state)",
                 isUp: peer.state == .established, since: peer.since,
                 messagesReceived: peer.counters.messagesIn,
                 messagesSent: peer.counters.messagesOut,
-                lastError: peer.problem ?? peer.lastError, session: session)
+                lastError: peer.problem ?? peer.lastError, session: session,
+                hints: SessionHints.hints(peer, now: TableOwner.systemTime()))
         }
     }
 
@@ -155,7 +160,7 @@ struct ConsoleBridge: ConsoleBackend {
         let counts = judge.tally.total
         return RuleReport(
             rules: zip(judge.rules.rules, counts.rules).map {
-                RuleReport.Line(words: $0.words, matches: $1)
+                RuleReport.Line(words: $0.words, matches: $1, rejects: $0.action == .reject)
             }, options: judge.rules.options.words,
             others: judge.isPlain ? nil : counts.others, defaultRoutes: counts.defaultRoutes,
             lengths: counts.lengths, bogons: counts.bogons)
@@ -164,6 +169,19 @@ struct ConsoleBridge: ConsoleBackend {
     func staleSince(feed: FeedID) -> Int64? { self.daemon.board.staleSince(feed: feed) }
 
     func staleSince(site: SiteID) -> Int64? { self.daemon.board.staleSince(site: site) }
+
+    /// Of maps that are as they were when they were read.
+    func pin(covering address: IPAddress) async -> PinReport? {
+        let (maps, stamps) = self.daemon.running.withLock { ($0.plan.maps, $0.stamps) }
+        guard !maps.isEmpty, maps.allSatisfy({ stamps[$0] == FileStamp(path: $0) }) else {
+            return nil
+        }
+        let found = try? await self.daemon.files.runIfActive {
+            try RouteMapLoader.place(covering: address, in: maps)
+        }
+        guard let place = found else { return nil }
+        return PinReport(prefix: place.prefix, file: place.path, line: place.line)
+    }
 
     func readiness() -> Readiness {
         if self.daemon.readiness.isReady { return .ready }

@@ -4,6 +4,7 @@
 import Addressing
 import BGPSpeaker
 import Choice
+import Console
 import RouteFiles
 import RouteTable
 import Synchronization
@@ -38,6 +39,8 @@ final class FeedBoard: Sendable {
         var identifier: UInt32?
         /// What went wrong last, in words.
         var lastError: String?
+        /// What was read of a file.
+        var file: FileFeedReport?
     }
 
     private struct State {
@@ -155,6 +158,10 @@ final class FeedBoard: Sendable {
             state.entries[feed]?.peer = peer
             state.entries[feed]?.identifier = identifier
         }
+    }
+
+    func set(_ feed: FeedID, file: FileFeedReport) {
+        self.state.withLock { $0.entries[feed]?.file = file }
     }
 
     func fail(_ feed: FeedID, _ words: String?) {

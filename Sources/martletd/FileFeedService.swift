@@ -1,9 +1,11 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import BGPSpeaker
 import Choice
 import Configuration
+import Console
 import DNSFront
 import Logging
 import NIOPosix
@@ -136,6 +138,7 @@ extension Daemon {
                         ? "\(feed.malformed) malformed routes"
                         : report.badLines.map { "\($0.count) bad lines were left out" })
                 self.board.set(feed.id, peer: feed.peer, identifier: feed.identifier)
+                self.board.set(feed.id, file: FileFeedReport(feed, of: report, dump))
                 self.board.set(feed.id, liveness: .live)
                 self.board.complete(feed.id)
             }
@@ -148,13 +151,17 @@ extension Daemon {
                 metadata: [
                     "file": "\(dump.file)", "records": "\(report.records)",
                     "routes": "\(report.feeds.reduce(0) { $0 + $1.announced })",
-                    "time": "\(clock.now - start)",
+                    "milliseconds": "\(Int((clock.now - start) / .milliseconds(1)))",
                 ])
             return nil
         } catch {
             let words = "\(error)"
             self.logger.error("a table dump can't be used", metadata: ["error": "\(words)"])
             for feed in dump.feeds {
+                var file = FileFeedReport(paths: [dump.file], state: "failed")
+                file.peerAddress = feed.peer
+                file.peerAS = feed.peerAS
+                self.board.set(feed.feed, file: file)
                 self.board.fail(feed.feed, words)
                 if !replacing { self.board.set(feed.feed, liveness: .lost) }
                 self.board.complete(feed.feed)
@@ -193,5 +200,24 @@ extension Daemon {
         for site in old.sites where !sites.contains(site.id) {
             self.owner.submit(.removeSite(site.id))
         }
+    }
+}
+
+extension FileFeedReport {
+    /// What was read of one feed of a file.
+    fileprivate init(
+        _ feed: DumpLoader.Report.Feed, of report: DumpLoader.Report, _ dump: Plan.Dump
+    ) {
+        self.init(paths: [dump.file], state: "loaded")
+        let wanted = dump.feeds.first { $0.feed == feed.id }
+        self.peerAddress = feed.peer?.address ?? wanted?.peer
+        self.peerAS = feed.peer?.asNumber ?? wanted?.peerAS
+        self.peerIdentifier = feed.identifier.map { IPAddress(ipv4: $0) }
+        self.records = report.records
+        self.announced = feed.announced
+        self.withdrawn = feed.withdrawn
+        self.malformed = feed.malformed
+        self.treatedAsWithdrawn = feed.treatedAsWithdrawn
+        self.badLines = report.badLines?.count
     }
 }

@@ -5,30 +5,84 @@ import Logging
 import RouteTable
 import ServiceLifecycle
 
-/// Says once in the log that the table refuses announcements, when its limits are reached for the
-/// first time; how many it refused is in `show feeds` and `show memory`.
+/// Says in the log which of the table's limits refuses announcements: when it first does, and again
+/// after a while as long as it goes on. How many were refused is in `show feeds` and `show memory`.
 struct LimitService: Service {
     let daemon: Daemon
 
-    private static let period = Duration.seconds(5)
+    private static let period = Duration.seconds(2)
+    /// Between two lines about one limit.
+    private static let silence = Duration.seconds(900)
+
+    private struct Told {
+        var count: UInt64
+        var time: ContinuousClock.Instant
+    }
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            var told: [RefusalReason: Told] = [:]
+            var isWeighed = self.daemon.owner.limits.memory == nil
             while (try? await Task.sleep(for: Self.period)) != nil {
-                guard let counts = try? await self.daemon.owner.query({ $0.counts() }),
-                    counts.refused > 0
-                else { continue }
-                self.daemon.logger.warning(
-                    "the table is at its limits: announcements are refused",
-                    metadata: [
-                        "refused": "\(counts.refused)",
-                        "for-memory": "\(counts.refusedForMemory)",
-                        "prefixes": "\(counts.ipv4Prefixes + counts.ipv6Prefixes)",
-                        "routes": "\(counts.routes)", "classes": "\(counts.classes)",
-                    ])
-                return
+                guard let counts = try? await self.daemon.owner.query({ $0.counts() }) else {
+                    continue
+                }
+                if !isWeighed {
+                    isWeighed = await self.weigh(counts)
+                }
+                let now = ContinuousClock.now
+                for reason in RefusalReason.allCases {
+                    let count = counts.refusals[reason] ?? 0
+                    guard count > told[reason]?.count ?? 0,
+                        told[reason].map({ now - $0.time >= Self.silence }) ?? true
+                    else { continue }
+                    told[reason] = Told(count: count, time: now)
+                    await self.tell(reason, count, counts)
+                }
             }
         }
         try await gracefulShutdown()
+    }
+
+    private func tell(_ reason: RefusalReason, _ count: UInt64, _ counts: TableCounts) async {
+        let summaries = (try? await self.daemon.owner.query { $0.feedSummaries() }) ?? []
+        let feeds = summaries.filter { $0.refused > 0 }.map { "\($0.name) \($0.refused)" }
+        let limits = self.daemon.owner.limits
+        let words =
+            switch reason {
+            case .memory: "limits.memory is \(limits.memory ?? 0) bytes"
+            case .prefixes: "limits.prefixes is \(limits.prefixes)"
+            case .prefixesPerFeed: "limits.prefixes-per-feed is \(limits.routesPerFeed)"
+            case .classes: "limits.classes is \(limits.classes)"
+            case .paths: "a feed may have \(limits.pathsPerPrefix) paths for a prefix"
+            case .space: "there is no address space left for them"
+            }
+        self.daemon.logger.warning(
+            "announcements are refused: \(words)",
+            metadata: [
+                "refused": "\(count)", "feeds": "\(feeds.joined(separator: ", "))",
+                "prefixes": "\(counts.ipv4Prefixes + counts.ipv6Prefixes)",
+                "routes": "\(counts.routes)", "classes": "\(counts.classes)",
+            ])
+    }
+
+    /// Says so where the table is beyond its limit of memory before it has a route.
+    ///
+    /// - Returns: Whether that needn't be looked at again.
+    private func weigh(_ counts: TableCounts) async -> Bool {
+        guard counts.routes == 0 else { return true }
+        guard let limit = self.daemon.owner.limits.memory,
+            let parts = try? await self.daemon.owner.query({ $0.memory() })
+        else { return false }
+        let bytes = parts.reduce(0) { $0 + $1.bytes }
+        guard bytes >= limit else { return false }
+        let largest = parts.max { $0.bytes < $1.bytes }
+        self.daemon.logger.warning(
+            "without a route the table takes more than it may: all routes will be refused",
+            metadata: [
+                "bytes": "\(bytes)", "limits.memory": "\(limit)",
+                "largest": "\(largest.map { "\($0.name) \($0.bytes)" } ?? "-")",
+            ])
+        return true
     }
 }

@@ -17,10 +17,21 @@ struct LocationService: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var watch = FileWatch()
+            var gone: Set<String> = []
+            var told: Set<String> = []
             while (try? await Task.sleep(for: Self.period)) != nil {
                 let (files, stamps, isBusy) = self.daemon.running.withLock {
                     ($0.plan.locationFiles, $0.stamps, $0.isReloading)
                 }
+                let missing = Set(files.filter { FileStamp(path: $0) == nil })
+                // One that is being replaced may be away for a moment.
+                for file in missing.intersection(gone).subtracting(told).sorted() {
+                    self.daemon.logger.warning(
+                        "a location file is not there any more: the locations stay as they were",
+                        metadata: ["file": "\(file)"])
+                }
+                told = missing.intersection(gone)
+                gone = missing
                 // A reload may have looked at the files before they changed: they are looked at
                 // again once it has ended.
                 guard !isBusy, watch.isDue(files, read: stamps, stamp: FileStamp.init) else {

@@ -101,6 +101,7 @@ struct MartletDaemon: AsyncParsableCommand {
     }
 
     private func serve(reportingTo report: Int32?) async throws {
+        try ProcessFiles.check()
         let configuration = try Configuration.load(path: self.config)
         StandardErrorLog.setLevel(configuration.logLevel.level)
         let privileges = try self.user.map { try Privileges(user: $0, group: self.group) }

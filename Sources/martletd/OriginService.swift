@@ -17,9 +17,6 @@ import Synchronization
 final class OriginService: Service, CustomStringConvertible {
     let description = "rpki"
 
-    /// Where more prefixes have changed, all routes are judged again: one walk costs less.
-    private static let revisedPrefixes = 4096
-
     /// What is to be in force.
     private struct Wanted {
         /// What the caches tell; nil where none of it counts.
@@ -121,16 +118,11 @@ final class OriginService: Service, CustomStringConvertible {
 
     private func publish(_ new: OriginSnapshot) async {
         let old = self.validator.snapshot
-        guard new.table != old.table || new.ignoresInvalid != old.ignoresInvalid else { return }
-        var prefixes: [IPPrefix]?
-        if let before = old.table, let after = new.table, new.ignoresInvalid == old.ignoresInvalid {
-            prefixes = before.changedPrefixes(to: after, limit: Self.revisedPrefixes)
-        }
-        self.validator.snapshot = new
+        guard let revision = self.validator.replaceSnapshot(by: new) else { return }
         // What was judged by the old payloads is on its way to the table before the revision is.
         await self.speaker.flush()
         await self.station.flush()
-        self.owner.submit(.revise(self.validator.revision(within: prefixes)))
+        self.owner.submit(.revise(revision))
         if new.table?.isEmpty == true, old.table?.isEmpty == false {
             self.logger.error(
                 "no RPKI cache has payloads that count: no route is valid or invalid any more")
@@ -139,7 +131,7 @@ final class OriginService: Service, CustomStringConvertible {
             "routes are judged by new RPKI payloads",
             metadata: [
                 "payloads": "\(new.table?.count ?? 0)",
-                "changed": "\(prefixes.map { "\($0.count) prefixes" } ?? "all")",
+                "changed": "\(revision.within.map { "\($0.count) prefixes" } ?? "all")",
             ])
     }
 }

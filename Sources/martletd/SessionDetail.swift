@@ -75,6 +75,7 @@ struct SessionDetail {
         ]
         if let queues = status.queues {
             facts += [
+                Fact("unread_bytes", queues.unreadBytes.map { .number($0) } ?? .unknown),
                 Fact("unsent_bytes", .number(queues.unsentBytes)),
                 Fact("unacknowledged_segments", .number(queues.unacknowledgedSegments)),
                 Fact("retransmissions", .number(queues.retransmissions)),

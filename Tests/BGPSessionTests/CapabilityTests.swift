@@ -107,7 +107,8 @@ struct CapabilityTests {
             actions.notifications == [.open(.unsupportedCapability, data: [1, 4, 0, 2, 0, 1])])
         #expect(
             actions.end?.description
-                == "we ended it: OPEN Message Error/Unsupported Capability: IPv6 unicast")
+                == "we ended it: OPEN Message Error/Unsupported Capability: the router offers IPv4 "
+                + "unicast, IPv6 unicast is wanted")
     }
 
     @Test("a peer that refuses parameters is tried without them, once (RFC 5492 §3)")

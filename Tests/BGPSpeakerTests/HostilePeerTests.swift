@@ -47,21 +47,25 @@ struct HostilePeerTests {
             }
         }
         let bad = Task { while !Task.isCancelled { try? await Self.behave(conduct, port) } }
+        for family in AddressFamily.allCases { try await good.send(.endOfRIB(family)) }
+        var reader = try station.owner.lookup.makeReader()
         let end = ContinuousClock.now + Self.time
-        var number = 0
+        var number: UInt32 = 0
         while ContinuousClock.now < end {
             number += 1
-            let prefix = "192.0.2.\(number % 250)/32"
-            let path = 1 + number % 200
-            try await good.send(try ScriptedPeer.announce([prefix], asNumber: UInt8(path)))
+            let address = IPAddress(ipv4: 0xc000_0000 + number)
+            try await good.send(try ScriptedPeer.announce(["\(address)/32"]))
             let isThere = try await eventually(within: .seconds(4)) {
-                try await Self.path(of: prefix, station) == "\(path)"
+                reader.withSnapshot { snapshot in
+                    snapshot.values(ofClass: snapshot.classID(of: address))
+                        .distance(of: SiteID(0)) != nil
+                }
             }
-            #expect(isThere, "\(prefix)")
+            #expect(isThere, "\(address)")
         }
-        // What the writer takes from all, it takes in turn: beside one that sends all it can, a
-        // route may wait for seconds.
-        #expect(number > 1)
+        // The writer takes from all in turn: beside one that sends all it can, a route is there in
+        // a tenth of a second; a busy machine may take longer now and then.
+        #expect(number > 20, "the shorter they wait, the more there are")
         let status = try await station.status()
         #expect(status.state == .established)
         #expect(status.counters.established == 1)
@@ -72,14 +76,6 @@ struct HostilePeerTests {
         await good.close()
         await bad.value
         try await station.stop()
-    }
-
-    private static func path(of text: String, _ station: Station) async throws -> String? {
-        let prefix = try IPPrefix(parsing: text)
-        return try await station.owner.query { rib in
-            rib.routes(after: nil, feed: Station.feed, within: prefix, limit: 1).routes.first
-                .map { "\($0.attributes.asPath)" }
-        }
     }
 
     private static func behave(_ conduct: Conduct, _ port: UInt16) async throws {

@@ -58,14 +58,29 @@ struct MessageTextTests {
     func communities() throws {
         let bytes = try ScriptedPeer.announce(
             ["10.0.0.0/8"],
-            more: hex("c00804 fde80007") + hex("c01008 0002fde800000064")
+            more: hex("c00808 fde80007 ffffff01")
+                + hex("c01010 0002fde800000064 4300000000000002")
                 + hex("c01914 0002 20010db8000000000000000000000001 0007")
                 + hex("c0200c 0000fde8 00000001 00000002"))
         #expect(
             MessageText.lines(bytes, context: Self.context)[1]
-                == "  origin IGP, path 7, communities 65000:7, extended communities "
-                + "0x0002fde800000064, IPv6 extended communities rt:2001:db8::1:7, large "
+                == "  origin IGP, path 7, communities 65000:7 no-export, extended communities "
+                + "rt:65000:100 0x4300000000000002, IPv6 extended communities rt:2001:db8::1:7, large "
                 + "communities 65000:1:2")
+    }
+
+    @Test("attributes that are passed by, with what their headers say")
+    func passedBy() throws {
+        let bytes = try ScriptedPeer.announce(
+            ["10.0.0.0/8"],
+            more: hex("801a0b 01000b0000000000000064") + hex("e063 01 00") + hex("d0280000"))
+        #expect(
+            MessageText.lines(bytes, context: Self.context).dropFirst().prefix(2) == [
+                "  origin IGP, path 7",
+                "  passed by: AIGP (type 26, optional, 11 bytes), attribute 99 (optional "
+                    + "transitive partial, 1 byte), BGP Prefix-SID (type 40, optional transitive, "
+                    + "0 bytes)",
+            ])
     }
 
     @Test("any bytes can be shown", arguments: 0..<40 as Range<UInt64>)
@@ -95,6 +110,7 @@ struct MessageTextTests {
             case .message(let bytes, _, _, _): ["\(bytes.count)"]
             case .change: ["change"]
             case .missed(let count): ["missed \(count)"]
+            case .end: ["end"]
             }
         }
         var iterator = lines.makeAsyncIterator()

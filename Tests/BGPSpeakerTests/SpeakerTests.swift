@@ -248,6 +248,64 @@ struct SpeakerTests {
         try await peer.establish(asNumber: 65002)
         #expect(try await peer.notification().description == "OPEN Message Error/Bad Peer AS")
         #expect(try await peer.next() == .closed)
+        #expect(
+            try await station.status().lastError
+                == "we ended it: OPEN Message Error/Bad Peer AS: the router says AS 65002, AS 65001 "
+                + "is configured")
+        try await station.stop()
+    }
+
+    @Test("a prefix that can't be is told with its bytes")
+    func badPrefix() async throws {
+        let (station, peer) = try await Self.established()
+        // An UPDATE without attributes that announces 10/33.
+        try await peer.send([UInt8](repeating: 0xff, count: 16) + [0, 25, 2, 0, 0, 0, 0, 33, 10])
+        #expect(
+            try await peer.notification().description
+                == "UPDATE Message Error/Invalid Network Field")
+        #expect(
+            try await station.status().lastError
+                == "we ended it: UPDATE Message Error/Invalid Network Field: announced IPv4 prefix "
+                + "has length 33, at most 32 is possible, at byte 0 of 2: 210a")
+        try await station.stop()
+    }
+
+    @Test("what an operator does is a reason of the changes of state that come of it")
+    func reasons() async throws {
+        let (station, port) = try await Self.station()
+        var reasons: [String?] {
+            get async throws { try await station.status().history.map(\.reason) }
+        }
+        #expect(await station.speaker.clear(Station.feed) == .done)
+        #expect(
+            try await reasons.suffix(2) == [
+                "stopped here: Cease/Administrative Reset", "started here",
+            ])
+        #expect(await station.speaker.shutDown(Station.feed, message: "moving") == .done)
+        #expect(
+            try await reasons.last
+                == "stopped here: Cease/Administrative Shutdown: \"moving\"")
+        #expect(await station.speaker.resume(Station.feed) == .done)
+        #expect(try await reasons.last == "started here")
+        let peer = try await ScriptedPeer.dial(port: port)
+        try await peer.establish()
+        #expect(try await reasons.contains("the peer connected"))
+        await peer.close()
+        try await station.stop()
+    }
+
+    @Test("who watches a feed is told when it is taken away")
+    func watchEnds() async throws {
+        let (station, _) = try await Self.station()
+        let watch = MessageWatch(now: { 7 })
+        await station.speaker.attach(watch, to: Station.feed)
+        let lines = watch.lines { sight in
+            if case .end(let seconds) = sight { ["end at \(seconds)"] } else { [] }
+        }
+        _ = await station.speaker.apply(SpeakerSettings(listen: try Self.listen(), peers: []))
+        var seen: [String] = []
+        for await line in lines { seen.append(line) }
+        #expect(seen == ["end at 7"])
         try await station.stop()
     }
 
@@ -401,6 +459,11 @@ struct SpeakerTests {
         }
         let isPaused = try await eventually { try await station.status().counters.pauses > 0 }
         #expect(isPaused)
+        // What the peer goes on to send waits in the kernel, and `show` says so.
+        let isUnread = try await eventually {
+            try await station.status().queues?.unreadBytes ?? 0 > 0
+        }
+        #expect(isUnread)
         gate.open()
         try await blocked
         try await sending.value
@@ -409,6 +472,7 @@ struct SpeakerTests {
         }
         #expect(isThere)
         #expect(try await station.status().state == .established)
+        #expect(try await station.status().queues?.unreadBytes == 0)
         await peer.close()
         try await station.stop()
     }

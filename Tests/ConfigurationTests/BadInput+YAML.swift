@@ -29,8 +29,14 @@ extension BadInputTests {
             "a tab",
             "sites:\n\u{9}a: 1\n",
             [
-                "2:1: this is not YAML: while scanning for the next token, found "
-                    + "character that cannot start any token"
+                "2:1: this is not YAML: a tab stands here, where blanks must"
+            ]),
+        BadInput(
+            "an address without quotes in braces",
+            "feeds: { f: { bgp: { peer: ::1 } } }\n",
+            [
+                "1:28: this is not YAML: while parsing a flow node, did not find expected node "
+                    + "content (an address that begins with colons needs quotes)"
             ]),
         BadInput(
             "a bracket that isn't closed",

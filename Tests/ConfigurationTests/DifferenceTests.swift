@@ -182,7 +182,9 @@ struct DifferenceTests {
                 "dns: [{ address: \"127.0.0.1:53\", client-subnet: off }]",
                 "listen dns: 127.0.0.1:53 -> 127.0.0.1:53 (client-subnet off), from the next "
                     + "start on"),
-            Change("timeout: 60", "timeout: 90", "console: changed, for new connections"),
+            Change(
+                "timeout: 60", "timeout: 90",
+                "console: idle-timeout 1 min -> 90 s, for new connections"),
         ])
     func differences(change: Change) throws {
         let old = try Reading.parse(Self.text)
@@ -221,7 +223,8 @@ struct DifferenceTests {
         let new = try Reading.parse(
             Self.text.replacing("measure: cost", with: "measure: hops"))
         #expect(
-            new.differences(from: old) == ["zone example.com.: changed", "choice: changed"])
+            new.differences(from: old)
+                == ["zone example.com.: changed", "choice: measure cost -> hops"])
     }
 
     @Test("A summary shows what would run, and notes what is perhaps not meant")
@@ -245,6 +248,7 @@ struct DifferenceTests {
                   one.routes
                 1 file of locations
                   geoip
+                console: idle-timeout 1 min
                 1 file of round trips, observations weigh 0.25 and expire after 1 d
                   one.csv
                 1 zone

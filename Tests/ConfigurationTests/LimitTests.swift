@@ -27,7 +27,10 @@ struct LimitTests {
                 "the table holds at most 2000000 prefixes, 1500000 prefixes per feed, 500000 "
                     + "classes, 512M of memory\n"))
         #expect(
-            bounded.differences(from: plain) == ["limits: changed, from the next start on"])
+            bounded.differences(from: plain) == [
+                "limits: prefixes 4194304 -> 2000000, prefixes-per-feed 4194304 -> 1500000, "
+                    + "classes 2097152 -> 500000, memory unlimited -> 512M, from the next start on"
+            ])
         #expect(bounded.plan().limits == bounded.limits)
     }
 

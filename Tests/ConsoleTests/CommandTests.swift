@@ -71,7 +71,7 @@ struct CommandTests {
             ),
             (
                 "show version",
-                "* 1\nmartlet version=1.2.3 uptime=77 router=192.0.2.1 as=65000\n.\n"
+                "* 1\nmartlet version=1.2.3 uptime=77 router=192.0.2.1 as=65000 started=999999940\n.\n"
             ),
             (
                 "show sites",
@@ -107,13 +107,16 @@ struct CommandTests {
                 * -
                 1.0.4.0/22 site=tokyo feed=tokyo-edge distance=4 since=17 stale=no \
                 nexthop=202.0.0.1 metric=- localpref=- origin=incomplete path=2500,7660,4637,38803 \
-                penalty=0 set_distance=- ignored=no validation=- tags=- long_lived_stale=no path_id=-
+                penalty=0 set_distance=- ignored=no validation=- tags=- long_lived_stale=no path_id=- \
+                held_back=no
                 1.0.4.0/24 site=sydney feed=sydney-core distance=3 since=17 stale=no \
                 nexthop=203.0.113.1 metric=7 localpref=100 origin=igp path=1221,38803,56203 \
-                penalty=0 set_distance=- ignored=no validation=- tags=- long_lived_stale=no path_id=-
+                penalty=0 set_distance=- ignored=no validation=- tags=- long_lived_stale=no path_id=- \
+                held_back=no
                 2001:db8::/32 site=sydney feed=sydney-core distance=3 since=17 stale=no \
                 nexthop=203.0.113.1 metric=7 localpref=100 origin=igp path=1221,38803,56203 \
-                penalty=0 set_distance=- ignored=no validation=- tags=- long_lived_stale=no path_id=-
+                penalty=0 set_distance=- ignored=no validation=- tags=- long_lived_stale=no path_id=- \
+                held_back=no
                 .
 
                 """
@@ -204,7 +207,6 @@ struct CommandTests {
                 """
                 BGP router identifier 192.0.2.1, local AS number 65000
                 2 BGP AS-PATH entries
-                0 BGP community entries
 
                 Neighbor        V         AS MsgRcvd MsgSent   TblVer  InQ OutQ Up/Down  State/PfxRcd     IPv4     IPv6    Stale Feed
                 203.0.113.1     4      65000      12       3        0    0    0 00:00:17          2          1        1        0 sydney-core
@@ -256,7 +258,8 @@ struct CommandTests {
                 "state":"stale","reason":"no-route","prefix":null,"feed":null,"since":null,\
                 "as_path":null,"penalty":null,"set_distance":null,"validation":null,"tags":[],\
                 "stale":null,"stale_since":null,"long_lived_stale":null,"path_id":null}],\
-                "location":"AU","all_down":false,"ignored":[],"held":[]}
+                "location":"AU","all_down":false,"ignored":[],"held":[],"first_transfers":[],\
+                "pin":null,"pin_source":null}
 
                 """)
         for line in ["nearest 1.0.4.1 --json", "rank 1.0.4.1 --json"] {

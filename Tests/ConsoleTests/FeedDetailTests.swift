@@ -100,6 +100,21 @@ struct FeedHintsTests {
         #expect(FeedHints([small]).all == [])
     }
 
+    @Test("what the table refused is said, and not that the router sent nothing")
+    func refused() {
+        let hints = FeedHints([
+            Self.subject("a", ipv4: 1_000_000, ipv6: 200_000),
+            FeedHints.Subject(
+                name: "b", isInternal: false, ipv4: 2, ipv6: 0, limits: [.ipv4: 5000],
+                refused: 103),
+        ])
+        #expect(
+            hints.all == [
+                "b: 103 of its announcements were refused: the table is at its limits, or was "
+                    + "('show memory')"
+            ])
+    }
+
     @Test("so are a family that is missing, and one that stays empty")
     func families() {
         let hints = FeedHints([

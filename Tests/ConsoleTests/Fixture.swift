@@ -132,8 +132,11 @@ final class Fixture: ConsoleBackend {
             FeedIdentity(
                 id: Self.edge, name: "tokyo-edge", site: Self.tokyo, kind: .mrt, peerAS: 2500,
                 peerAddress: IPAddress(ipv4: 0xca00_0001)),
-        ]
+        ] + self.furtherReports.withLock { $0.map(\.identity) }
     }
+
+    /// Of feeds that a test has added.
+    let furtherReports = Mutex<[FeedReport]>([])
 
     func feedReports() async -> [FeedReport] {
         let identities = self.feedIdentities()
@@ -144,7 +147,7 @@ final class Fixture: ConsoleBackend {
             FeedReport(
                 identity: identities[1], state: "failed", isUp: false,
                 lastError: "record 7 ends early"),
-        ]
+        ] + self.furtherReports.withLock { $0 }
     }
 
     /// Since when feeds, and sites as a whole, have no session.

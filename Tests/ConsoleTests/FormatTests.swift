@@ -62,7 +62,7 @@ struct FormatTests {
         #expect(
             entry.lines { _ in "" }.dropFirst(5).prefix(3) == [
                 "      Community: 65000:666 no-export",
-                "      Extended Community: 0x0002fde800000064",
+                "      Extended Community: rt:65000:100",
                 "      Large Community: 65000:1:2",
             ])
         #expect(entry.table.json.contains("\"communities\":[\"65000:666\",\"no-export\"]"))

@@ -91,6 +91,7 @@ struct GrammarTests {
         arguments: [
             ("r", "ambiguous command: 'r' may be rank, ready, reload, replace"),
             ("ex", "ambiguous command: 'ex' may be explain, exit"),
+            ("show ip bgp summary \u{4}x", "unknown command: '\\u{4}x' is none of --json"),
             (
                 "s",
                 "command incomplete: next comes ip, bgp, sites, feeds, feed, routes, answers, round-trips, rpki, dns, memory, checkpoint, version, configuration"

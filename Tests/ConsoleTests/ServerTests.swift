@@ -63,6 +63,24 @@ struct ServerTests {
         }
     }
 
+    @Test("people are told at the start how watching ends, and clients that it has no end")
+    func watchingBegins() async throws {
+        let fixture = try await Fixture()
+        var settings = ConsoleSettings(passwordDelay: .milliseconds(20))
+        settings.enablePassword = "e"
+        let opening = "watching sydney-core: a line or Ctrl-C ends it\n"
+        try await self.serve(settings, face: .machine, on: fixture) { address, server in
+            let client = try await LineClient(to: address)
+            client.send("enable e\nframed\n")
+            #expect(await client.text(upTo: "# \n") == "+ ok\n.ok martlet# \n")
+            client.send("debug feed sydney-core\n")
+            #expect(await client.text(upTo: "first\n") == ".live \n\(opening)first\n")
+            client.send(bytes: [3])
+            #expect(await client.text(upTo: "# \n") == ".ok martlet# \n")
+            client.close()
+        }
+    }
+
     @Test("orders to sessions are for those who may, and the message is as it was typed")
     func orders() async throws {
         let fixture = try await Fixture()

@@ -89,7 +89,7 @@ struct StaleRouteTests {
                 .contains("\"long_lived_stale\":true"))
         let routes = try await self.run("show routes longer-than 1.0.4.0/24", .machine, on: fixture)
         #expect(routes.contains(" stale=yes "))
-        #expect(routes.contains(" long_lived_stale=yes path_id=-\n"))
+        #expect(routes.contains(" long_lived_stale=yes path_id=- held_back=no\n"))
         #expect(
             try await self.run("show routes longer-than 1.0.4.0/24", on: fixture)
                 .contains("  long-lived-stale  "))
@@ -116,7 +116,8 @@ struct StaleRouteTests {
         #expect(entry.contains("\n      AddPath ID: RX 4294967295\n"))
         let routes = try await self.run(
             "show routes longer-than 192.0.2.0/24", .machine, on: fixture)
-        #expect(routes.contains(" path_id=7\n") && routes.contains(" path_id=4294967295\n"))
+        #expect(routes.contains(" path_id=7 held_back=no\n"))
+        #expect(routes.contains(" path_id=4294967295 held_back=no\n"))
         #expect(
             try await self.run("show routes longer-than 192.0.2.0/24", on: fixture)
                 .contains("path:4294967295"))

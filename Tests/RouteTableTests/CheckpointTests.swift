@@ -287,7 +287,7 @@ struct CheckpointTests {
         table.owner.flushAndWait()
         let counts = try table.owner.querySync { $0.counts() }
         #expect(counts.routes == 0)
-        #expect(Int(counts.refusedForMemory) == saved)
+        #expect(Int(counts.refusals[.memory] ?? 0) == saved)
         #expect(Int(counts.refused) == saved)
     }
 

@@ -38,10 +38,17 @@ struct KeptAttributesTests {
     func descriptions() {
         let communities = Self.whole.communities
         #expect(communities.standardDescriptions == ["65000:1"])
-        #expect(communities.extendedDescriptions == ["0x0002fde800000064"])
+        #expect(communities.extendedDescriptions == ["rt:65000:100"])
         #expect(communities.largeDescriptions == ["65000:1:2"])
         let wellKnown = RouteCommunities(standard: [0xff, 0xff, 0xff, 1, 0xff, 0xff, 2, 0x9a])
         #expect(wellKnown.standardDescriptions == ["no-export", "blackhole"])
+        let extended = RouteCommunities(
+            extended: [1, 3, 192, 0, 2, 1, 0, 7, 2, 2, 0, 3, 0x0d, 0x40, 0, 9]
+                + [0x40, 4, 0xfd, 0xe8, 0x4c, 0xee, 0x6b, 0x28, 0x40, 2, 0xfd, 0xe8, 0, 0, 0, 1])
+        #expect(
+            extended.extendedDescriptions == [
+                "soo:192.0.2.1:7", "rt:200000:9", "0x4004fde84cee6b28", "0x4002fde800000001",
+            ], "bandwidth, and what ends at the AS border, as they are")
         #expect(RouteCommunities().isEmpty)
     }
 

@@ -232,7 +232,8 @@ struct ReferenceTable {
         SiteRoute(
             site: site, feed: feed, prefix: place.prefix, attributes: route.attributes,
             distance: distance, since: route.since, isStale: route.isStale,
-            isLongLivedStale: route.isLongLived, pathID: place.pathID)
+            isLongLivedStale: route.isLongLived, pathID: place.pathID,
+            isHeldBack: self.feeds[feed]?.hidden.contains(place.prefix.family) ?? true)
     }
 
     /// Every feed's routes, in the order of a listing.

@@ -91,6 +91,61 @@ struct RevisionTests {
         #expect(try self.states(table) == [])
     }
 
+    @Test("of many routes in one go, whose attributes' numbers are given to others meanwhile")
+    func numbersAnew() throws {
+        var steps = StepPolicy()
+        steps.microseconds = 1_000_000
+        let table = try TableUnderTest(steps: steps)
+        table.apply(
+            .addFeed(FeedDefinition(id: FeedID(0), name: "", site: SiteID(0), order: 0)))
+        table.apply(.feedComplete(FeedID(0)))
+        // Each set of attributes comes again and again, between others, and for the last time soon.
+        let sets = 0..<300 as Range<UInt32>
+        let routes = sets.flatMap { set in
+            (0..<4 as Range<UInt32>).map { turn in
+                let place = (set + turn * 3) << 8 | set & 0xff
+                return (
+                    IPPrefix(host: IPAddress(ipv4: 0x0a00_0000 | place)),
+                    RouteAttributes(asPath: ASPath([ASNumber(64_512 + set), 64_500]))
+                )
+            }
+        }
+        table.change(FeedID(0), announce: routes)
+        let other = { @Sendable (held: RouteAttributes) in
+            // As long as the old ones, so that what those leave is used again.
+            var revised = held
+            revised.asPath = ASPath(
+                held.asPath.segments.flatMap(\.members).map { ASNumber($0.rawValue ^ 0x1_0000) })
+            return revised
+        }
+        table.owner.submit(.revise(TableRevision { _, _, held in other(held) }))
+        for (prefix, attributes) in routes {
+            let held = try table.owner.querySync { $0.routes(at: prefix) }
+            #expect(held.map(\.attributes) == [other(attributes)], "\(prefix)")
+        }
+        let counts = try table.owner.querySync { $0.counts() }
+        #expect(counts.attributeSets == sets.count)
+    }
+
+    @Test("of routes under many prefixes, few of which there are, ends its slices between them")
+    func manyPrefixes() throws {
+        let table = try Self.table(steps: TableUnderTest.crumbs(64))
+        func walks() throws -> UInt64 {
+            table.owner.flushAndWait()
+            return try table.owner.querySync { $0.counts() }.longestSteps[.walk].count
+        }
+        let before = try walks()
+        let absent = (0..<2000 as Range<UInt32>).map {
+            IPPrefix(masking: IPAddress(ipv4: 0xcb00_0000 | $0 << 8), length: 24)
+        }
+        table.apply(
+            .revise(TableRevision(within: [Self.longer] + absent + [Self.ipv6], Self.ignoring)))
+        #expect(try table.check("many prefixes"))
+        #expect(
+            try self.states(table) == [Self.longer, Self.ipv6].flatMap { ["\($0) 0", "\($0) 1"] })
+        #expect(try walks() - before >= 400)
+    }
+
     @Test("a route that is not to stand leaves, and its prefix with the last one")
     func leaving() throws {
         let table = try Self.table()

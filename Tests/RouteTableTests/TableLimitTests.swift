@@ -302,6 +302,92 @@ struct TableLimitTests {
         }
     }
 
+    @Test("on classes hold for a first transfer, whose last ones in address order are refused")
+    func classesOfAFirstTransfer() throws {
+        let table = try TableUnderTest(limits: TableLimits(classes: 40))
+        var random = SplitMix(seed: 11)
+        for id in 0..<3 {
+            let feed = FeedID(UInt16(id))
+            table.owner.submit(
+                .addFeed(FeedDefinition(id: feed, name: "", site: SiteID(UInt8(id)), order: id)))
+            table.owner.submit(.feedUp(feed))
+        }
+        // A covering prefix, and more specifics that all make classes of their own.
+        func prefix(_ number: Int) -> IPPrefix {
+            number == 0
+                ? IPPrefix(masking: IPAddress(ipv4: 0x0a00_0000), length: 8)
+                : IPPrefix(masking: IPAddress(ipv4: 0x0a00_0000 + UInt32(number) << 12), length: 24)
+        }
+        var announced = 0
+        for id in 0..<3 {
+            var batch = RouteBatch(feed: FeedID(UInt16(id)))
+            for number in 0..<200 {
+                let penalty = UInt8(random.below(250))
+                batch.announce(
+                    prefix(number),
+                    attributes: batch.intern(
+                        RouteAttributes(asPath: .empty, penalty: penalty)))
+                announced += 1
+            }
+            table.owner.submit(.routes(batch))
+        }
+        for id in 0..<3 { table.owner.submit(.feedComplete(FeedID(UInt16(id)))) }
+        table.owner.flushAndWait()
+        let counts = try table.owner.querySync { $0.counts() }
+        #expect(counts.classes <= 40 && counts.classes > 20)
+        #expect(counts.refusals == [.classes: counts.refused])
+        #expect(counts.routes + Int(counts.refused) == announced)
+        let summaries = try table.owner.querySync { $0.feedSummaries() }
+        #expect(summaries.reduce(0) { $0 + UInt64($1.refused) } == counts.refused)
+
+        // What is held is what is answered.
+        let held = try table.owner.querySync { $0.routes(after: nil, limit: .max).routes }
+        #expect(held.filter { $0.prefix == prefix(0) }.count == 3, "what covers them stays")
+        var reader = try table.owner.lookup.makeReader()
+        for number in 0..<200 {
+            for id in 0..<3 {
+                let site = SiteID(UInt8(id))
+                let own = held.filter { $0.site == site && $0.prefix.contains(prefix(number)) }
+                let expected = own.max { $0.prefix.length < $1.prefix.length }?.distance
+                let address = prefix(number).address
+                let values = reader.withSnapshot {
+                    $0.values(ofClass: $0.classID(of: address))
+                }
+                #expect(values.distance(of: site) == expected)
+            }
+        }
+
+        // At the limit nothing more comes in.
+        var batch = RouteBatch(feed: FeedID(0))
+        for number in 300..<400 {
+            batch.announce(
+                prefix(number),
+                attributes: batch.intern(
+                    RouteAttributes(asPath: .empty, penalty: UInt8(number - 300))))
+        }
+        table.owner.submit(.routes(batch))
+        table.owner.flushAndWait()
+        #expect(try table.owner.querySync { $0.counts() }.classes <= 40)
+    }
+
+    @Test("on classes are passed where pins alone make more, and nothing is taken out for it")
+    func classesOfPins() throws {
+        let table = try TableUnderTest(limits: TableLimits(classes: 4))
+        for id in 0..<8 {
+            table.apply(.defineSite(SiteID(UInt8(id)), name: "\(id)"))
+        }
+        table.apply(
+            .setPins(
+                (0..<8).map {
+                    (
+                        IPPrefix(masking: IPAddress(ipv4: UInt32($0) << 24), length: 8),
+                        [SiteID(UInt8($0))]
+                    )
+                }))
+        #expect(try table.check("eight pins"))
+        #expect(try table.owner.querySync { $0.counts() }.refused == 0)
+    }
+
     @Test("on classes are far: the index of a hundred thousand grows while they come")
     func manyClasses() throws {
         let table = try TableUnderTest()
@@ -405,7 +491,7 @@ struct TableLimitTests {
         owner.submit(.feedComplete(feed))
         owner.flushAndWait()
         let counts = try owner.querySync { $0.counts() }
-        #expect(counts.refusedForMemory > 0 && counts.refused == counts.refusedForMemory)
+        #expect(counts.refused > 0 && counts.refusals == [.memory: counts.refused])
         #expect(counts.routes + Int(counts.refused) == announced)
         #expect(counts.routes >= 1000)
         #expect(try owner.querySync { $0.feedSummaries() }.first?.refused == Int(counts.refused))
@@ -431,7 +517,7 @@ struct TableLimitTests {
     @Test("on classes refuse nothing that a new session announces as it was")
     func sameAgain() throws {
         var limits = TableLimits()
-        limits.classes = 4
+        limits.classes = 10
         let owner = try TableOwner(limits: limits)
         let feed = SteppedWriterTests.feed(0, site: 0)
         owner.submit(.addFeed(feed))

@@ -44,7 +44,7 @@ struct TableOwnerTests {
             accepted += 1
             guard accepted < 10_000 else { break }
         }
-        owner.whenDrained {
+        owner.whenDrained(of: FeedID(0)) {
             hold.yield(())
             hold.finish()
         }
@@ -57,8 +57,163 @@ struct TableOwnerTests {
         let counts = try await owner.query { $0.counts() }
         #expect(counts.updates == UInt64((accepted + 1) * 30 + 1))
         let isCalledAtOnce = Mutex(false)
-        owner.whenDrained { isCalledAtOnce.withLock { $0 = true } }
+        owner.whenDrained(of: FeedID(0)) { isCalledAtOnce.withLock { $0 = true } }
         #expect(isCalledAtOnce.withLock { $0 })
+    }
+
+    /// An owner of two feeds of two sites that stamps routes by a clock that each look advances, and
+    /// whose writer waits for the gate.
+    private static func heldOwner(
+        queue: Int = 262_144
+    ) async throws -> (TableOwner, gate: Counter, held: Task<Void, any Error>) {
+        let clock = Counter()
+        let gate = Counter()
+        let owner = try TableOwner(
+            limits: TableLimits(queuedChanges: queue), now: { Int64(clock.next()) })
+        for id in 0..<2 as Range<UInt8> {
+            owner.submit(
+                .addFeed(
+                    FeedDefinition(
+                        id: FeedID(UInt16(id)), name: "", site: SiteID(id), order: 0)))
+        }
+        await owner.flush()
+        let started = Counter()
+        let held = Task {
+            try await owner.query { _ in
+                _ = started.next()
+                while gate.value == 0 {}
+            }
+        }
+        while started.value == 0 { await Task.yield() }
+        return (owner, gate, held)
+    }
+
+    private final class Counter: Sendable {
+        private let number = Atomic<Int>(0)
+        var value: Int { self.number.load(ordering: .acquiring) }
+        func next() -> Int {
+            self.number.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue
+        }
+    }
+
+    private static func announcement(
+        _ feed: UInt16, _ range: Range<UInt32>, hops: Int = 0
+    ) -> TableCommand {
+        var batch = RouteBatch(feed: FeedID(feed))
+        let path = ASPath([ASNumber](repeating: 64_500, count: hops))
+        let index = batch.intern(RouteAttributes(asPath: path))
+        for number in range {
+            batch.announce(IPPrefix(host: IPAddress(ipv4: number)), attributes: index)
+        }
+        return .routes(batch)
+    }
+
+    @Test("takes from each feed in turn: one that has much to say holds up no other")
+    func turns() async throws {
+        let (owner, gate, held) = try await Self.heldOwner()
+        for block in 0..<100 as Range<UInt32> {
+            owner.submit(Self.announcement(0, block * 500..<block * 500 + 500))
+        }
+        owner.submit(Self.announcement(1, 0..<1))
+        _ = gate.next()
+        try await held.value
+        let times = try await owner.query { rib in
+            (0..<100 as Range<UInt32>).map { block in
+                rib.routes(at: IPPrefix(host: IPAddress(ipv4: block * 500)))
+            }.map { routes in
+                (0..<2).map { id in routes.first { $0.feed == FeedID(UInt16(id)) }?.since ?? .max }
+            }
+        }
+        #expect(times.map { $0[0] } == times.map { $0[0] }.sorted(), "each in its own order")
+        #expect(!times.contains { $0[0] == .max })
+        #expect(times.count { $0[0] < times[0][1] } <= 10)
+    }
+
+    @Test("asks nobody to stop who has little to say, however much others have")
+    func pressureByFeed() async throws {
+        let (owner, gate, held) = try await Self.heldOwner(queue: 4096)
+        var submitted = 0
+        while owner.submit(Self.announcement(0, 0..<100)) {
+            submitted += 1
+            guard submitted < 10_000 else { break }
+        }
+        // A quarter of the whole.
+        #expect((10..<12).contains(submitted))
+        #expect(owner.submit(Self.announcement(1, 0..<1)))
+        for _ in 0..<100 { owner.submit(Self.announcement(0, 0..<100)) }
+        #expect(owner.submit(Self.announcement(1, 1..<2)), "nor where the whole is full")
+        #expect(!owner.submit(Self.announcement(1, 2..<102)))
+        #expect(owner.submit(.setPins([])))
+        #expect(!owner.isFull)
+        let calls = Counter()
+        owner.whenDrained(of: FeedID(0)) { _ = calls.next() }
+        owner.whenDrained(of: FeedID(1)) { _ = calls.next() }
+        #expect(calls.value == 0)
+        owner.whenDrained { _ = calls.next() }
+        #expect(calls.value == 1, "what concerns no feed is not to wait")
+        _ = gate.next()
+        try await held.value
+        await owner.flush()
+        #expect(calls.value == 3)
+    }
+
+    @Test("a feed's commands keep their order with its routes, and sites theirs with all")
+    func order() async throws {
+        let (owner, gate, held) = try await Self.heldOwner()
+        for block in 0..<50 as Range<UInt32> {
+            owner.submit(Self.announcement(0, block * 500..<block * 500 + 500))
+        }
+        owner.submit(Self.announcement(1, 7..<8))
+        owner.submit(.feedFlush(FeedID(1)))
+        owner.submit(Self.announcement(1, 8..<9))
+        owner.submit(.removeSite(SiteID(1)))
+        owner.submit(.defineSite(SiteID(1), name: "again"))
+        owner.submit(
+            .addFeed(FeedDefinition(id: FeedID(1), name: "", site: SiteID(1), order: 0)))
+        owner.submit(Self.announcement(1, 9..<10, hops: 3))
+        owner.submit(.feedComplete(FeedID(1)))
+        _ = gate.next()
+        try await held.value
+        owner.flushAndWait()
+        let routes = try await owner.query { rib in
+            rib.routes(after: nil, feed: FeedID(1), within: nil, limit: 10).routes
+        }
+        #expect(routes.map { "\($0.prefix)" } == ["0.0.0.9/32"])
+        #expect(try await owner.query { $0.counts().updates } == 25_003)
+        var reader = try owner.lookup.makeReader()
+        let distance = reader.withSnapshot { snapshot in
+            snapshot.values(ofClass: snapshot.classID(of: IPAddress(ipv4: 9)))
+                .distance(of: SiteID(1))
+        }
+        #expect(distance == 3)
+    }
+
+    @Test("what many feeds wait for hides nothing that another site's feed brings")
+    func bulk() async throws {
+        let (owner, gate, held) = try await Self.heldOwner()
+        owner.submit(.feedComplete(FeedID(0)))
+        owner.submit(.feedComplete(FeedID(1)))
+        // More than that only a rebuild shows all of it.
+        for block in 0..<60 as Range<UInt32> {
+            owner.submit(Self.announcement(0, block * 2000..<block * 2000 + 2000))
+        }
+        owner.submit(Self.announcement(1, 1 << 30..<1 << 30 | 1))
+        _ = gate.next()
+        try await held.value
+        // The query came after all, and a rebuild has only begun: what was held is not shown yet.
+        var reader = try owner.lookup.makeReader()
+        try await owner.query { _ in }
+        let distance = reader.withSnapshot { snapshot in
+            snapshot.values(ofClass: snapshot.classID(of: IPAddress(ipv4: 1 << 30)))
+                .distance(of: SiteID(1))
+        }
+        #expect(distance == 0)
+        await owner.flush()
+        let last = reader.withSnapshot { snapshot in
+            snapshot.values(ofClass: snapshot.classID(of: IPAddress(ipv4: 119_999)))
+                .distance(of: SiteID(0))
+        }
+        #expect(last == 0)
     }
 
     @Test("blocks those who wait for room, and takes all they have")

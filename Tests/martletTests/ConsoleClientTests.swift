@@ -44,6 +44,63 @@ struct ConsoleClientTests {
         }
     }
 
+    @Test("what is watched is shown to a pipe at once, and the next line of the input ends it")
+    func watching() async throws {
+        try await SmallDaemon.serve { folder, _ in
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: try Client.program())
+            process.arguments = ["console", folder + "/console.sock"]
+            let (input, output) = (Pipe(), Pipe())
+            process.standardInput = input
+            process.standardOutput = output
+            try process.run()
+            let expected = "watching core: a line or Ctrl-C ends it\nKEEPALIVE\n"
+            try input.fileHandleForWriting.write(contentsOf: Data("debug feed core\n".utf8))
+            // It runs on: what it shows comes nevertheless.
+            var text = ""
+            while text.utf8.count < expected.utf8.count {
+                let piece = output.fileHandleForReading.availableData
+                if piece.isEmpty { break }
+                text += String(decoding: piece, as: UTF8.self)
+            }
+            #expect(text == expected)
+            #expect(process.isRunning)
+            try input.fileHandleForWriting.write(contentsOf: Data("ready\n".utf8))
+            try input.fileHandleForWriting.close()
+            let rest = output.fileHandleForReading.readDataToEndOfFile()
+            #expect(String(decoding: rest, as: UTF8.self) == "ready\n")
+            process.waitUntilExit()
+            #expect(process.terminationStatus == 0)
+        }
+    }
+
+    @Test(
+        "at a terminal a line ends what is watched, and is no command",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: script)))
+    func watchingAtATerminal() async throws {
+        try await SmallDaemon.serve { folder, _ in
+            let output = try await self.type(
+                "debug feed core\nfish\nready\nquit\n", folder: folder)
+            #expect(output.contains("watching core: a line or Ctrl-C ends it"))
+            #expect(output.contains("l\rready\r\n"), "the line after that one is carried out")
+            #expect(!output.contains("Unknown command"))
+        }
+    }
+
+    @Test("a full disk is told, with status 2")
+    func fullDisk() async throws {
+        try await SmallDaemon.serve { folder, _ in
+            let socket = folder + "/console.sock"
+            let command = "'\(try Client.program())' console '\(socket)' -c 'show version'"
+            let run = try await Client.run(
+                program: "/bin/sh", ["-c", command + " > /dev/full"], "", [:])
+            #expect(
+                run.complaints
+                    == "martlet: standard output can't be written: No space left on device\n")
+            #expect(run.status == 2)
+        }
+    }
+
     @Test("gives the password, to listeners of either face", arguments: [Face.people, .machine])
     func password(face: Face) async throws {
         try await SmallDaemon.serve(face: face, password: "jasmine") { folder, address in
@@ -112,11 +169,7 @@ struct ConsoleClientTests {
 
     /// Types into the client at a pseudo-terminal, as `script` of util-linux makes one.
     private func type(_ keys: String, folder: String) async throws -> String {
-        let program = try #require(
-            ([try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")]
-                + CommandLine.arguments)
-                .map { ($0 as NSString).deletingLastPathComponent + "/martlet" }
-                .first { FileManager.default.isExecutableFile(atPath: $0) })
+        let program = try Client.program()
         let run = try await Client.run(
             program: Self.script,
             ["-qec", "'\(program)' console '\(folder)/console.sock'", "/dev/null"], keys,

@@ -33,6 +33,18 @@ struct LookupTests {
         }
     }
 
+    @Test("names the line of the map that pins an address")
+    func pin() async throws {
+        let text = "10.0.0.0/8 64600\n\n# a comment\n10.1.0.0/16 64601 64600\n"
+        try await self.withFile("ssrs.routes", text) { path in
+            let run = try await Client.run(["lookup", "--table", path, "10.1.2.3", "10.2.3.4"])
+            #expect(run.output.contains("a route map pins 10.1.0.0/16 here (\(path):4)."))
+            #expect(run.output.contains("a route map pins 10.0.0.0/8 here (\(path):1)."))
+            let json = try await Client.run(["lookup", "--table", path, "--json", "10.1.2.3"])
+            #expect(json.output.contains("\"pin\":\"10.1.0.0/16\",\"pin_source\":"))
+        }
+    }
+
     @Test("filters standard input, one address a line, and goes on after a wrong one")
     func batch() async throws {
         try await self.withFile("ssrs.routes", "10.0.0.0/8 64600\n") { path in

@@ -16,11 +16,12 @@ struct ReplayCommandTests {
     /// A BGP4MP_ET MESSAGE_AS4 record of an UPDATE: a path, and IPv4 prefixes of eight bits.
     private func update(
         _ seconds: Int, _ peer: UInt8, path: [UInt32] = [], announced: [UInt8] = [],
-        withdrawn: [UInt8] = []
+        withdrawn: [UInt8] = [], origin: UInt8 = 0
     ) -> [UInt8] {
         var attributes: [UInt8] = []
         if !path.isEmpty {
-            attributes = [0x40, 1, 1, 0, 0x40, 2, UInt8(2 + 4 * path.count), 2, UInt8(path.count)]
+            attributes = [0x40, 1, 1, origin, 0x40, 2, UInt8(2 + 4 * path.count), 2]
+            attributes.append(UInt8(path.count))
             attributes += path.flatMap { self.number($0) } + [0x40, 3, 4, 192, 0, 2, peer]
         }
         let gone = withdrawn.flatMap { [8, $0] as [UInt8] }
@@ -49,6 +50,34 @@ struct ReplayCommandTests {
             + self.update(120, 2, path: [64502, 7, 8], announced: [10])
         try Data(records).write(to: URL(fileURLWithPath: path))
         try await body(folder, path)
+    }
+
+    @Test("tells what was played of a feed, and what of it was treated as withdrawn (RFC 7606)")
+    func treatedAsWithdrawn() async throws {
+        try await self.withRecording { folder, _ in
+            let path = folder.appendingPathComponent("malformed").path
+            let records =
+                self.update(0, 1, path: [64501, 7], announced: [10, 11])
+                + self.update(1, 1, path: [64501, 7], announced: [10, 12], origin: 9)
+                + self.update(2, 1, withdrawn: [11])
+            try Data(records).write(to: URL(fileURLWithPath: path))
+            let run = try await Client.run(
+                ["replay", path, "--speed", "max", "-c", "show feed 192.0.2.1"])
+            #expect(run.status == 0)
+            #expect(run.complaints.contains("2 announcements and 1 withdrawals up to "))
+            #expect(
+                run.complaints.contains(
+                    "2 announcements more, in malformed UPDATEs of 192.0.2.1, were treated as "
+                        + "withdrawals (RFC 7606)\n"))
+            for line in [
+                "  file        \(path)\n", "  messages              3\n",
+                "  announced             2\n", "  withdrawn             1\n",
+                "  malformed             1\n", "  treated as withdrawn  2\n",
+                "In the table:\n  ipv4              0\n",
+            ] {
+                #expect(run.output.contains(line), "\(line) in \(run.output)")
+            }
+        }
     }
 
     @Test("answers commands about the end, or about the time that was asked for")

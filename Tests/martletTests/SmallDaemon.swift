@@ -31,7 +31,16 @@ struct SmallDaemon: ConsoleBackend {
     }
 
     func policy(named name: String) -> Int? { name == self.names[0] ? 0 : nil }
-    func feedIdentities() -> [FeedIdentity] { [] }
+    func feedIdentities() -> [FeedIdentity] {
+        [FeedIdentity(id: FeedID(0), name: "core", site: SiteID(0), kind: .bgp)]
+    }
+
+    /// One line passes, and no more until nobody watches.
+    func watchFeed(_ feed: FeedID) async -> FeedWatch? {
+        let (stream, continuation) = AsyncStream.makeStream(of: String.self)
+        continuation.yield("KEEPALIVE")
+        return FeedWatch(lines: stream) { continuation.finish() }
+    }
     func feedReports() async -> [FeedReport] { [] }
     func readiness() -> Readiness { .ready }
     func configuration() -> String? { nil }
@@ -90,16 +99,19 @@ enum Client {
         var status: Int32
     }
 
-    static func run(
-        _ arguments: [String], input: String = "", environment: [String: String] = [:]
-    ) async throws -> Run {
+    static func program() throws -> String {
         let folder = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         // Tests may run in a program of the toolchain: then the bundle is an argument.
         let candidates = [folder] + CommandLine.arguments
-        let program = try #require(
+        return try #require(
             candidates.map { ($0 as NSString).deletingLastPathComponent + "/martlet" }
                 .first { FileManager.default.isExecutableFile(atPath: $0) })
-        return try await self.run(program: program, arguments, input, environment)
+    }
+
+    static func run(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:]
+    ) async throws -> Run {
+        try await self.run(program: try self.program(), arguments, input, environment)
     }
 
     static func run(

@@ -7,21 +7,15 @@ too. In each laboratory Martlet's addresses end in 0101 (hexadecimal) and the ro
 which the kernel picks what comes through; of the router no more is kept than its first segment,
 which holds its OPEN, and what it says in NOTIFICATION and ROUTE-REFRESH.
 """
-import contextlib
-import ctypes
 import ipaddress
 import re
-import select
 import socket
 import struct
 import threading
 import time
 
-ETH_P_ALL = 3
-PACKET_OUTGOING = 4
-SO_ATTACH_FILTER = 26
-SO_TIMESTAMPNS = 35
-SO_RCVBUFFORCE = 33
+from loopback import Packets
+
 FIN, SYN, RST = 1, 2, 4
 LARGEST_FIRST_SEGMENT = 600  # an OPEN alone, with headers
 NOTABLE = re.compile(rb"\xff{16}(..)([\x03\x05])", re.S)
@@ -101,45 +95,29 @@ class Recorder(threading.Thread):
         self.open = {}
         self.lost = 0
         self.latest = 0.0
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        program = b"".join(struct.pack("HBBI", *line) for line in FILTER)
-        kept = ctypes.create_string_buffer(program)
-        self.socket.setsockopt(
-            socket.SOL_SOCKET, SO_ATTACH_FILTER,
-            struct.pack("HL", len(FILTER), ctypes.addressof(kept)))
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        with contextlib.suppress(OSError):
-            self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
-        self.socket.bind(("lo", ETH_P_ALL))
+        self.packets = Packets(FILTER)
         self.running = True
         self.start()
 
     def run(self):
         while self.running:
-            if not select.select([self.socket], [], [], 0.2)[0]:
-                self.count_lost()
+            if not self.packets.is_waiting(0.2):
+                self.lost += self.packets.lost()
                 continue
             with self.lock:
-                packet, ancillary, _, address = self.socket.recvmsg(1 << 17, 64)
-                seconds, nanoseconds = struct.unpack("qq", ancillary[0][2][:16])
+                seconds, nanoseconds, packet = self.packets.take()
                 self.latest = seconds + nanoseconds / 1e9
-                # Loopback shows each packet twice.
-                if address[2] != PACKET_OUTGOING:
+                if packet is not None:
                     self.take(packet, self.latest)
 
     def settle(self):
         """Waits until all that was sent before is recorded: it is in the socket by then."""
         now = time.time()
         while self.latest < now:
-            if not select.select([self.socket], [], [], 0)[0]:
+            if not self.packets.is_waiting():
                 with self.lock:
                     return
             time.sleep(0.01)
-
-    def count_lost(self):
-        PACKET_STATISTICS, SOL_PACKET = 6, 263
-        _, lost = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
-        self.lost += lost
 
     def take(self, packet, when):
         if packet[12] == 0x08:
@@ -180,5 +158,5 @@ class Recorder(threading.Thread):
     def close(self):
         self.running = False
         self.join()
-        self.count_lost()
-        self.socket.close()
+        self.lost += self.packets.lost()
+        self.packets.close()

@@ -199,6 +199,17 @@ class StartAndEndTests(TestCase):
         self.assertRegex(done.stdout + done.stderr, r"127\.0\.0\.1:\d+")
         self.assertRegex((done.stdout + done.stderr).lower(), "in use")
 
+    @unittest.skipUnless(os.getuid() == 0, "only root can begin a process namespace")
+    def test_another_namespaces_proc_is_said(self):
+        configuration = os.path.join(self.folder(), "martlet.yaml")
+        with open(configuration, "w") as file:
+            file.write("listen: { socket: none }\nsites: { here: { as: 64500 } }\n")
+        done = run(
+            "unshare", "--pid", "--fork", program("martletd"), "--config", configuration,
+            "--foreground")
+        self.assertEqual(done.returncode, 71, done.stderr)
+        self.assertIn("/proc is that of another process namespace", done.stderr)
+
     def test_a_socket_left_by_a_crash_is_no_obstacle(self):
         first = self.martlet(CONFIGURATION, files={"pins.routes": PINS})
         first.kill()

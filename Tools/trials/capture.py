@@ -1,15 +1,12 @@
 # Martlet: a BGP-fed route server and proximity oracle
 # SPDX-License-Identifier: Apache-2.0
 """What Martlet sends, as the kernel sees it: packets of the loopback device, kept as a pcap file."""
-import ctypes
-import os
-import select
 import socket
 import struct
 import threading
 
-ETH_P_ALL, SOL_PACKET, PACKET_STATISTICS, PACKET_OUTGOING = 3, 263, 6, 4
-SO_ATTACH_FILTER, SO_TIMESTAMPNS = 26, 35
+from loopback import Packets
+
 FIN, SYN, RST = 1, 2, 4
 
 
@@ -30,9 +27,9 @@ def program(port):
     def jump(target, at):
         return ends[target] - at - 1 if isinstance(target, str) else target
 
-    return b"".join(
-        struct.pack("HBBI", code, jump(true, at), jump(false, at), value)
-        for at, (code, true, false, value) in enumerate(steps))
+    return [
+        (code, jump(true, at), jump(false, at), value)
+        for at, (code, true, false, value) in enumerate(steps)]
 
 
 class Capture:
@@ -40,19 +37,7 @@ class Capture:
 
     def __init__(self, path, port):
         self.path = path
-        self.dropped = 0
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-        code = program(port)
-        kept = ctypes.create_string_buffer(code, len(code))
-        self.socket.setsockopt(
-            socket.SOL_SOCKET, SO_ATTACH_FILTER,
-            struct.pack("HL", len(code) // 8, ctypes.addressof(kept)))
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
-        self.socket.bind(("lo", 0))
-        # What came between the opening of the socket and its filter.
-        while select.select([self.socket], [], [], 0)[0]:
-            self.socket.recv(1)
+        self.packets = Packets(program(port))
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -62,15 +47,13 @@ class Capture:
             # Nanoseconds, Ethernet.
             file.write(struct.pack("IHHiIII", 0xa1b23c4d, 2, 4, 0, 0, 0x40000, 1))
             while True:
-                if not select.select([self.socket], [], [], 0.2)[0]:
+                if not self.packets.is_waiting(0.2):
                     if self.over.is_set():
                         return
                     continue
-                packet, notes, _, address = self.socket.recvmsg(0x40000, 64)
-                # The loopback device shows each packet twice: as it leaves and as it comes.
-                if address[2] == PACKET_OUTGOING:
+                seconds, nanoseconds, packet = self.packets.take()
+                if packet is None:
                     continue
-                seconds, nanoseconds = struct.unpack("qq", notes[0][2][:16])
                 file.write(struct.pack("IIII", seconds, nanoseconds, len(packet), len(packet)))
                 file.write(packet)
 
@@ -78,8 +61,8 @@ class Capture:
         """Ends it; the file is whole then. Raises if the kernel had to drop packets."""
         self.over.set()
         self.thread.join()
-        _, dropped = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
-        self.socket.close()
+        dropped = self.packets.lost()
+        self.packets.close()
         if dropped:
             raise RuntimeError(f"{dropped} packets are missing from {self.path}")
 
@@ -152,11 +135,3 @@ def streams(path):
         if stream.waiting:
             raise ValueError(f"{path}: a part of the connection with {stream.peer} is missing")
     return found, last
-
-
-def is_allowed():
-    try:
-        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
-    except PermissionError:
-        return False
-    return os.path.exists("/sys/class/net/lo")

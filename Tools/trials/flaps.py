@@ -11,6 +11,7 @@ import statistics
 import time
 
 import harness
+import loopback
 from trials import capture, feeder, messages
 from trials.report import Failed, say, table
 
@@ -34,7 +35,7 @@ def measure(options):
     martlet = harness.Martlet(feeder.configuration(FEEDS) + "ready: { wait: 0s }\n")
     routers = taken = None
     try:
-        if capture.is_allowed():
+        if loopback.is_allowed():
             taken = capture.Capture(path, martlet.port("bgp"))
         else:
             say("no packets are captured, which needs CAP_NET_RAW: what was sent goes unchecked")

@@ -8,6 +8,7 @@ import threading
 import time
 
 import harness
+import loopback
 from trials import capture, feeder, messages, nuisances, routers
 from trials.report import Left, say, table
 
@@ -66,7 +67,7 @@ def configuration():
 
 
 def measure(options):
-    if not capture.is_allowed():
+    if not loopback.is_allowed():
         raise Left("a capture needs CAP_NET_RAW")
     full = routers.tables(options, FEEDS)
     path = os.path.join(options.work, "keepalives.pcap")

@@ -27,6 +27,10 @@ package struct Explanation: Sendable {
     package var staleFeeds: [FeedID: Int64] = [:]
     /// Sites whose routes are gone.
     package var lostSites: Set<SiteID> = []
+    /// What pins the client, where something does.
+    package var pin: PinReport?
+    /// What else feeds have to do with the state of routes.
+    package var feedNews = FeedNews()
     /// The time, in Unix seconds.
     package var now: Int64 = 0
 
@@ -121,13 +125,20 @@ package struct Explanation: Sendable {
             table.notes = self.notes + self.staleNotes + self.routeNotes
             table.trailingFields.append(("ignored", .list(self.ignored.map(self.words))))
             table.trailingFields.append(("held", .list(self.held.map(self.words))))
+            table.trailingFields.append(
+                ("first_transfers", .list(self.feedNews.transfers.map(\.feed))))
+            table.trailingFields.append(("pin", .text(self.pin?.prefix.description)))
+            table.trailingFields.append(("pin_source", .text(self.pin?.place)))
         }
         return table
     }
 
     /// Seconds since a site's routes are stale, or the feed's of its deciding route.
     private func staleAge(_ site: SiteID) -> Int? {
-        let route = self.routes[site].flatMap { $0.isStale ? self.staleFeeds[$0.feed] : nil }
+        let route = self.routes[site].flatMap { route in
+            route.isStale
+                ? self.staleFeeds[route.feed] ?? self.feedNews.guards[route.feed] : nil
+        }
         return (route ?? self.staleSites[site]).map { Int(max(0, self.now - $0)) }
     }
 
@@ -135,17 +146,35 @@ package struct Explanation: Sendable {
 
     private var staleNotes: [String] {
         self.ranking.entries.compactMap { entry in
-            guard let age = self.staleAge(entry.site) else { return nil }
             let name = self.sites[entry.site]?.name ?? "\(entry.site.rawValue)"
+            if let words = self.held(entry.site, name) { return words }
+            guard let age = self.staleAge(entry.site) else { return nil }
             let time = Value.clock(age)
             if self.lostSites.contains(entry.site) {
-                return "\(name) has had no routes for \(time)."
+                // What it has doesn't count yet, which is said below.
+                return self.feedNews.transfers.contains { $0.site == entry.site && $0.isUp }
+                    ? nil : "\(name) has had no routes for \(time)."
             }
             return self.staleSites[entry.site] == nil
                 ? "\(name)'s route has been stale for \(time): the session that it came by is "
                     + "lost."
                 : "\(name) has been stale for \(time): none of its feeds has a session."
         }
+    }
+
+    /// A stale route that a site's answer rests on though its feed has a session.
+    private func held(_ site: SiteID, _ name: String) -> String? {
+        guard let route = self.routes[site], route.isStale, self.staleFeeds[route.feed] == nil
+        else { return nil }
+        let feed = self.feedNames[route.feed] ?? "\(route.feed.rawValue)"
+        if let since = self.feedNews.guards[route.feed] {
+            let time = Value.clock(Int(max(0, self.now - since)))
+            return "\(name)'s route is held as stale by the guard of feed \(feed), which lost much "
+                + "at once \(time) ago: 'guard release \(feed)' lets it go."
+        }
+        return self.feedNews.returning.contains(route.feed)
+            ? "\(name)'s route is stale: feed \(feed) has a session again, in which it has not come."
+            : nil
     }
 
     private var heading: [String] {
@@ -206,6 +235,10 @@ package struct Explanation: Sendable {
             let name = self.sites[entry.site]?.name ?? "\(entry.site.rawValue)"
             notes.append("\(name)'s route: \(parts.joined(separator: "; ")).")
         }
+        let listed = Set(self.ranking.entries.map(\.site))
+        notes += self.feedNews.transfers.filter { listed.contains($0.site) }.map {
+            $0.words(site: self.sites[$0.site]?.name ?? "\($0.site.rawValue)", self.client.family)
+        }
         notes += self.ignored.map { "Ignored: \(self.words($0))." }
         return notes + self.held.map { "Held as it was: \(self.words($0))." }
     }
@@ -223,7 +256,9 @@ package struct Explanation: Sendable {
 
     private func sentence(for entry: RankedSite) -> String {
         switch entry.reason {
-        case .pinned: return "a route map or an operator pins it here"
+        case .pinned:
+            guard let pin = self.pin else { return "a route map or an operator pins it here" }
+            return "a route map pins \(pin.prefix) here (\(pin.place))"
         case .rtt: return "the measured round trip breaks the tie"
         case .cost:
             var parts: [String] = []

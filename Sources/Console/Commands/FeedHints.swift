@@ -18,12 +18,15 @@ package struct FeedHints: Sendable {
         package var reflected: Int
         /// Prefixes that are allowed for, by family: about so many were expected.
         package var limits: [AddressFamily: Int]
+        /// Announcements that the table has refused.
+        package var refused: Int
 
         package init(
             name: String, isInternal: Bool, ipv4: Int?, ipv6: Int?,
             wanted: Set<AddressFamily> = Set(AddressFamily.allCases), reflected: Int = 0,
-            limits: [AddressFamily: Int] = [:]
+            limits: [AddressFamily: Int] = [:], refused: Int = 0
         ) {
+            self.refused = refused
             self.limits = limits
             self.name = name
             self.isInternal = isInternal
@@ -52,6 +55,11 @@ package struct FeedHints: Sendable {
         for family in AddressFamily.allCases where subject.wanted.contains(family) {
             if let hint = self.hint(about: subject, family) { hints.append(hint) }
         }
+        if subject.refused > 0 {
+            hints.append(
+                "\(subject.refused) of its announcements were refused: the table is at its limits, "
+                    + "or was ('show memory')")
+        }
         let count = (subject.ipv4 ?? 0) + (subject.ipv6 ?? 0)
         if subject.isInternal, subject.reflected == 0, count > 0 {
             hints.append(
@@ -75,6 +83,8 @@ package struct FeedHints: Sendable {
         guard let count = subject[family] else {
             return "the peer offers no \(family) unicast, which it is asked for"
         }
+        // What is missing may be what we refused.
+        guard subject.refused == 0 else { return nil }
         if count == 0, most > 0 || (subject.ipv4 ?? 0) + (subject.ipv6 ?? 0) > 0 {
             return "no \(family) prefix has come, though the session carries \(family)"
         }

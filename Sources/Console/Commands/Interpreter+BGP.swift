@@ -46,14 +46,28 @@ extension Interpreter {
                 }
             }
         }
-        guard !paths.isEmpty else { throw ZebraEntry.nothing }
-        // An ignored route is no site's path.
-        let usable = paths.indices.filter { !paths[$0].isIgnored }
+        guard !paths.isEmpty else {
+            var nothing = ZebraEntry.nothing
+            nothing.details = self.rejections
+            throw nothing
+        }
+        // An ignored route is no site's path, nor is one that doesn't count yet.
+        let usable = paths.indices.filter { !paths[$0].isIgnored && !paths[$0].isHeldBack }
         let best = ranking.usable.lazy.compactMap { entry in
             usable.first { sites[$0] == entry.site }
         }.first
         return ZebraEntry(
             prefix: prefix ?? IPPrefix(masking: client, length: scope), paths: paths, best: best)
+    }
+
+    /// What feeds' rules rejected: such routes aren't held, and can't be shown.
+    private var rejections: [String] {
+        self.backend.feedIdentities().compactMap { feed in
+            let count = self.backend.ruleReport(feed.id)?.rejected ?? 0
+            guard count > 0 else { return nil }
+            return "rules of feed \(feed.name) rejected \(count) "
+                + "\(count == 1 ? "announcement" : "announcements"): see 'show feed \(feed.name) rules'"
+        }
     }
 
     private static func path(
@@ -76,6 +90,7 @@ extension Interpreter {
         path.isLongLivedStale = route.isLongLivedStale
         path.pathID = route.pathID
         path.isIgnored = route.attributes.isIgnored
+        path.isHeldBack = route.isHeldBack
         path.validation = route.attributes.validation
         path.tags = route.attributes.tags
         path.prefix = route.prefix
@@ -122,7 +137,7 @@ extension Interpreter {
         var result = ZebraSummary(
             router: self.backend.router, paths: counts.attributeSets, neighbors: neighbors)
         result.strangers = await self.backend.strangers()
-        result.hints = FeedHints(self.hintSubjects(summaries, reports)).all
+        result.hints = self.hints(summaries, reports)
         return result
     }
 

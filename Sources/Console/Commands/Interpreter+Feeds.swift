@@ -20,8 +20,9 @@ extension Interpreter {
         }
         let summaries = try await self.summaries()
         if let summary = summaries[feed] { detail.sections.append(Self.table(summary)) }
-        detail.hints += FeedHints(self.hintSubjects(summaries, await self.backend.feedReports()))
-            .hints(about: name)
+        let reports = await self.backend.feedReports()
+        detail.hints += reports.first { $0.identity.id == feed }?.hints ?? []
+        detail.hints += FeedHints(self.hintSubjects(summaries, reports)).hints(about: name)
         let text = FeedDetailText(detail, date: self.date)
         return wantsJSON
             ? .json(text.json)
@@ -47,6 +48,12 @@ extension Interpreter {
             ])
     }
 
+    /// Hints about all feeds, each with its name.
+    func hints(_ summaries: [FeedID: FeedSummary], _ reports: [FeedReport]) -> [String] {
+        reports.flatMap { report in report.hints.map { "\(report.identity.name): \($0)" } }
+            + FeedHints(self.hintSubjects(summaries, reports)).all
+    }
+
     /// The feeds whose first transfer is over, as hints look at them.
     func hintSubjects(
         _ summaries: [FeedID: FeedSummary], _ reports: [FeedReport]
@@ -59,7 +66,8 @@ extension Interpreter {
                 name: report.identity.name, isInternal: report.identity.isInternal,
                 ipv4: session.negotiated.contains(.ipv4) ? summary.ipv4Prefixes : nil,
                 ipv6: session.negotiated.contains(.ipv6) ? summary.ipv6Prefixes : nil,
-                wanted: session.wanted, reflected: session.reflected, limits: session.limits)
+                wanted: session.wanted, reflected: session.reflected, limits: session.limits,
+                refused: summary.refused)
         }
     }
 
@@ -72,9 +80,16 @@ extension Interpreter {
 
     func watch(_ name: String) async throws -> Reply {
         let feed = try self.feed(named: name)
-        guard let watch = await self.backend.watchFeed(feed) else {
-            throw CommandFailure(.noSuchThing, "feed '\(name)' has no session to watch")
+        guard var watch = await self.backend.watchFeed(feed) else {
+            let words =
+                switch self.backend.feedIdentities().first(where: { $0.id == feed })?.kind {
+                case .bmp?: "comes by BMP: its routers' sessions are not ours to watch"
+                case .mrt?, .text?: "comes from a file: there is no session to watch"
+                case .bgp?, nil: "has no session to watch"
+                }
+            throw CommandFailure(.noSuchThing, "feed '\(name)' \(words)")
         }
+        watch.opening = "watching \(name): a line or Ctrl-C ends it"
         return .live(watch)
     }
 }

@@ -19,19 +19,31 @@ extension Interpreter {
         switch question {
         case .explain: return nil
         case .nearest:
-            if case .notReady(let words) = self.backend.readiness() {
-                return .failure(.notReady, "not ready: \(words)")
+            do throws(CommandFailure) {
+                let nearest = try self.nearest(client, policy: policy, answerer)
+                return .spoken(forPeople: nearest.forPeople, forPrograms: nearest.forPrograms)
+            } catch {
+                return .failure(error)
             }
-            let nearest = answerer.withBatch { batch, _ in
-                batch.nearest(policy: policy, client: client)
-            }
-            guard let nearest else { return .failure(Nearest.nobody) }
-            return .spoken(forPeople: nearest.forPeople, forPrograms: nearest.forPrograms)
         case .rank:
             return .table(
                 self.ranking(client, name: name, policy: policy, answerer)
                     .table(withRoutes: false))
         }
+    }
+
+    /// The first site for a client.
+    func nearest(
+        _ client: IPAddress, policy: Int, _ answerer: Answerer
+    ) throws(CommandFailure) -> Nearest {
+        if case .notReady(let words) = self.backend.readiness() {
+            throw CommandFailure(.notReady, "not ready: \(words)")
+        }
+        let nearest = answerer.withBatch { batch, _ in
+            batch.nearest(policy: policy, client: client)
+        }
+        guard let nearest else { throw Nearest.nobody }
+        return nearest
     }
 
     /// What a ranking is and why, from one snapshot; the routes come later.
@@ -60,18 +72,24 @@ extension Interpreter {
     }
 
     /// A ranking with the routes behind it, which the owner of the table is asked for.
+    ///
+    /// `scope`: that of the first site alone, where only that is asked for; nil for the ranking's.
     func explanation(
-        _ client: IPAddress, name: String?, withRoutes: Bool
+        _ client: IPAddress, name: String?, scope: Int? = nil
     ) async throws -> Explanation {
         let policy = try self.policy(for: name)
         var explanation = self.ranking(client, name: name, policy: policy, self.answerer)
-        guard withRoutes else { return explanation }
-        let (routes, ignored, held) = try await self.backend.owner.query {
+        if let scope { explanation.scope = scope }
+        let (routes, ignored, held, summaries) = try await self.backend.owner.query {
             (
                 $0.routes(covering: client), $0.ignoredRoutes(covering: client),
-                $0.flipHolds(covering: client)
+                $0.flipHolds(covering: client), $0.feedSummaries()
             )
         }
+        if explanation.ranking.entries.contains(where: { $0.reason == .pinned }) {
+            explanation.pin = await self.backend.pin(covering: client)
+        }
+        explanation.feedNews = await self.feedNews(summaries, client.family)
         explanation.ignored = ignored
         explanation.held = held
         explanation.routes = Dictionary(

@@ -80,7 +80,7 @@ extension Interpreter {
             ]
         }
         table.notes = self.alarms(summaries.values)
-        table.notes += FeedHints(self.hintSubjects(summaries, reports)).all
+        table.notes += self.hints(summaries, reports)
         if table.rows.isEmpty { table.notes = ["There are no feeds."] }
         return table
     }
@@ -124,6 +124,7 @@ extension Interpreter {
                 Table.Column(key: "tags", title: nil, json: "tags"),
                 Table.Column(key: "long_lived_stale", title: nil, json: "long_lived_stale"),
                 Table.Column(key: "path_id", title: nil, json: "path_id"),
+                Table.Column(key: "held_back", title: nil, json: "held_back"),
             ])
         let (owner, within, now) = (self.backend.owner, filter.within, self.now)
         let chosen = feed
@@ -153,6 +154,7 @@ extension Interpreter {
                     .flag(attributes.isIgnored), .text(attributes.validation.word),
                     .list(attributes.tags), .flag(route.isLongLivedStale),
                     .integer(route.pathID == 0 ? nil : Int(route.pathID)),
+                    .flag(route.isHeldBack),
                 ]
             }
             return RowStream.Slice(rows: rows, next: next.map { .routes($0) })
@@ -177,7 +179,7 @@ extension Interpreter {
             ("routes", counts.routes), ("classes", counts.classes),
             ("attribute_sets", counts.attributeSets), ("updates", Int(clamping: counts.updates)),
             ("refused", Int(clamping: counts.refused)),
-            ("refused_for_memory", Int(clamping: counts.refusedForMemory)),
+            ("refused_for_memory", Int(clamping: counts.refusals[.memory] ?? 0)),
             ("round_trip_prefixes", counts.roundTripPrefixes),
             ("refused_observations", Int(clamping: counts.refusedObservations)),
             ("further_paths", counts.furtherPaths), ("flips", Int(clamping: counts.flips)),
@@ -186,6 +188,12 @@ extension Interpreter {
         ]
         numbers += StepKind.allCases.map {
             ("longest_\($0.rawValue)", Int(clamping: counts.longestSteps[$0].processor))
+        }
+        numbers += RefusalReason.allCases.filter { $0 != .memory }.map {
+            (
+                "refused_for_" + $0.rawValue.replacing("-", with: "_"),
+                Int(clamping: counts.refusals[$0] ?? 0)
+            )
         }
         table.trailingFields = numbers.map { ($0.0, .integer($0.1)) }
         table.notes = [
@@ -205,13 +213,16 @@ extension Interpreter {
             columns: [
                 .alone("program"), Table.Column("version"), Table.Column("uptime"),
                 Table.Column("router"), Table.Column("as"),
+                Table.Column(key: "started", title: nil, json: "started"),
             ])
+        table.notes = ["Started \(self.date(version.started))."]
         table.rows = [
             [
                 .text("martlet"), .text(version.version),
                 .age(Int(max(0, self.now() - version.started))),
                 .text(self.backend.router.identifier.description),
                 .integer(Int(self.backend.router.asNumber.rawValue)),
+                .integer(Int(version.started)),
             ]
         ]
         return table
@@ -224,6 +235,7 @@ extension SiteRoute {
     fileprivate var marks: [String] {
         let attributes = self.attributes
         var marks = attributes.isIgnored ? ["ignored"] : []
+        if self.isHeldBack { marks.append("held-back") }
         if let word = attributes.validation.word { marks.append(word) }
         if let distance = attributes.distanceOverride { marks.append("=\(distance)") }
         if attributes.penalty > 0 { marks.append("+\(attributes.penalty)") }

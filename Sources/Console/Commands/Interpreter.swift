@@ -217,9 +217,12 @@ public struct Interpreter: Sendable {
         if !wantsJSON, let reply = self.quickReply(question, client, name: name, self.answerer) {
             return reply
         }
-        let withRoutes = question == .explain || wantsJSON
-        let explanation = try await self.explanation(client, name: name, withRoutes: withRoutes)
-        let table = explanation.table(withRoutes: withRoutes)
+        // As wide as the answer without JSON is.
+        let scope =
+            question == .nearest
+            ? try self.nearest(client, policy: self.policy(for: name), self.answerer).scope : nil
+        let explanation = try await self.explanation(client, name: name, scope: scope)
+        let table = explanation.table(withRoutes: true)
         return wantsJSON ? .json(table.json) : .table(table)
     }
 }

@@ -8,12 +8,18 @@ public struct RuleReport: Hashable, Sendable {
         public var words: String
         /// Announcements that it decided.
         public var matches: Int
+        /// They are taken for not announced.
+        public var rejects: Bool
 
-        public init(words: String, matches: Int) {
+        public init(words: String, matches: Int, rejects: Bool = false) {
             self.words = words
             self.matches = matches
+            self.rejects = rejects
         }
     }
+
+    /// Announcements that rules rejected.
+    var rejected: Int { self.rules.reduce(0) { $0 + ($1.rejects ? $1.matches : 0) } }
 
     /// In the order in which they are asked.
     public var rules: [Line]

@@ -91,6 +91,9 @@ package struct Presentation: Sendable {
         defer { watch.end() }
         var text = ""
         self.open(count: nil, &text)
+        // The client has to know that only it can end this.
+        if self.face == .framed { text += ".live \n" }
+        if self.face != .machine, let opening = watch.opening { self.line(opening, &text) }
         if !text.isEmpty { try await send(text) }
         for await line in watch.lines {
             text = ""

@@ -29,6 +29,8 @@ package struct ZebraEntry: Sendable {
         package var pathID: UInt32 = 0
         /// Held, but without a say in any distance.
         package var isIgnored = false
+        /// Its feed's first transfer is not over: it has none yet.
+        package var isHeldBack = false
         package var validation = OriginValidationState.notChecked
         /// Names that the feed's rules gave it.
         package var tags: [String] = []
@@ -93,6 +95,7 @@ package struct ZebraEntry: Sendable {
                 Table.Column("large_communities"), Table.Column("ignored"),
                 Table.Column("validation"), Table.Column("tags"),
                 Table.Column("long_lived_stale"), Table.Column("path_id"),
+                Table.Column("held_back"),
             ])
         table.fields = [("prefix", .text(self.prefix.description))]
         table.rows = self.paths.enumerated().map { index, path in
@@ -109,6 +112,7 @@ package struct ZebraEntry: Sendable {
                 .list(path.communities.largeDescriptions), .flag(path.isIgnored),
                 .text(path.validation.word), .list(path.tags),
                 .flag(path.isLongLivedStale), .integer(path.pathID == 0 ? nil : Int(path.pathID)),
+                .flag(path.isHeldBack),
             ]
         }
         return table
@@ -138,7 +142,7 @@ extension ZebraEntry.Path {
         var text = "Origin \(self.origin.zebraWord)"
         if let metric { text += ", metric \(metric)" }
         text += ", localpref \(self.localPreference ?? 100)"
-        text += self.isIgnored ? ", ignored" : ", valid"
+        text += self.isIgnored ? ", ignored" : self.isHeldBack ? ", held back" : ", valid"
         text += self.isInternal ? ", internal" : ", external"
         if self.isLongLivedStale {
             text += ", long-lived stale"

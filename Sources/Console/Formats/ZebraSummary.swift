@@ -35,7 +35,6 @@ package struct ZebraSummary: Sendable {
             "BGP router identifier \(self.router.identifier), "
                 + "local AS number \(self.router.asNumber)",
             "\(self.paths) BGP AS-PATH entries",
-            "0 BGP community entries",
             "",
         ]
         guard !self.neighbors.isEmpty else { return lines + ["No BGP neighbor is configured"] }

@@ -25,15 +25,24 @@ extension GrammarError: CustomStringConvertible {
         switch self {
         case .unknown(let token, let expected):
             expected.isEmpty
-                ? "unknown command: '\(token)' is too much, the command is complete without it"
-                : "unknown command: '\(token)' is none of \(Self.list(expected))"
+                ? "unknown command: '\(Self.shown(token))' is too much, the command is complete "
+                    + "without it"
+                : "unknown command: '\(Self.shown(token))' is none of \(Self.list(expected))"
         case .ambiguous(let token, let candidates):
-            "ambiguous command: '\(token)' may be \(Self.list(candidates))"
+            "ambiguous command: '\(Self.shown(token))' may be \(Self.list(candidates))"
         case .incomplete(let expected):
             "command incomplete: next comes \(Self.list(expected))"
         case .badArgument(let words): words
         case .repeated(let option): "'\(option)' stands twice"
         }
+    }
+
+    /// A control character, which somebody typed by accident, is to be seen.
+    private static func shown(_ token: String) -> String {
+        token.unicodeScalars.map {
+            $0.properties.generalCategory == .control
+                ? "\\u{\(String($0.value, radix: 16))}" : String($0)
+        }.joined()
     }
 
     private static func list(_ words: [String]) -> String {
