@@ -23,6 +23,7 @@ needed_to_test=(
     "bird bird2"
     "bgpdump bgpdump"
     "delv bind9-dnsutils"
+    "dnsdist dnsdist"
     "dnsviz dnsviz"
     "exabgp exabgp"
     "/usr/lib/frr/bgpd frr"

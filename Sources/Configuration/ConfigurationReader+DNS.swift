@@ -6,9 +6,9 @@ import DNSFront
 
 extension ConfigurationReader {
     private static let dnsKeys = [
-        "threads", "pin-threads", "maximum-udp-size", "maximum-connections", "idle-timeout",
-        "identity", "version", "client-subnet", "cookies", "rate-limit", "debug",
-        "decision-log",
+        "threads", "pin-threads", "maximum-udp-size", "maximum-connections",
+        "connections-per-client", "idle-timeout", "identity", "version", "client-subnet",
+        "cookies", "rate-limit", "debug", "decision-log",
     ]
 
     mutating func readDNS(_ value: Value) {
@@ -20,6 +20,9 @@ extension ConfigurationReader {
         }
         if let count = dns["maximum-connections"]?.integer(1...65535) {
             self.result.dns.maximumConnections = count
+        }
+        if let count = dns["connections-per-client"]?.integer(1...65535) {
+            self.result.dns.connectionsPerClient = count
         }
         if let time = dns["idle-timeout"]?.duration(.seconds(1) ... .seconds(3600)) {
             self.result.dns.idleTimeout = time
@@ -59,11 +62,14 @@ extension ConfigurationReader {
         }
         guard
             let mapping = value.named("a dns listener")
-                .mapping(allowed: ["address", "client-subnet"]),
+                .mapping(allowed: ["address", "client-subnet", "proxy"]),
             let endpoint = mapping.require("address")?.endpoint()
         else { return nil }
         var entry = Configuration.DNSListenEntry(endpoint: endpoint)
         if let uses = mapping["client-subnet"]?.isOn() { entry.usesClientSubnet = uses }
+        if let from = mapping["proxy"]?.mapping(allowed: ["from"])?.require("from") {
+            entry.proxies = from.prefixes()
+        }
         return entry
     }
 

@@ -5,8 +5,6 @@ import Addressing
 public import Choice
 public import DNSWire
 public import Logging
-import NIOCore
-import NIOPosix
 import Synchronization
 
 /// Serves zones by UDP, on threads of its own, and by TCP, on an event loop of its own.
@@ -139,23 +137,20 @@ public final class DNSServer: Sendable {
                 try UDPWorker(
                     socket: port.socket, reader: self.oracle.makeReader(),
                     responder: self.makeResponder(), settings: self.settings,
-                    readsSubnet: port.listener.usesClientSubnet))
+                    listener: port.listener))
         }
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let streams = StreamFront(
+            service: TCPService(
+                reader: try self.oracle.makeReader(), responder: self.makeResponder(), over: .tcp,
+                settings: self.settings))
         do {
-            let channels = try await self.serveTCP(ports.tcp, on: group.next())
-            do {
-                try await self.serveUDP(workers)
-            } catch {
-                await self.close(channels)
-                throw error
-            }
-            await self.close(channels)
+            for port in ports.tcp { _ = try await streams.start(port.socket, port.listener) }
+            try await self.serveUDP(workers)
         } catch {
-            try? await group.shutdownGracefully()
+            try? await streams.stop()
             throw error
         }
-        try await group.shutdownGracefully()
+        try await streams.stop()
     }
 
     private func makeResponder() -> Responder {
@@ -228,36 +223,5 @@ public final class DNSServer: Sendable {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
         for await _ in stream {}
         continuation.finish()
-    }
-
-    // MARK: TCP
-
-    private func serveTCP(
-        _ ports: [Port], on loop: any EventLoop
-    ) async throws -> [any Channel] {
-        let service = TCPService(
-            reader: try self.oracle.makeReader(), responder: self.makeResponder(),
-            settings: self.settings)
-        var channels: [any Channel] = []
-        for port in ports {
-            let readsSubnet = port.listener.usesClientSubnet
-            channels.append(
-                try await ServerBootstrap(group: loop)
-                    .childChannelOption(.autoRead, value: false)
-                    .childChannelOption(.allowRemoteHalfClosure, value: true)
-                    .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-                    .childChannelInitializer { channel in
-                        channel.eventLoop.makeCompletedFuture {
-                            try channel.pipeline.syncOperations.addHandler(
-                                TCPConnection(service: service, readsSubnet: readsSubnet))
-                        }
-                    }
-                    .withBoundSocket(port.socket.release()).get())
-        }
-        return channels
-    }
-
-    private func close(_ channels: [any Channel]) async {
-        for channel in channels { try? await channel.close() }
     }
 }

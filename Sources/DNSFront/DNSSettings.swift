@@ -31,10 +31,21 @@ public struct DNSListener: Hashable, Sendable {
     public var endpoint: DNSEndpoint
     /// Else a Client Subnet is passed over, and the resolver's address decides.
     public var usesClientSubnet: Bool
+    /// Who puts a PROXY header (version 2) before each datagram and at the front of each connection.
+    /// The client that it names counts from there on: for the choice, the limits and who may ask
+    /// what. Without the header, what comes from here is not answered.
+    public var proxies: [IPPrefix]
 
-    public init(_ endpoint: DNSEndpoint, usesClientSubnet: Bool = true) {
+    public init(
+        _ endpoint: DNSEndpoint, usesClientSubnet: Bool = true, proxies: [IPPrefix] = []
+    ) {
         self.endpoint = endpoint
         self.usesClientSubnet = usesClientSubnet
+        self.proxies = proxies
+    }
+
+    func isProxy(_ address: IPAddress) -> Bool {
+        self.proxies.contains { $0.contains(address) }
     }
 }
 
@@ -54,11 +65,16 @@ public struct DNSSettings: Hashable, Sendable {
     /// Bytes of each UDP socket's buffers, to outlive a burst; 0 for the system's default. The
     /// kernel grants no more than `net.core.rmem_max`.
     public var socketBuffer = 4 << 20
-    /// A TCP connection without a whole query for this long is closed. RFC 7766 §6.2.3 wants
-    /// seconds.
+    /// A connection on which for so long no whole query comes and no answers are taken is closed.
+    /// RFC 7766 §6.2.3 wants seconds.
     public var idleTimeout = Duration.seconds(10)
-    /// TCP connections at once; more are closed as they come.
+    /// Connections at once. One more takes the place of the one that is quiet for longest, if that
+    /// is ``quietTime``; else it is closed as it comes.
     public var maximumConnections = 1000
+    /// The same for those of one client, a /24 or a /56.
+    public var connectionsPerClient = 100
+    /// For how long a connection must have been asked nothing to give way to another.
+    public var quietTime = Duration.seconds(1)
     /// Lets another process listen by TCP beside this one, as UDP always does.
     public var sharesPorts = false
     /// What holds at the start; ``DNSServer/apply(_:)`` changes it.

@@ -17,16 +17,18 @@ final class UDPWorker: @unchecked Sendable {
     private let batch: OpaquePointer
     private let replySize: Int
     private let readsSubnet: Bool
+    private let gate: ProxyGate
 
     /// Longer queries are dropped: no query needs as much.
     private static var querySize: Int { 4096 }
 
     init(
         socket: BoundSocket, reader: consuming OracleReader, responder: consuming Responder,
-        settings: DNSSettings, readsSubnet: Bool
+        settings: DNSSettings, listener: DNSListener
     ) throws(DNSServerError) {
         self.replySize = min(max(settings.payloadSize, 512), 65_535)
-        self.readsSubnet = readsSubnet
+        self.readsSubnet = listener.usesClientSubnet
+        self.gate = ProxyGate(listener.proxies)
         guard
             let memory = martlet_batch_create(
                 CInt(min(max(settings.batch, 1), 1024)), Self.querySize, self.replySize)
@@ -74,12 +76,22 @@ final class UDPWorker: @unchecked Sendable {
                     guard !datagram.truncated, datagram.length > 0,
                         let reply = martlet_batch_reply(memory, number)
                     else { continue }
-                    let query = UnsafeRawBufferPointer(
+                    var query = UnsafeRawBufferPointer(
                         start: datagram.bytes, count: datagram.length)
+                    var client = datagram.peer.ipAddress
+                    if self.gate.watches(client) {
+                        guard let opened = self.gate.open(query.bytes, from: client) else {
+                            responder.counters.count(CounterBlock.Slot.badProxyHeaders)
+                            continue
+                        }
+                        client = opened.client
+                        query = UnsafeRawBufferPointer(
+                            rebasing: query.dropFirst(opened.queryOffset))
+                    }
                     let room = UnsafeMutableRawBufferPointer(start: reply, count: replySize)
                     var span = room.mutableBytes
                     let length = responder.respond(
-                        to: query.bytes, from: datagram.peer.ipAddress, over: .udp,
+                        to: query.bytes, from: client, over: .udp,
                         readsSubnet: readsSubnet, using: &batch, into: &span)
                     if length > 0 { martlet_batch_answer(memory, number, length) }
                 }

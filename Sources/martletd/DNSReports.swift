@@ -60,7 +60,10 @@ extension DNSCounters {
             .init("answers", "truncated", self.truncated),
             .init("answers", "none", self.unanswered),
             .init("limited", "dropped", self.dropped), .init("limited", "slipped", self.slipped),
+            .init("connections", "accepted", self.connections),
             .init("connections", "refused", self.refusedConnections),
+            .init("connections", "replaced", self.replacedConnections),
+            .init("proxies", "malformed", self.badProxyHeaders),
         ]
         func add<Key: Comparable>(
             _ kind: String, _ counts: [Key: UInt64], _ word: (Key) -> String
