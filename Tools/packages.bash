@@ -38,6 +38,7 @@ needed_to_test=(
     "named-checkzone bind9-utils"
     "nsd nsd"
     "bgpctl openbgpd"
+    "openssl openssl"
     "pdns_server pdns-server"
     "/usr/lib/*/pdns/libbindbackend.so pdns-backend-bind"
     "/usr/lib/*/pdns/libremotebackend.so pdns-backend-remote"

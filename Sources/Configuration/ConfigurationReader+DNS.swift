@@ -56,13 +56,13 @@ extension ConfigurationReader {
     }
 
     /// Where DNS is served: an endpoint, or a mapping of it and what holds there.
-    func dnsListener(_ value: Value) -> Configuration.DNSListenEntry? {
+    mutating func dnsListener(_ value: Value) -> Configuration.DNSListenEntry? {
         guard value.isMapping else {
             return value.endpoint().map { Configuration.DNSListenEntry(endpoint: $0) }
         }
         guard
             let mapping = value.named("a dns listener")
-                .mapping(allowed: ["address", "client-subnet", "proxy"]),
+                .mapping(allowed: ["address", "client-subnet", "proxy", "tls"]),
             let endpoint = mapping.require("address")?.endpoint()
         else { return nil }
         var entry = Configuration.DNSListenEntry(endpoint: endpoint)
@@ -70,7 +70,24 @@ extension ConfigurationReader {
         if let from = mapping["proxy"]?.mapping(allowed: ["from"])?.require("from") {
             entry.proxies = from.prefixes()
         }
+        if let tls = mapping["tls"] { entry.tls = self.certificate(tls) }
         return entry
+    }
+
+    /// The files of a certificate.
+    private mutating func certificate(_ value: Value) -> TLSFiles? {
+        guard let tls = value.mapping(allowed: ["certificate", "key"]) else { return nil }
+        let certificate = tls.require("certificate")
+        let key = tls.require("key")
+        guard let certificate, let key, let certificatePath = certificate.text("a file's path"),
+            let keyPath = key.text("a file's path")
+        else { return nil }
+        let files = TLSFiles(
+            certificate: self.document.resolve(certificatePath),
+            key: self.document.resolve(keyPath))
+        self.certificates.append(
+            NamedCertificate(value: value, certificate: certificate, key: key, files: files))
+        return files
     }
 
     /// `on`, `off`, or from whom.

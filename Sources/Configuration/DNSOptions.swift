@@ -11,9 +11,12 @@ extension Configuration {
         public var usesClientSubnet = true
         /// Who puts a PROXY header before what it sends.
         public var proxies: [IPPrefix] = []
+        /// DNS over TLS, with this certificate; nil: UDP and TCP.
+        public var tls: TLSFiles?
 
         public var description: String {
             var words: [String] = []
+            if let tls { words.append("tls by \(tls.certificate)") }
             if !self.proxies.isEmpty {
                 words.append("proxy \(self.proxies.map(\.description).joined(separator: " "))")
             }

@@ -323,7 +323,8 @@ extension Configuration {
             listeners: self.listen.dns.map { entry in
                 DNSListener(
                     DNSEndpoint(address: entry.endpoint.address, port: entry.endpoint.port),
-                    usesClientSubnet: entry.usesClientSubnet, proxies: entry.proxies)
+                    usesClientSubnet: entry.usesClientSubnet, proxies: entry.proxies,
+                    tls: entry.tls)
             })
         settings.threads = self.dns.threads
         settings.pinsThreads = self.dns.pinsThreads

@@ -47,6 +47,8 @@ public struct DNSCounters: Hashable, Sendable {
     public var refusedConnections: UInt64 = 0
     /// Quiet connections closed so that there was room for a new one.
     public var replacedConnections: UInt64 = 0
+    /// Connections whose TLS didn't come about.
+    public var failedHandshakes: UInt64 = 0
     /// Datagrams dropped and connections closed because a proxy's header was missing or malformed.
     public var badProxyHeaders: UInt64 = 0
 
@@ -73,7 +75,8 @@ final class CounterBlock: @unchecked Sendable {
         static let refusedConnections = unanswered + 1
         static let connections = refusedConnections + 1
         static let replacedConnections = connections + 1
-        static let badProxyHeaders = replacedConnections + 1
+        static let failedHandshakes = replacedConnections + 1
+        static let badProxyHeaders = failedHandshakes + 1
         static let withCookie = badProxyHeaders + 1
         static let goodCookies = withCookie + 1
         static let badCookies = goodCookies + 1
@@ -164,6 +167,7 @@ final class CounterBlock: @unchecked Sendable {
         sum.refusedConnections += self.value(Slot.refusedConnections)
         sum.connections += self.value(Slot.connections)
         sum.replacedConnections += self.value(Slot.replacedConnections)
+        sum.failedHandshakes += self.value(Slot.failedHandshakes)
         sum.badProxyHeaders += self.value(Slot.badProxyHeaders)
         sum.withCookie += self.value(Slot.withCookie)
         sum.goodCookies += self.value(Slot.goodCookies)

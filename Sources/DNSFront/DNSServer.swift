@@ -18,6 +18,7 @@ public final class DNSServer: Sendable {
     private let rules: AnswerRulesBox
     private let tallies = TallyBook()
     private let decisions: DecisionLog
+    private let certificates: TLSCertificates
     /// Set it when answers may be given.
     public let readiness: DNSReadiness
     private let state = Mutex(State())
@@ -49,12 +50,27 @@ public final class DNSServer: Sendable {
         self.logger = logger
         self.rules = AnswerRulesBox(settings.rules)
         self.decisions = DecisionLog(oracle: oracle, rules: self.rules, logger: logger)
+        self.certificates = TLSCertificates(logger: logger)
     }
 
     /// Lets other rules hold from each thread's next batch of queries on.
     public func apply(_ rules: AnswerRules) {
         self.rules.replace(rules)
         self.decisions.wake()
+    }
+
+    /// Reads certificates anew whose files have changed; those that are there are looked at now and
+    /// then anyway.
+    ///
+    /// - Returns: What has come of it, a line for each.
+    public func reloadCertificates() -> [String] { self.certificates.reload() }
+
+    /// What is known of a listener's certificate; nil where it has none, or before ``bind()``.
+    public func certificate(of listener: DNSListener) -> CertificateReport? {
+        guard let known = listener.tls.flatMap({ self.certificates.known(in: $0) }) else {
+            return nil
+        }
+        return CertificateReport(validity: known.validity, problem: known.problem)
     }
 
     /// What has been counted on all threads since the start.
@@ -97,6 +113,19 @@ public final class DNSServer: Sendable {
             }
         // The port that the system picks for UDP may be taken by somebody's TCP.
         var attempts = wanted.port == 0 ? 16 : 1
+        if let files = listener.tls {
+            do throws(TLSFileError) {
+                _ = try self.certificates.certificate(in: files)
+            } catch {
+                throw .badCertificate(wanted, error)
+            }
+            let socket = try BoundSocket.tcp(
+                wanted, onlyIPv6: onlyIPv6, sharesPort: self.settings.sharesPorts)
+            var endpoint = wanted
+            endpoint.port = socket.port() ?? endpoint.port
+            ports.tcp.append(Port(socket: socket, listener: listener))
+            return endpoint
+        }
         while true {
             attempts -= 1
             do throws(DNSServerError) {
@@ -139,13 +168,20 @@ public final class DNSServer: Sendable {
                     responder: self.makeResponder(), settings: self.settings,
                     listener: port.listener))
         }
-        let streams = StreamFront(
-            service: TCPService(
-                reader: try self.oracle.makeReader(), responder: self.makeResponder(), over: .tcp,
-                settings: self.settings))
+        let streams = StreamFront(certificates: self.certificates) { transport in
+            TCPService(
+                reader: try self.oracle.makeReader(), responder: self.makeResponder(),
+                over: transport, settings: self.settings)
+        }
         do {
             for port in ports.tcp { _ = try await streams.start(port.socket, port.listener) }
-            try await self.serveUDP(workers)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    await self.certificates.watch(every: self.settings.certificateInterval)
+                }
+                try await self.serveUDP(workers)
+                group.cancelAll()
+            }
         } catch {
             try? await streams.stop()
             throw error

@@ -103,7 +103,13 @@ final class TCPConnection: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch TLSContext.failure(error) {
+        // TCP's end follows.
+        case .uncleanEnd: return
+        case .handshake: self.service.countFailedHandshake()
         // Resets and the like: an expected end.
+        case .other: break
+        }
         context.close(promise: nil)
     }
 
@@ -125,6 +131,8 @@ final class TCPConnection: ChannelInboundHandler {
         if case .inputClosed? = event as? ChannelEvent {
             self.inputIsClosed = true
             self.work(context)
+        } else if let header = event as? ProxyHeader {
+            self.takeHeader(header, context)
         } else {
             context.fireUserInboundEventTriggered(event)
         }
@@ -157,12 +165,7 @@ final class TCPConnection: ChannelInboundHandler {
     /// Takes a proxy's header off the input; false where it isn't whole or isn't good.
     private func readHeader(_ context: ChannelHandlerContext) -> Bool {
         do throws(ProxyHeader.ReadingError) {
-            let header = try self.input.readProxyHeader()
-            guard self.open(for: header.client ?? self.client, at: context.eventLoop.now) else {
-                context.close(promise: nil)
-                return false
-            }
-            return true
+            return self.takeHeader(try self.input.readProxyHeader(), context)
         } catch {
             switch error {
             case .incomplete where !self.inputIsClosed: context.read()
@@ -173,6 +176,19 @@ final class TCPConnection: ChannelInboundHandler {
             }
             return false
         }
+    }
+
+    /// Lets the client of a proxy's header be the one that counts; false where that one has too many
+    /// connections.
+    @discardableResult
+    private func takeHeader(_ header: ProxyHeader, _ context: ChannelHandlerContext) -> Bool {
+        guard self.phase == .header,
+            self.open(for: header.client ?? self.client, at: context.eventLoop.now)
+        else {
+            context.close(promise: nil)
+            return false
+        }
+        return true
     }
 
     private func waitForMore(_ context: ChannelHandlerContext) {

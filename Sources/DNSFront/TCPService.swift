@@ -81,6 +81,10 @@ final class TCPService: @unchecked Sendable {
         self.connections[ObjectIdentifier(connection)] = nil
     }
 
+    func countFailedHandshake() {
+        self.responder.counters.count(CounterBlock.Slot.failedHandshakes)
+    }
+
     func countBadProxyHeader() {
         self.responder.counters.count(CounterBlock.Slot.badProxyHeaders)
     }

@@ -161,6 +161,7 @@ extension Daemon {
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
         self.dns.apply(plan.dns.rules)
+        changes += self.dns.reloadCertificates()
         var unchanging = plan.dns
         unchanging.rules = old.plan.dns.rules
         if unchanging != old.plan.dns {

@@ -186,6 +186,7 @@ final class Daemon: Sendable {
 
     /// Takes all ports, or says which can't be had.
     func bind() async throws {
+        DescriptorLimit.raise()
         try self.makeSocketFolder()
         var listening: [String] = []
         do {

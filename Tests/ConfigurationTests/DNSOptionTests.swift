@@ -92,6 +92,7 @@ struct DNSOptionTests {
                     - address: "127.0.0.2:53"
                       proxy: { from: [192.0.2.0/28, "2001:db8::1/128"] }
                       client-subnet: off
+                    - { address: "[::]:853", tls: { certificate: dot.pem, key: dot.key } }
                 dns: { connections-per-client: 7 }
 
                 """)
@@ -99,12 +100,15 @@ struct DNSOptionTests {
         #expect(dns.connectionsPerClient == 7)
         #expect(
             dns.listeners.map { $0.proxies.map(\.description) }
-                == [[], ["192.0.2.0/28", "2001:db8::1/128"]])
+                == [[], ["192.0.2.0/28", "2001:db8::1/128"], []])
+        #expect(
+            dns.listeners.map(\.tls)
+                == [nil, nil, TLSFiles(certificate: "dot.pem", key: "dot.key")])
         let summary = configuration.summary()
         #expect(
             summary.contains(
                 "listen dns: 127.0.0.1:53, 127.0.0.2:53 (proxy 192.0.2.0/28 2001:db8::1/128; "
-                    + "client-subnet off)"))
+                    + "client-subnet off), [::]:853 (tls by dot.pem)"))
         #expect(summary.contains("at most 7 of a client"))
     }
 

@@ -41,8 +41,9 @@ zones:
 PINS = "198.51.100.0/24 64601\n203.0.113.0/24 64600\n2001:db8:abcd::/48 64601\n127.0.0.0/8 64600\n"
 
 
-def martlet(listeners='"127.0.0.1:$dns"', options=""):
-    return Martlet(CONFIGURATION % (listeners, options), files={"pins.routes": PINS})
+def martlet(listeners='"127.0.0.1:$dns"', options="", files=None):
+    return Martlet(
+        CONFIGURATION % (listeners, options), files={"pins.routes": PINS, **(files or {})})
 
 
 def framed(message):
