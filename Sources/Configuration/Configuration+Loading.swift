@@ -82,6 +82,7 @@ extension ConfigurationReader {
             let secrets = self.cookieSecrets(value, path)
             self.result.dns.rules.cookies?.secrets = secrets
         }
+        for named in self.certificates { self.checkCertificate(named) }
         for group in self.socketGroups {
             if let name = group.plainText, Group.number(name) == nil {
                 group.complain("there is no group '\(name)'")
@@ -97,6 +98,22 @@ extension ConfigurationReader {
             self.result.console.passwordFile.flatMap { secrets[$0] }
         self.result.console.enablePassword =
             self.result.console.enablePasswordFile.flatMap { secrets[$0] }
+    }
+
+    /// Complains of a certificate that can't be used, where the file at fault is named.
+    private mutating func checkCertificate(_ named: NamedCertificate) {
+        do throws(TLSFileError) {
+            let validity = try named.files.validity()
+            if let concern = validity.concern(at: Int64(time(nil))) {
+                self.result.certificateConcerns.append(
+                    "the certificate in \(named.files.certificate) \(concern)")
+            }
+        } catch {
+            let isOfCertificate = error.path == named.files.certificate
+            let value =
+                error == .notBuilt ? named.value : isOfCertificate ? named.certificate : named.key
+            value.complain("\(error)")
+        }
     }
 
     /// Gives BGP sessions the keys that their files hold.

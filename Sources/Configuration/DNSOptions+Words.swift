@@ -18,6 +18,7 @@ extension Configuration.DNSOptions {
         add(\.pinsThreads) { _ in "threads pinned" }
         add(\.maximumUDPSize) { "at most \($0) bytes by UDP" }
         add(\.maximumConnections) { "at most \($0) connections" }
+        add(\.connectionsPerClient) { "at most \($0) of a client" }
         add(\.idleTimeout) { "idle \(Value.words($0))" }
         return words + self.ruleWords(besides: usual)
     }

@@ -84,6 +84,9 @@ public protocol ConsoleBackend: Sendable {
     /// and with the last dot, or of all.
     func dnsNames(zone: String?) async -> [DNSReport.Name]
 
+    /// Where DNS is served.
+    func dnsListeners() async -> [DNSReport.Listener]
+
     /// The zones that are served, for completion.
     var zoneNames: [String] { get }
 }

@@ -137,6 +137,7 @@ extension DNSTransport {
         switch self {
         case .udp: "udp"
         case .tcp: "tcp"
+        case .tls: "tls"
         }
     }
 }

@@ -21,7 +21,7 @@ public struct Responder: ~Copyable {
     private let thread: Int
     private let payloadSize: Int
     /// What TCP clients are told that a connection may idle, in tenths of a second.
-    private let keepalive: UInt16
+    private var keepalive: UInt16 = 0
 
     // What holds for a batch.
     private var zoneSet: ZoneSet
@@ -68,9 +68,6 @@ public struct Responder: ~Copyable {
         self.tallyBook = tallies
         self.thread = tallies.newThread()
         self.payloadSize = min(max(payloadSize, 512), 65_535)
-        let (seconds, attoseconds) = idleTimeout.components
-        self.keepalive = UInt16(
-            clamping: min(seconds, 10_000) * 10 + attoseconds / 100_000_000_000_000_000)
         self.generation = zones.currentGeneration()
         self.zoneSet = zones.set()
         self.index = self.zoneSet.index
@@ -85,6 +82,14 @@ public struct Responder: ~Copyable {
         self.sampler = DecisionSampler(decisions == nil ? nil : inForce.decisions)
         self.name = .allocate(byteCount: 272, alignment: 8)
         self.name.initializeMemory(as: UInt8.self, repeating: 0, count: 272)
+        self.setKeepalive(idleTimeout)
+    }
+
+    /// What TCP clients are told from here on of how long a connection may idle.
+    mutating func setKeepalive(_ time: Duration) {
+        let (seconds, attoseconds) = time.components
+        self.keepalive = UInt16(
+            clamping: min(seconds, 10_000) * 10 + attoseconds / 100_000_000_000_000_000)
     }
 
     deinit {
@@ -104,10 +109,6 @@ public struct Responder: ~Copyable {
     /// The same by zone, and by name where that is wanted.
     public func counted(names: NamesWanted) -> [DomainName: ZoneCounters] {
         self.tallyBook.counters(names: names)
-    }
-
-    func countRefusedConnection() {
-        self.counters.count(CounterBlock.Slot.refusedConnections)
     }
 
     /// Takes in what has changed: zones, sites, readiness, rules. They hold for the whole batch, as
@@ -168,7 +169,7 @@ public struct Responder: ~Copyable {
             guard let base = buffer.baseAddress else { return 0 }
             let size: Int
             switch transport {
-            case .tcp: size = 65_535
+            case .tcp, .tls: size = 65_535
             case .udp:
                 // RFC 6891 §6.2.3: what is below 512 is taken as 512.
                 size =
@@ -332,6 +333,8 @@ public struct Responder: ~Copyable {
         if edns.wantsIdentifier { reply.identity = self.rules.identity }
         // By UDP it means nothing (RFC 7828 §3.2.1).
         if edns.wantsKeepalive, transport != .udp { reply.keepalive = self.keepalive }
+        // Where others can read along, it would hide nothing (RFC 7830 §6).
+        if edns.wantsPadding, transport == .tls { reply.isPadded = true }
         guard let cookie = edns.cookie, self.rules.readsCookies else { return .unknown }
         return self.read(cookie, from: client.unmapped, over: transport, into: &reply)
     }

@@ -33,6 +33,7 @@ final class UDPWorker: @unchecked Sendable {
     private let batch: OpaquePointer
     private let replySize: Int
     private let readsSubnet: Bool
+    private let gate: ProxyGate
 
     /// Longer queries are dropped: no query needs as much.
     private static var querySize: Int { 4096 }
@@ -41,10 +42,11 @@ final class UDPWorker: @unchecked Sendable {
 
     init(
         socket: BoundSocket, reader: consuming OracleReader, responder: consuming Responder,
-        settings: DNSSettings, readsSubnet: Bool, processor: CInt? = nil
+        settings: DNSSettings, listener: DNSListener?, processor: CInt? = nil
     ) throws(DNSServerError) {
         self.replySize = min(max(settings.payloadSize, 512), 65_535)
-        self.readsSubnet = readsSubnet
+        self.readsSubnet = listener?.usesClientSubnet ?? true
+        self.gate = ProxyGate(listener?.proxies ?? [])
         guard
             let memory = martlet_batch_create(
                 CInt(min(max(settings.batch, 1), 1024)), Self.querySize, self.replySize)
@@ -134,12 +136,21 @@ final class UDPWorker: @unchecked Sendable {
                 guard !datagram.truncated, datagram.length > 0,
                     let reply = martlet_batch_reply(memory, number)
                 else { continue }
-                let query = UnsafeRawBufferPointer(start: datagram.bytes, count: datagram.length)
+                var query = UnsafeRawBufferPointer(start: datagram.bytes, count: datagram.length)
+                var client = datagram.peer.ipAddress
+                if self.gate.watches(client) {
+                    guard let opened = self.gate.open(query.bytes, from: client) else {
+                        responder.counters.count(CounterBlock.Slot.badProxyHeaders)
+                        continue
+                    }
+                    client = opened.client
+                    query = UnsafeRawBufferPointer(rebasing: query.dropFirst(opened.queryOffset))
+                }
                 let room = UnsafeMutableRawBufferPointer(start: reply, count: replySize)
                 var span = room.mutableBytes
                 let length = responder.respond(
-                    to: query.bytes, from: datagram.peer.ipAddress, over: .udp,
-                    readsSubnet: readsSubnet, using: &batch, into: &span)
+                    to: query.bytes, from: client, over: .udp, readsSubnet: readsSubnet,
+                    using: &batch, into: &span)
                 if length > 0 { martlet_batch_answer(memory, number, length) }
             }
         }

@@ -169,6 +169,7 @@ extension Daemon {
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
         changes += await self.dns.apply(plan.dns)
+        changes += self.dns.reloadCertificates()
         for dump in dumps {
             if let words = await self.load(dump, replacing: true) {
                 changes.append(words)

@@ -4,6 +4,7 @@
 import Addressing
 import Choice
 import DNSFront
+import DNSWire
 import Foundation
 import Glibc
 import Logging
@@ -158,4 +159,10 @@ extension Query {
         bytes[1] = UInt8(identifier & 0xff)
         return [UInt8(bytes.count >> 8), UInt8(bytes.count & 0xff)] + bytes
     }
+}
+
+/// What a server said; throws where it said nothing.
+func message(_ bytes: [UInt8]?) throws -> Message {
+    guard let bytes else { throw Silence() }
+    return try Message(reading: bytes.span.bytes)
 }

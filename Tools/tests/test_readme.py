@@ -30,6 +30,7 @@ VARYING = [
     (r"since=\d+", "since=N"),
     (r"Last update: .*", "Last update: DATE"),
     (r"; <<>> DiG \S+ <<>>", "; <<>> DiG VERSION <<>>"),
+    (r"; COOKIE: [0-9a-f]{48} \(good\)", "; COOKIE: N (good)"),
     (r"(->>HEADER<<-.* id: )\d+", r"\1N"),
     (r";; Query time: \d+ msec", ";; Query time: N msec"),
     (r";; WHEN: .*", ";; WHEN: DATE"),
