@@ -270,14 +270,19 @@ public final class DNSServer: Sendable {
 
     // MARK: Changes
 
+    /// Lets other rules hold from each thread's next batch of queries on.
+    public func apply(_ rules: AnswerRules) {
+        self.rules.replace(rules)
+        self.decisions.wake()
+    }
+
     /// Takes other settings: the rules hold from each thread's next batch of queries on, listeners
     /// and threads begin and end. No query is lost on listeners that stay, and those that have arrived
     /// on others are answered.
     ///
     /// - Returns: What can't be had, and what waits for the next start, in words.
     public func apply(_ settings: DNSSettings) async -> [String] {
-        self.rules.replace(settings.rules)
-        self.decisions.wake()
+        self.apply(settings.rules)
         return await self.turn.take { await self.change(to: settings) }
     }
 
