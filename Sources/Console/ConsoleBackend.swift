@@ -19,6 +19,9 @@ public protocol ConsoleBackend: Sendable {
     /// policies; nil for a name that there isn't. Case and a final dot don't matter.
     func policy(named name: String) -> Int?
 
+    /// What such a name says beside its sites; nil where that isn't known.
+    func nearestName(_ name: String) -> NearestNameReport?
+
     /// All such names, for completion.
     var names: [String] { get }
 
