@@ -12,7 +12,7 @@ import Synchronization
 /// ``bind(adopting:)`` takes the ports, while the process may; ``run()`` serves until its task is
 /// cancelled. Meanwhile ``apply(_:)`` changes what is served where, and ``leave()`` hands all of it
 /// to another process that has the same sockets; neither loses a query.
-public final class DNSServer: Sendable {
+public final class DNSServer: ZoneFollower {
     let oracle: Oracle
     private let zones: ZoneStore
     let logger: Logger
@@ -55,6 +55,12 @@ public final class DNSServer: Sendable {
         self.rules = AnswerRulesBox(settings.rules)
         self.decisions = DecisionLog(oracle: oracle, rules: self.rules, logger: logger)
         self.certificates = TLSCertificates(logger: logger)
+        zones.add(self)
+    }
+
+    func follow() {
+        self.decisions.wake()
+        self.state.withLock { $0.front }?.refresh()
     }
 
     /// Reads certificates anew whose files have changed; those that are there are looked at now and
@@ -174,11 +180,11 @@ public final class DNSServer: Sendable {
     public func waitUntilServing() async { await self.serving.wait() }
 
     private func startLog(_ ended: Gate) throws(DNSServerError) {
-        let (decisions, logger) = (self.decisions, self.logger)
+        let (decisions, tallies, logger) = (self.decisions, self.tallies, self.logger)
         do throws(DNSServerError) {
             try WorkerThread.start(name: "dns-log") {
                 do {
-                    try decisions.run()
+                    try decisions.run(tidying: tallies)
                 } catch {
                     logger.error("DNS decisions are not written: \(error)")
                 }

@@ -17,7 +17,7 @@ public struct Responder: ~Copyable {
     private let rulesBox: AnswerRulesBox
     let counterBlock = CounterBlock()
     let counters: CounterBlock.Writer
-    private let tallyBook: TallyBook
+    private let tallyBook: TallyBook?
     private let thread: Int
     private let payloadSize: Int
     /// What TCP clients are told that a connection may idle, in tenths of a second.
@@ -27,8 +27,7 @@ public struct Responder: ~Copyable {
     private var zoneSet: ZoneSet
     private var generation: UInt64
     private(set) var index: ZoneIndex
-    private var tally: NameTally
-    private var names: NameTally.Writer
+    private var names = NameTally.Writer.none
     private(set) var sites = SiteRecords()
     private var notes = WorldNotes()
     private var rulesGeneration: UInt64
@@ -57,7 +56,7 @@ public struct Responder: ~Copyable {
     }
 
     init(
-        zones: ZoneStore, readiness: DNSReadiness, rules: AnswerRulesBox, tallies: TallyBook,
+        zones: ZoneStore, readiness: DNSReadiness, rules: AnswerRulesBox, tallies: TallyBook?,
         decisions: DecisionRing?, payloadSize: Int, idleTimeout: Duration,
         moment: DNSMoment = .now()
     ) {
@@ -66,13 +65,13 @@ public struct Responder: ~Copyable {
         self.rulesBox = rules
         self.counters = self.counterBlock.writer
         self.tallyBook = tallies
-        self.thread = tallies.newThread()
+        self.thread = tallies?.newThread() ?? 0
+        if let tallies { zones.add(tallies) }
         self.payloadSize = min(max(payloadSize, 512), 65_535)
         self.generation = zones.currentGeneration()
         self.zoneSet = zones.set()
         self.index = self.zoneSet.index
-        self.tally = tallies.begin(self.zoneSet, thread: self.thread)
-        self.names = self.tally.writer
+        if let tallies { self.names = tallies.begin(self.zoneSet, thread: self.thread) }
         self.moment = moment
         self.rulesGeneration = rules.currentGeneration()
         let inForce = rules.rules
@@ -96,7 +95,7 @@ public struct Responder: ~Copyable {
         self.name.deallocate()
         self.counterBlock.close()
         self.decisions?.close()
-        self.tallyBook.end(thread: self.thread)
+        self.tallyBook?.end(thread: self.thread)
     }
 
     /// What has been counted so far.
@@ -108,7 +107,7 @@ public struct Responder: ~Copyable {
 
     /// The same by zone, and by name where that is wanted.
     public func counted(names: NamesWanted) -> [DomainName: ZoneCounters] {
-        self.tallyBook.counters(names: names)
+        self.tallyBook?.counters(names: names) ?? [:]
     }
 
     /// Takes in what has changed: zones, sites, readiness, rules. They hold for the whole batch, as
@@ -126,8 +125,9 @@ public struct Responder: ~Copyable {
         self.generation = generation
         self.zoneSet = self.store.set()
         self.index = self.zoneSet.index
-        self.tally = self.tallyBook.begin(self.zoneSet, thread: self.thread)
-        self.names = self.tally.writer
+        // The tally of the zones before goes with them, on another thread.
+        guard let tallyBook else { return }
+        self.names = tallyBook.begin(self.zoneSet, thread: self.thread)
     }
 
     @inline(never)
@@ -157,12 +157,17 @@ public struct Responder: ~Copyable {
         into response: inout MutableRawSpan
     ) -> Int {
         self.counters.count(CounterBlock.Slot.transports + transport.rawValue)
-        let readsSubnet =
-            readsSubnet
-            && (!self.rules.limitsSubnetSenders || self.rules.subnetSenders.contains(client))
-        guard let message = QueryMessage(reading: query, readsSubnet: readsSubnet) else {
+        guard var message = QueryMessage(reading: query, readsSubnet: readsSubnet) else {
             self.counters.count(CounterBlock.Slot.unanswered)
             return 0
+        }
+        // A Client Subnet is seldom there, a bad one is a problem, and the list may be long.
+        if readsSubnet, self.rules.limitsSubnetSenders,
+            message.edns?.clientSubnet != nil || message.problem != nil,
+            !self.rules.subnetSenders.contains(client.unmapped),
+            let plain = QueryMessage(reading: query, readsSubnet: false)
+        {
+            message = plain
         }
         return response.withUnsafeMutableBytes { buffer in
             precondition(buffer.count >= 512, "an answer is lent 512 bytes at least")
@@ -199,6 +204,8 @@ public struct Responder: ~Copyable {
         /// The first site of the answer, and the client's class; or -1.
         var site: Int16 = -1
         var classID: UInt32 = 0
+        /// Of the addresses that it was chosen for; nil for an alias, which holds for all.
+        var family: AddressFamily?
     }
 
     @inline(__always)
@@ -283,7 +290,7 @@ public struct Responder: ~Copyable {
         writer.writeHeader(flags: flags, questionCount: hasQuestion ? 1 : 0)
         self.counters.count(code: verdict.code)
         if verdict.nearest >= 0, self.sampler.takes(at: self.moment) {
-            self.note(message, query, client, transport, verdict)
+            self.note(message, query, client, transport, verdict, writer)
         }
         return writer.count
     }
@@ -292,12 +299,16 @@ public struct Responder: ~Copyable {
     @inline(never)
     private func note(
         _ message: QueryMessage, _ query: RawSpan, _ client: IPAddress,
-        _ transport: DNSTransport, _ verdict: Verdict
+        _ transport: DNSTransport, _ verdict: Verdict, _ writer: ResponseWriter
     ) {
         // Another name may stand there by now: one that an alias has led to.
         self.lowercaseName(query, byteCount: message.nameByteCount)
         let record = self.index.nearest[Int(verdict.nearest)]
         let subnet = record.usesClientSubnet ? message.edns?.clientSubnet : nil
+        var family = verdict.family
+        if verdict.site < 0, record.aliasCount == 0 {
+            family = message.type == .a ? .ipv4 : message.type == .aaaa ? .ipv6 : nil
+        }
         self.decisions?.note(
             Decision(
                 time: self.moment.unixMilliseconds,
@@ -305,8 +316,11 @@ public struct Responder: ~Copyable {
                 sourceLength: subnet?.address == nil ? nil : subnet?.sourceLength,
                 scope: verdict.scope, type: message.type, transport: transport,
                 policy: Int32(truncatingIfNeeded: record.policy), site: verdict.site,
-                classID: verdict.classID, nameByteCount: UInt8(message.nameByteCount)),
-            name: self.name)
+                family: family, classID: verdict.classID,
+                nameByteCount: UInt8(message.nameByteCount),
+                answerByteCount: writer.count <= Decision.maximumAnswerByteCount
+                    ? UInt16(writer.count) : 0),
+            name: self.name, answer: writer.base)
     }
 
     // MARK: Options

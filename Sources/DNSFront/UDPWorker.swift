@@ -104,9 +104,11 @@ final class UDPWorker: @unchecked Sendable {
                 self.batch, self.socket.descriptor, order != .end)
             guard count > 0 else {
                 if count == 0 {
-                    // While it serves, a wait that is over is one to look at the order.
-                    if order == .serve { continue }
-                    return 0
+                    guard order == .serve else { return 0 }
+                    // While it serves, a wait that is over is one to look at the order, and to let
+                    // go of zones that are served no longer.
+                    reader.withBatch { responder.begin(&$0) }
+                    continue
                 }
                 if -count == EBADF || -count == ENOTSOCK { return -count }
                 // Short of memory, or an error that an answer before met: it passes, and
