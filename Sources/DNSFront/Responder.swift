@@ -21,7 +21,7 @@ public struct Responder: ~Copyable {
     private let thread: Int
     private let payloadSize: Int
     /// What TCP clients are told that a connection may idle, in tenths of a second.
-    private var keepalive: UInt16 = 0
+    private(set) var keepalive: UInt16 = 0
 
     // What holds for a batch.
     private var zoneSet: ZoneSet
@@ -32,8 +32,8 @@ public struct Responder: ~Copyable {
     private var notes = WorldNotes()
     private var rulesGeneration: UInt64
     private(set) var rules: RulesInForce
-    private var limiter: RateLimiter
-    private var moment: DNSMoment
+    var limiter: RateLimiter
+    private(set) var moment: DNSMoment
     private let decisions: DecisionRing?
     private var sampler: DecisionSampler
     private var isReady = false
@@ -281,6 +281,9 @@ public struct Responder: ~Copyable {
                 self.counters.count(CounterBlock.Slot.scopes + min(Int(verdict.scope), 128))
             }
         }
+        if verdict.code == .notAuthorized, let signature = message.signature {
+            writer.append(signature, of: query, limit: limit)
+        }
         var flags =
             MessageHeader.Flags.response
             | message.header.flags.rawValue & (0x7800 | MessageHeader.Flags.recursionDesired)
@@ -321,118 +324,6 @@ public struct Responder: ~Copyable {
                 answerByteCount: writer.count <= Decision.maximumAnswerByteCount
                     ? UInt16(writer.count) : 0),
             name: self.name, answer: writer.base)
-    }
-
-    // MARK: Options
-
-    /// What a query's cookie says of its sender.
-    enum ClientStanding {
-        /// No cookie was given.
-        case unknown
-        /// A cookie, but none of ours.
-        case hasCookie
-        /// The same, where an answer takes one of ours.
-        case mustReturn
-        /// It is where it says it is.
-        case confirmed
-    }
-
-    /// Goes over the options of a query, and prepares what goes back.
-    @inline(__always)
-    private mutating func read(
-        _ edns: EDNSRequest, from client: IPAddress, over transport: DNSTransport,
-        into reply: inout OPTReply
-    ) -> ClientStanding {
-        reply.subnet = edns.clientSubnet
-        if edns.wantsIdentifier { reply.identity = self.rules.identity }
-        // By UDP it means nothing (RFC 7828 §3.2.1).
-        if edns.wantsKeepalive, transport != .udp { reply.keepalive = self.keepalive }
-        // Where others can read along, it would hide nothing (RFC 7830 §6).
-        if edns.wantsPadding, transport == .tls { reply.isPadded = true }
-        guard let cookie = edns.cookie, self.rules.readsCookies else { return .unknown }
-        return self.read(cookie, from: client.unmapped, over: transport, into: &reply)
-    }
-
-    private mutating func read(
-        _ cookie: Cookie, from client: IPAddress, over transport: DNSTransport,
-        into reply: inout OPTReply
-    ) -> ClientStanding {
-        self.counters.count(CounterBlock.Slot.withCookie)
-        reply.cookie = cookie
-        switch self.rules.secrets.check(cookie, from: client, at: self.moment.unixTime) {
-        case .good(let isFresh):
-            self.counters.count(CounterBlock.Slot.goodCookies)
-            if !isFresh { self.renewCookie(of: client, &reply) }
-            return .confirmed
-        case .new:
-            self.renewCookie(of: client, &reply)
-            return self.rules.requiresCookies && transport == .udp ? .mustReturn : .hasCookie
-        case .bad:
-            self.counters.count(CounterBlock.Slot.badCookies)
-            self.renewCookie(of: client, &reply)
-            return self.rules.requiresCookies && transport == .udp ? .mustReturn : .hasCookie
-        }
-    }
-
-    private func renewCookie(of client: IPAddress, _ reply: inout OPTReply) {
-        guard let cookie = reply.cookie else { return }
-        reply.cookie?.server = self.rules.secrets.make(
-            client: cookie.client, address: client, time: self.moment.unixTime)
-    }
-
-    /// The code for a client that must come back with its cookie, and for a message that asks for
-    /// nothing else than one (RFC 7873 §5.4).
-    private func codeWithoutAnswer(_ standing: ClientStanding) -> ResponseCode {
-        switch standing {
-        case .mustReturn: .badCookie
-        case .hasCookie, .confirmed: .noError
-        case .unknown: .formatError
-        }
-    }
-
-    // MARK: Limits
-
-    /// Counts an answer to a client that nothing confirms. What is too much is dropped, or goes out
-    /// without its records: to come back with a cookie, or by TCP.
-    ///
-    /// - Returns: false where there is no answer.
-    @inline(__always)
-    private mutating func admit(
-        _ message: QueryMessage, _ client: IPAddress, _ standing: ClientStanding,
-        _ writer: inout ResponseWriter, _ reply: inout OPTReply, _ verdict: inout Verdict
-    ) -> Bool {
-        let kind: RateLimiter.Kind
-        switch verdict.code {
-        case .noError
-        where writer.answerCount > 0 || writer.isTruncated
-            || !verdict.isAuthoritative:
-            kind = .answer
-        case .noError, .nameError: kind = .negative
-        default: kind = .error
-        }
-        switch self.limiter.count(kind, to: client.unmapped, at: self.moment) {
-        case .pass: return true
-        case .drop:
-            guard !self.rules.exempt.contains(client.unmapped) else { return true }
-            self.counters.count(CounterBlock.Slot.dropped)
-            return false
-        case .slip:
-            guard !self.rules.exempt.contains(client.unmapped) else { return true }
-            self.counters.count(CounterBlock.Slot.slipped)
-            // Its own code goes only with what it says.
-            verdict = Verdict()
-            reply.identity = .none
-            if standing == .unknown {
-                writer.isTruncated = true
-            } else {
-                verdict.code = .badCookie
-                writer.cut(to: message.echoedByteCount)
-                writer.answerCount = 0
-                writer.authorityCount = 0
-                writer.additionalCount = 0
-            }
-            return true
-        }
     }
 
     // MARK: Extended errors

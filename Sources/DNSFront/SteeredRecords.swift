@@ -91,7 +91,10 @@ struct SteeredRecords: ~Copyable {
         var records: [RemoteBackendRecord] = []
         for type in Self.types where zone.isSteered(name, type) {
             let answer = self.answer(to: name, type, for: client)
-            guard let answer, answer.code == .noError else {
+            // Where an alias leads to a name that isn't there, the code is that name's (RFC 6604 §3).
+            guard let answer,
+                answer.code == .noError || answer.code == .nameError && !answer.answers.isEmpty
+            else {
                 throw .failure("the answer for \(name) is not known yet")
             }
             // PowerDNS keeps records without a scope for everybody, and these are for some.

@@ -175,6 +175,21 @@ struct RemoteBackendTests {
         #expect(try self.talk.lookup("deep.down.example.com.").records.count == 1)
     }
 
+    @Test("gives an alias that leads to a name that isn't there (RFC 6604)")
+    func deadEnd() throws {
+        var zone = exampleZone()
+        var record = NearestRecord(policy: 0, timeToLive: 60)
+        record.aliases = [
+            sydney: name("nothing.example.com"), amsterdam: name("nothing.example.com"),
+            tokyo: name("nothing.example.com"),
+        ]
+        zone.nearest[name("dead.example.com")] = record
+        let talk = try Talk([zone])
+        let records = try talk.lookup("dead.example.com.", for: "192.0.2.0/24").records
+        #expect(records.map(\.content) == ["nothing.example.com."])
+        #expect(records.map(\.qtype) == ["CNAME"])
+    }
+
     @Test("answers a nearest name by the client, with the scope that our own answer has")
     func steered() async throws {
         await self.talk.bench.pin([
