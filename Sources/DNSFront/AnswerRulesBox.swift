@@ -34,12 +34,12 @@ struct RulesInForce: ~Copyable {
     let identity: ByteRun
     let version: ByteRun
     /// Empty, where everybody's subnets count.
-    let subnetSenders: PrefixList
+    let subnetSenders: PrefixSet
     let limitsSubnetSenders: Bool
     let readsCookies: Bool
     let requiresCookies: Bool
-    let debuggers: PrefixList
-    let exempt: PrefixList
+    let debuggers: PrefixSet
+    let exempt: PrefixSet
     private let givenSecrets: CookieSecrets?
     private(set) var secrets: CookieSecrets
     private var secretsPeriod: UInt32
@@ -51,12 +51,12 @@ struct RulesInForce: ~Copyable {
     init(_ rules: AnswerRules, seed: SipHash.Key, at moment: DNSMoment) {
         self.identity = ByteRun(rules.identity, limit: AnswerRules.identityLimit)
         self.version = ByteRun(rules.version, limit: AnswerRules.versionLimit)
-        self.subnetSenders = PrefixList(rules.subnetSenders ?? [])
+        self.subnetSenders = PrefixSet(rules.subnetSenders ?? [])
         self.limitsSubnetSenders = rules.subnetSenders != nil
         self.readsCookies = rules.cookies != nil
         self.requiresCookies = rules.cookies?.isRequired == true
-        self.debuggers = PrefixList(rules.debuggers)
-        self.exempt = PrefixList(rules.rateLimit?.exempt ?? [])
+        self.debuggers = PrefixSet(rules.debuggers)
+        self.exempt = PrefixSet(rules.rateLimit?.exempt ?? [])
         self.givenSecrets = rules.cookies?.secrets
         self.seed = seed
         self.secretsPeriod = moment.unixTime / Self.period

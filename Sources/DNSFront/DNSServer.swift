@@ -12,7 +12,7 @@ import Synchronization
 /// ``bind(adopting:)`` takes the ports, while the process may; ``run()`` serves until its task is
 /// cancelled. Meanwhile ``apply(_:)`` changes what is served where, and ``leave()`` hands all of it
 /// to another process that has the same sockets; neither loses a query.
-public final class DNSServer: ZoneFollower {
+public final class DNSServer: Sendable, ZoneFollower {
     let oracle: Oracle
     private let zones: ZoneStore
     let logger: Logger

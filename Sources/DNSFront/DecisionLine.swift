@@ -116,7 +116,8 @@ extension RecordData {
         if let address { return [address] }
         guard self.type == .https || self.type == .svcb, let parameters = self.serviceParameters
         else { return [] }
-        return [(ServiceParameters.Key.ipv4Hint, 4), (.ipv6Hint, 16)].flatMap { key, size in
+        let kinds: [(key: ServiceParameters.Key, size: Int)] = [(.ipv4Hint, 4), (.ipv6Hint, 16)]
+        return kinds.flatMap { key, size in
             let bytes = parameters[key] ?? []
             return stride(from: 0, to: bytes.count - size + 1, by: size).compactMap {
                 IPAddress(bytes: Array(bytes[$0..<$0 + size]))

@@ -21,7 +21,7 @@ public struct RemoteBackendSettings: Hashable, Sendable {
 }
 
 /// Serves PowerDNS's remote backend protocol on a Unix socket, on an event loop of its own.
-public final class RemoteBackendServer: ZoneFollower {
+public final class RemoteBackendServer: Sendable, ZoneFollower {
     private struct State {
         var listener: (any Channel)?
         var connections: [ObjectIdentifier: any Channel] = [:]

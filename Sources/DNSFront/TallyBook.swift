@@ -12,7 +12,7 @@ import Synchronization
 /// go: those before the ones that are served are there no longer than it takes all threads to leave
 /// them.
 final class TallyBook: ZoneFollower {
-    private struct State {
+    fileprivate struct State {
         /// By thread: the one that it writes.
         var current: [Int: NameTally] = [:]
         /// By thread: the one that it is to write next.

@@ -107,7 +107,7 @@ final class UDPWorker: @unchecked Sendable {
                     guard order == .serve else { return 0 }
                     // While it serves, a wait that is over is one to look at the order, and to let
                     // go of zones that are served no longer.
-                    reader.withBatch { responder.begin(&$0) }
+                    Self.refresh(&reader, &responder)
                     continue
                 }
                 if -count == EBADF || -count == ENOTSOCK { return -count }
@@ -121,6 +121,10 @@ final class UDPWorker: @unchecked Sendable {
             failures = 0
             self.answer(count, from: &reader, by: &responder)
         }
+    }
+
+    private static func refresh(_ reader: inout OracleReader, _ responder: inout Responder) {
+        reader.withBatch { batch in responder.begin(&batch) }
     }
 
     @inline(__always)

@@ -5,7 +5,7 @@ import Addressing
 
 /// Prefixes in plain memory, without owning it: looked up by halving, as lists of resolvers' networks
 /// have thousands.
-struct PrefixList {
+struct PrefixSet {
     /// From the first address to the last, left-aligned.
     private struct Range {
         var first: UInt128
