@@ -104,6 +104,10 @@ struct ClassIndex: ~Copyable {
         if end > old.mask { self.state.pointee.old = nil }
     }
 
+    var mappings: [ReservedMemory] {
+        [self.state.pointee.table.memory] + (self.state.pointee.old.map { [$0.memory] } ?? [])
+    }
+
     var byteCount: Int {
         (self.state.pointee.table.mask + 1) * 4
             + (self.state.pointee.old.map { ($0.mask + 1) * 4 } ?? 0)

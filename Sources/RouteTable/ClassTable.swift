@@ -47,7 +47,7 @@ final class ClassTable: @unchecked Sendable {
         _ = self.intern()
     }
 
-    var mappings: [ReservedMemory] { [self.memory] }
+    var mappings: [ReservedMemory] { [self.memory] + self.index.mappings }
 
     var publishedCount: Int { self.sharedCount.load(ordering: .acquiring) }
 

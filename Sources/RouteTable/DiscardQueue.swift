@@ -6,8 +6,8 @@
 struct DiscardQueue {
     private var waiting: [ReservedMemory] = []
     private var offset = 0
-    /// What one call of the system gives back: below a millisecond.
-    private static let piece = 16 << 20
+    /// What one call of the system gives back: well below a millisecond.
+    private static let piece = 4 << 20
 
     var isEmpty: Bool { self.waiting.isEmpty }
 

@@ -26,6 +26,8 @@ final class FeedRoutes {
     private(set) var prefixes = 0
     /// Paths beyond the first of a prefix.
     private(set) var furtherPaths = 0
+    /// Changed as a whole where more happens to it than a route that is counted: were it changed in
+    /// place there, every access would be guarded against overlapping ones.
     private(set) var ledger = EpochLedger()
     private(set) var lives = PathLives()
     /// Some id has ended a life.
@@ -326,7 +328,9 @@ final class FeedRoutes {
 
     /// Routes get other numbers by this, in some pages.
     private func joinNumbers() {
-        if let visit = self.ledger.visit(pages: self.pageCount) { self.renumber(visit) }
+        var ledger = self.ledger
+        if let visit = ledger.visit(pages: self.pageCount) { self.renumber(visit, &ledger) }
+        self.ledger = ledger
     }
 
     /// There are so many numbers that ``stepNumbers(_:)`` is to make them fewer.
@@ -334,19 +338,21 @@ final class FeedRoutes {
 
     /// Makes numbers one in time, until the slice ends.
     func stepNumbers(_ slice: inout WorkSlice) {
-        while !slice.isSpent,
-            let visit = self.ledger.visit(pages: self.pageCount, atMost: 1)
-        {
-            slice.spend(64 + 8 * self.renumber(visit))
+        var ledger = self.ledger
+        while !slice.isSpent, let visit = ledger.visit(pages: self.pageCount, atMost: 1) {
+            slice.spend(64 + 8 * self.renumber(visit, &ledger))
         }
+        self.ledger = ledger
     }
 
     /// - Returns: How many routes got another number.
     @discardableResult
-    private func renumber(_ visit: (pages: Range<Int>, numbers: UInt64)) -> Int {
+    private func renumber(
+        _ visit: (pages: Range<Int>, numbers: UInt64), _ ledger: inout EpochLedger
+    ) -> Int {
         let moved = self.pages.renumber(
             self.directory, pages: visit.pages, by: visit.numbers, self.pool)
-        self.ledger.renumbered(moved, by: visit.numbers)
+        ledger.renumbered(moved, by: visit.numbers)
         return moved.indices.reduce(0) { $0 + moved[$1] }
     }
 

@@ -227,31 +227,35 @@ extension TableEngine {
 
     /// Looks at the feed's routes, those of one prefix at least.
     private func walk(_ feed: Feed, _ slice: inout WorkSlice) {
-        while let place = feed.job?.place(ends: feed.ipv4.nodeEnd, feed.ipv6.nodeEnd) {
+        guard var job = feed.job else { return }
+        while let place = job.place(ends: feed.ipv4.nodeEnd, feed.ipv6.nodeEnd) {
             let routes = place.isInIPv6 ? feed.ipv6 : feed.ipv4
             let end = RoutePages.pageEnd(after: place.node)
+            let unitsLeft = self.unitsLeft
             var node = place.node
             repeat {
                 if !routes.load(Int32(node)).isEmpty {
-                    self.look(feed, routes, Int32(node), &slice)
+                    self.look(feed, job, routes, Int32(node), &slice)
                 }
                 node += 1
             } while node < end && !slice.isSpent
-            feed.job?.goOn(to: node)
-            slice.spend(32)
-            if slice.isSpent { return }
+            job.goOn(to: node)
+            // With what was painted into an image that is being built.
+            slice.spend(32 + unitsLeft - self.unitsLeft)
+            if slice.isSpent { break }
         }
+        feed.job = job
     }
 
     private func look(
-        _ feed: Feed, _ routes: FeedRoutes, _ node: PrefixTree.Node, _ slice: inout WorkSlice
+        _ feed: Feed, _ job: FeedJob, _ routes: FeedRoutes, _ node: PrefixTree.Node,
+        _ slice: inout WorkSlice
     ) {
-        guard let job = feed.job else { return }
         var path = routes.first(node)
         var hasLeft = false
         while let found = path {
             path = routes.next(after: found)
-            guard self.isLeaving(found, feed, routes) else { continue }
+            guard self.isLeaving(found, job, routes) else { continue }
             // What announced it is there no more: the feed itself has lost nothing.
             if !routes.isStale(found.slot), routes.isOver(found) { feed.loss.excuse() }
             // Its neighbours may change places.
@@ -268,9 +272,9 @@ extension TableEngine {
     }
 
     /// Whether a walk takes a path out.
-    func isLeaving(_ path: RoutePath, _ feed: Feed, _ routes: FeedRoutes) -> Bool {
-        guard let job = feed.job else { return false }
-        return routes.isLeaving(path)
+    @inline(__always)
+    func isLeaving(_ path: RoutePath, _ job: FeedJob, _ routes: FeedRoutes) -> Bool {
+        routes.isLeaving(path)
             || job.dropsShortLived
                 && routes.ledger.state(path.slot.epoch) == .longLived
                 && self.attributes.refusesLongLivedStale(path.slot.attributes)

@@ -88,8 +88,10 @@ extension TableEngine {
                 return
             }
             // One that is on its way out has come anew.
+            let keepsTime =
+                isSame && !(feed.job.map { self.isLeaving(old, $0, routes) } ?? false)
             let slot =
-                isSame && !self.isLeaving(old, feed, routes)
+                keepsTime
                 ? old.slot.with(epoch: current)
                 : RouteSlot(attributes: id, epoch: current, time: time)
             guard routes.renew(node, old, by: slot) else { return self.refuse(feed) }

@@ -168,10 +168,10 @@ struct BMPStationTests {
             RouterBytes.peerUp(1) + RouterBytes.announce(1, ["10.0.0.0/8", "11.0.0.0/8"])
                 + RouterBytes.ended(1))
         try await station.expect { $0.isComplete }
-        #expect(station.events == ["1 live"])
+        #expect(try await eventually { station.events == ["1 live"] })
         await router.close()
         try await station.expect(["*10.0.0.0/8 1", "*11.0.0.0/8 1"])
-        #expect(station.events == ["1 live", "1 stale"])
+        #expect(try await eventually { station.events == ["1 live", "1 stale"] })
         let again = try await station.connect()
         try await again.send(
             RouterBytes.initiation + RouterBytes.peerUp(1)
@@ -222,7 +222,7 @@ struct BMPStationTests {
             RouterBytes.initiation + RouterBytes.peerUp(1)
                 + RouterBytes.announce(1, ["10.0.0.0/8"]))
         try await station.expect(["10.0.0.0/8 1"])
-        #expect(station.events == ["edges@127.0.0.2 at site 0"])
+        #expect(try await eventually { station.events == ["edges@127.0.0.2 at site 0"] })
         let report = await station.station.apply(
             try MonitoringStation.settings([MonitoringStation.range(site: 1)]))
         #expect(report == [])

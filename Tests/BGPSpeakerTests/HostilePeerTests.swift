@@ -59,7 +59,9 @@ struct HostilePeerTests {
             }
             #expect(isThere, "\(prefix)")
         }
-        #expect(number > 10)
+        // What the writer takes from all, it takes in turn: beside one that sends all it can, a
+        // route may wait for seconds.
+        #expect(number > 1)
         let status = try await station.status()
         #expect(status.state == .established)
         #expect(status.counters.established == 1)

@@ -100,11 +100,14 @@ class BehaviourTests(DNSTestCase):
                 r"www\.example\.com\.\s+60\s+IN\s+A\s+192\.0\.2\.20"):
             self.assertRegex(text, pattern)
         self.assertNotIn(";; WARNING", text)
-        text = run(
-            peer("kdig"), "@127.0.0.1", "-p", str(self.daemon.port("dns")), "+tcp", "+edns",
-            "+ednsopt=11", "www.example.com", "A").stdout
-        # Ten seconds, in tenths.
-        self.assertRegex(text, r"(?i)(keepalive|code 11|option \(11\)|EDNS option 11).*")
+
+    def test_keepalive(self):
+        text = self.dig(self.daemon, "+tcp", "+keepalive", "www.example.com", "A")
+        self.assertIn("; TCP KEEPALIVE: 10.0 secs", text)
+        text = self.dig(self.daemon, "+keepalive", "www.example.com", "A")
+        self.assertNotIn("KEEPALIVE", text, "by UDP it means nothing")
+        text = self.dig(self.daemon, "+tcp", "www.example.com", "A")
+        self.assertNotIn("KEEPALIVE", text, "nobody asked")
 
 
 class CookieTests(DNSTestCase):

@@ -87,8 +87,16 @@ class TextDumpTests(TestCase):
                 for prefix, paths in table.get("routes", {}).items()}
             return paths if sum(map(len, paths.values())) == wanted else None
 
-        said = eventually("all routes to reach FRR", tables)
-        text = frr.ask("show ip bgp", "show bgp ipv6")
+        def settled():
+            """FRR chooses among a prefix's paths some time after they have come."""
+            said = tables()
+            if said is None or not all(
+                    any(path.get("bestpath") for path in paths) for paths in said.values()):
+                return None
+            text = frr.ask("show ip bgp", "show bgp ipv6")
+            return (said, text) if tables() == said else None
+
+        said, text = eventually("all routes to reach FRR, and its choice to be made", settled)
         self.assertIn("/128", text)
         martlet = self.martlet(CONFIGURATION, files={"table.txt": text})
         self.compare(martlet, said)
