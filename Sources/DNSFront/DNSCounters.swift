@@ -57,7 +57,10 @@ final class CounterBlock: @unchecked Sendable {
     enum Slot {
         static let transports = 0
         static let types = 2
-        static let codes = 2 + CounterBlock.countedTypes.count + 1
+        /// Room for the types that are counted, and for all others together: a number, so that all
+        /// places are known when this is compiled.
+        static let typeCapacity = 24
+        static let codes = 2 + typeCapacity
         static let codeCount = 25
         static let withSubnet = codes + codeCount
         static let withEDNS = withSubnet + 1
@@ -83,6 +86,7 @@ final class CounterBlock: @unchecked Sendable {
     private let typeSlots: UnsafeMutablePointer<UInt8>
 
     init() {
+        precondition(Self.countedTypes.count < Slot.typeCapacity, "all types have a place")
         self.cells = .allocate(capacity: Slot.count)
         for index in 0..<Slot.count { (self.cells + index).initialize(to: Atomic(0)) }
         self.typeSlots = .allocate(capacity: 258)

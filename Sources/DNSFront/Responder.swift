@@ -31,6 +31,7 @@ public struct Responder: ~Copyable {
     private var names: NameTally.Writer
     private(set) var sites = SiteRecords()
     private var notes = WorldNotes()
+    private var worldGeneration: UInt64?
     private var rulesGeneration: UInt64
     private(set) var rules: RulesInForce
     private var limiter: RateLimiter
@@ -109,8 +110,7 @@ public struct Responder: ~Copyable {
     /// the time does.
     public mutating func begin(_ batch: inout OracleBatch, now: DNSMoment = .now()) {
         self.moment = now
-        self.sites.update(from: batch.world)
-        self.notes.update(from: batch.world)
+        if batch.worldGeneration != self.worldGeneration { self.adopt(batch.world) }
         self.isReady = self.readiness.isReady
         self.rules.roll(at: now)
         let rules = self.rulesBox.currentGeneration()
@@ -122,6 +122,13 @@ public struct Responder: ~Copyable {
         self.index = self.zoneSet.index
         self.tally = self.tallyBook.begin(self.zoneSet, thread: self.thread)
         self.names = self.tally.writer
+    }
+
+    @inline(never)
+    private mutating func adopt(_ world: World) {
+        self.worldGeneration = world.generation
+        self.sites.update(from: world)
+        self.notes.update(from: world)
     }
 
     @inline(never)

@@ -11,15 +11,19 @@ import Glibc
 struct ScopeQuestion: CustomStringConvertible {
     let name: String
     let type: RecordType
+    /// Whether who asks for itself is answered as who is asked for: not where an alias comes
+    /// first, which stands alone beside a subnet (RFC 7871 §7.2.1), nor where no subnet counts.
+    let isDirect: Bool
     /// With EDNS, without a subnet.
     let plain: [UInt8]
     /// With a subnet of zeros, by its length.
     private let ipv4: [[UInt8]]
     private let ipv6: [[UInt8]]
 
-    init(_ name: String, _ type: RecordType) {
+    init(_ name: String, _ type: RecordType, isDirect: Bool) {
         self.name = name
         self.type = type
+        self.isDirect = isDirect
         var query = Query(name, type)
         query.payloadSize = 1232
         self.plain = query.bytes
@@ -158,12 +162,11 @@ final class ScopeProof {
     }
 
     private func number(_ bytes: UnsafeRawBufferPointer) -> Int32 {
-        if bytes.count == self.latest.count,
-            self.latest.withUnsafeBytes({ memcmp($0.baseAddress, bytes.baseAddress, $0.count) })
-                == 0
-        {
-            return self.latestNumber
+        let isLatest = self.latest.withUnsafeBytes { latest in
+            guard let one = latest.baseAddress, let other = bytes.baseAddress else { return false }
+            return latest.count == bytes.count && memcmp(one, other, bytes.count) == 0
         }
+        if isLatest { return self.latestNumber }
         let key = Array(bytes)
         let number = self.numbers[key] ?? Int32(self.numbers.count)
         self.numbers[key] = number
@@ -263,8 +266,8 @@ final class ScopeProof {
         }
         for (index, bits) in addresses.enumerated() {
             let client = line.address(bits)
-            // Who asks for itself is answered as who is asked for.
-            if self.answer(question, client, asResolver: index == 2) != answer { return client }
+            let asResolver = index == 2 && question.isDirect
+            if self.answer(question, client, asResolver: asResolver) != answer { return client }
         }
         // All parts that lie within.
         let lower = parts.lowerBound + (line.starts[parts.lowerBound] < first ? 1 : 0)

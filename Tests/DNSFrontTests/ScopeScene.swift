@@ -203,12 +203,19 @@ struct ScopeScene {
     }
 
     /// What is asked.
-    static let questions: [ScopeQuestion] = [
-        ("cost", .a), ("cost", .aaaa), ("two", .a), ("all", .a), ("all", .aaaa), ("hops", .a),
-        ("turned", .a), ("turned", .aaaa), ("weighted", .a), ("subset", .a), ("web", .a),
-        ("web", .aaaa), ("alias", .a), ("alias", .txt), ("service", .https), ("only", .a),
-        ("short", .a), ("made.wild", .a), ("own", .a),
-    ].map { ScopeQuestion($0.0 + ".example.com", $0.1) }
+    static let questions: [ScopeQuestion] = {
+        let wanted: [(String, RecordType)] = [
+            ("cost", .a), ("cost", .aaaa), ("two", .a), ("all", .a), ("all", .aaaa), ("hops", .a),
+            ("turned", .a), ("turned", .aaaa), ("weighted", .a), ("subset", .a), ("web", .a),
+            ("web", .aaaa), ("alias", .a), ("alias", .txt), ("service", .https), ("only", .a),
+            ("short", .a), ("made.wild", .a), ("own", .a),
+        ]
+        return wanted.map { owner, type in
+            ScopeQuestion(
+                "\(owner).example.com", type,
+                isDirect: !["alias", "short", "own"].contains(owner))
+        }
+    }()
 
     private func zone() -> Zone {
         var zone = Zone(
