@@ -41,7 +41,7 @@ RULES = {
     "": "rate-limit: off",
     "limited and logged: ":
         "rate-limit: { answers: 1000000, negative: 1000000, errors: 1000000 }, "
-        "decision-log: { file: decisions.json, sample: 1, rate: 1000000 }",
+        "decision-log: { file: decisions.json, sample: 1, rate: 10000 }",
 }
 
 
