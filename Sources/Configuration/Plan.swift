@@ -115,14 +115,14 @@ extension Configuration {
                 withoutRoutes: entry.withoutRoutes)
         }
         let numbers = assignment.policyNumbers
-        var policyNames: [String: Int] = [:]
-        let zones = self.zones.map { entry in
-            entry.zone(sites: assignment.sites) { nearest in
-                let index = numbers[nearest.policy(assignment.sites)] ?? 0
-                policyNames[Self.key(nearest.owner)] = index
-                return index
-            }
+        func number(_ nearest: NearestEntry) -> Int {
+            numbers[nearest.policy(assignment.sites)] ?? 0
         }
+        let zones = self.zones.map { $0.zone(sites: assignment.sites, policy: number(_:)) }
+        // Those of a zone whose file is bad too: the console can be asked about them.
+        let policyNames = Dictionary(
+            self.zones.flatMap(\.nearest).map { (Self.key($0.owner), number($0)) },
+            uniquingKeysWith: { first, _ in first })
         let definitions = self.feedDefinitions(assignment)
         return Plan(
             assignment: assignment, sites: sites, policies: assignment.policies,

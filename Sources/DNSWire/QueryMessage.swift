@@ -77,7 +77,8 @@ public struct QueryMessage: Sendable {
     }
 
     /// Goes over the records behind the question. A query has none in its answer section, in its
-    /// authority section only for IXFR (RFC 1995 §3), and one OPT record at most.
+    /// authority section only for IXFR (RFC 1995 §3), and one OPT record at most. A signature is not
+    /// checked, but it stands last and is whole (RFC 8945 §5.1, §5.2).
     private mutating func readRecords(_ bytes: RawSpan, readsSubnet: Bool) -> Bool {
         guard self.header.answerCount == 0,
             self.header.authorityCount == 0 || self.type == .ixfr
@@ -106,9 +107,29 @@ public struct QueryMessage: Sendable {
                     || edns.readOptions(bytes, in: data..<end, readsSubnet: readsSubnet)
                 self.edns = edns
                 guard isGood else { return false }
+            } else if type == .tsig {
+                let recordClass = RecordClass(rawValue: bytes.bigEndian16(at: nameEnd + 2))
+                guard isAdditional, left == 0, recordClass == .any,
+                    bytes.isSignature(in: data..<end)
+                else { return false }
             }
             position = end
         }
         return position == bytes.byteCount
+    }
+}
+
+extension RawSpan {
+    /// Whether these are a TSIG record's data, all of `range` (RFC 8945 §4.2): the algorithm's
+    /// name, time `u48`, fudge `u16`, a `u16` count and that many bytes, identifier `u16`, error
+    /// `u16`, again a count and so many bytes.
+    fileprivate func isSignature(in range: Range<Int>) -> Bool {
+        guard var position = try? self.skipName(at: range.lowerBound) else { return false }
+        for part in 0..<2 {
+            position += part == 0 ? 8 : 4
+            guard position + 2 <= range.upperBound else { return false }
+            position += 2 + Int(self.bigEndian16(at: position))
+        }
+        return position == range.upperBound
     }
 }

@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
+
 /// A byte for each column at each node of a tree: a site's distance + 1, or 0 for none.
 ///
 /// Columns stand in planes: the bytes of a plane's columns at one node lie side by side, so that a
@@ -62,6 +64,12 @@ final class DistanceColumns {
     @inline(__always)
     func set(_ value: UInt8, _ node: Int32, _ column: Int) {
         self.bases[column][Int(node) &* self.strides[column]] = value
+    }
+
+    /// Has the values at a node brought near: those of the columns that were there first.
+    @inline(__always)
+    func fetch(_ node: Int32) {
+        if self.count > 0 { martlet_prefetch(self.bases[0] + Int(node) &* self.strides[0]) }
     }
 
     func clear(_ node: Int32) {

@@ -69,6 +69,10 @@ final class FeedRoutes {
     @inline(__always)
     func load(_ node: PrefixTree.Node) -> RouteSlot { self.pages.load(self.directory, node) }
 
+    /// Has a prefix's slot brought near.
+    @inline(__always)
+    func fetch(_ node: PrefixTree.Node) { self.pages.fetch(self.directory, node) }
+
     /// A path of a prefix; nil where there is none with this id.
     @inline(__always)
     func find(_ node: PrefixTree.Node, _ id: UInt32) -> RoutePath? {

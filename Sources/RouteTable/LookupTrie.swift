@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Synchronization
 
 /// Owner of one family's ``LookupBase``, and of the nodes' accounts, which are the writer's.
@@ -24,8 +25,9 @@ final class LookupTrie: @unchecked Sendable {
     private let nodesAhead: PagesAhead?
 
     /// Nodes whose memory is asked for before they are needed: far more than a slice of building
-    /// takes, and about as many as are taken while the system finds a page.
-    private static let nodesAhead = 8192
+    /// takes, and about as many as are taken while the system finds a page. (With 8,192 a slice
+    /// reached the next huge page now and then, and waited milliseconds for it to be cleared.)
+    private static let nodesAhead = 24576
 
     /// - Parameters:
     ///   - nodeCapacity: Nodes at most; address space is reserved for as many.
@@ -67,6 +69,22 @@ final class LookupTrie: @unchecked Sendable {
     @discardableResult
     private func hasNodesAhead() -> Bool {
         self.nodesAhead?.has(bytes: (self.nodeHighWater + Self.nodesAhead) * 64) ?? true
+    }
+
+    /// Has the root's entry for an address, left-aligned in 128 bits, brought near.
+    @inline(__always)
+    func fetchRoot(_ address: UInt128) {
+        martlet_prefetch(
+            self.base.root
+                + Int(truncatingIfNeeded: address &>> UInt128(128 - LookupBase.rootBits)))
+    }
+
+    /// The same of the nodes below it on the way to the address, by going there.
+    @inline(__always)
+    func fetchLeaf(_ address: UInt128) {
+        _ = self.base.classID(
+            high: UInt64(truncatingIfNeeded: address &>> 64),
+            low: UInt64(truncatingIfNeeded: address))
     }
 
     /// Before and after entries and bits are stored.

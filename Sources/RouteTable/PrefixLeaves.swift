@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
+
 /// A prefix's bits as the leaves of one address family keep them, left-aligned.
 protocol PrefixBits: FixedWidthInteger, UnsignedInteger, BitwiseCopyable {}
 extension UInt32: PrefixBits {}
@@ -175,6 +177,18 @@ final class PrefixLeaves<Bits: PrefixBits> {
             if next == 0 || self.bits(next)[0] >= bits { return leaf }
         }
         return self.directory.leaf(before: bits)
+    }
+
+    /// Has the leaf where a search for these bits begins brought near: in IPv4 all of it, in IPv6
+    /// where the first steps look.
+    @inline(__always)
+    func fetch(_ bits: Bits) {
+        let leaf = self.at(self.directory.leaf(before: bits))
+        for offset in Swift.stride(
+            from: 0, to: Self.stride, by: MemoryLayout<Bits>.size == 4 ? 64 : 192)
+        {
+            martlet_prefetch(leaf + offset)
+        }
     }
 
     /// The node of exactly this prefix, or 0.

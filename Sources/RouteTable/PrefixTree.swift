@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Addressing
+import CLinux
 
 /// The union of all feeds' prefixes in one address family, in tree order, with the distances of
 /// the sites in use at each prefix.
@@ -110,6 +111,23 @@ package final class PrefixTree {
         self.isIPv6
             ? self.long.find(UInt128(leftAligned: key), length)
             : self.short.find(UInt32(leftAligned: key), length)
+    }
+
+    /// Has what finding a prefix will read brought near.
+    @inline(__always)
+    func fetchLeaf(_ key: UInt128) {
+        if self.isIPv6 {
+            self.long.fetch(UInt128(leftAligned: key))
+        } else {
+            self.short.fetch(UInt32(leftAligned: key))
+        }
+    }
+
+    /// The same of a node and its distances.
+    @inline(__always)
+    func fetch(_ node: Node) {
+        martlet_prefetch(self.at(node))
+        self.distances.fetch(node)
     }
 
     /// The first node in tree order, or 0.

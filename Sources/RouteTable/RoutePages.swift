@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
+
 /// A feed's route at a prefix, in eight bytes; 0 is none.
 ///
 /// From the lowest bit: the attributes' number (28 bits), the number of the epoch in which it was
@@ -76,6 +78,14 @@ final class RoutePages {
             return RouteSlot(bits: 0)
         }
         return RouteSlot(bits: self.slots[self.position(directory.pages[index], node)])
+    }
+
+    /// Has a slot brought near.
+    @inline(__always)
+    func fetch(_ directory: Directory, _ node: Int32) {
+        let index = Int(node) &>> 6
+        guard index < directory.pages.count, directory.pages[index] != 0 else { return }
+        martlet_prefetch(self.slots + self.position(directory.pages[index], node))
     }
 
     @inline(__always)

@@ -13,35 +13,21 @@ extension TableEngine {
         self.watch(feed)
         self.countsFlips = true
         defer { self.countsFlips = false }
-        let words = batch.words
-        var position = 0
-        while position < words.count {
-            let word = words[position]
-            let isIPv4 = word & 1 == 0
-            let length = Int(truncatingIfNeeded: word &>> 1 & 255)
-            let index = word &>> 10 & RouteBatch.withdrawn
-            var key = UInt128(word &>> 32) &<< 96
-            if isIPv4 {
-                position &+= 1
-            } else {
-                key = UInt128(words[position &+ 1]) &<< 64 | UInt128(words[position &+ 2])
-                position &+= 3
-            }
-            var pathID: UInt32 = 0
-            if word & RouteBatch.hasPathID != 0 {
-                pathID = UInt32(truncatingIfNeeded: words[position])
-                position &+= 1
-            }
-            let tree = isIPv4 ? self.ipv4 : self.ipv6
-            let routes = isIPv4 ? feed.ipv4 : feed.ipv6
-            guard index != RouteBatch.withdrawn else {
-                self.withdraw(feed, routes, tree, key, length, pathID, sites)
+        var reader = BatchReader(batch)
+        var ahead = reader
+        while let change = reader.next() {
+            if reader.position > ahead.position { self.lookAhead(&ahead, of: feed) }
+            let tree = change.isIPv4 ? self.ipv4 : self.ipv6
+            let routes = change.isIPv4 ? feed.ipv4 : feed.ipv6
+            guard let number = change.attributes else {
+                self.withdraw(
+                    feed, routes, tree, change.key, change.length, change.pathID, sites)
                 continue
             }
-            let number = Int(truncatingIfNeeded: index)
             if ids[number] == 0 { ids[number] = self.intern(number, of: batch) }
             self.announce(
-                feed, routes, tree, key, length, pathID, ids[number], time, sites)
+                feed, routes, tree, change.key, change.length, change.pathID, ids[number], time,
+                sites)
         }
         self.tally.updates += UInt64(batch.count)
         for id in ids where id != 0 { self.attributes.release(id) }

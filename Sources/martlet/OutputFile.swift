@@ -65,12 +65,28 @@ final class OutputFile {
     func commit() throws {
         guard let temporary else { return }
         try self.check(fsync(self.descriptor) == 0, "sync")
+        self.outdate()
         let descriptor = self.descriptor
         self.descriptor = -1
         if close(descriptor) != 0 || rename(temporary, self.path) != 0 {
             let code = errno
             unlink(temporary)
             throw Failure(path: self.path, action: "write", code: code)
+        }
+    }
+
+    /// Lets the file be at least a second younger than the one that it replaces: who watches it
+    /// may look at whole seconds alone, as gdnsd does, and not see a second change within one.
+    private func outdate() {
+        var old = stat()
+        var new = stat()
+        guard stat(self.path, &old) == 0, fstat(self.descriptor, &new) == 0,
+            new.st_mtim.tv_sec <= old.st_mtim.tv_sec
+        else { return }
+        let later = timespec(tv_sec: old.st_mtim.tv_sec + 1, tv_nsec: 0)
+        // Where the file system has no such time, the file is good all the same.
+        _ = [later, later].withUnsafeBufferPointer {
+            futimens(self.descriptor, $0.baseAddress)
         }
     }
 

@@ -85,14 +85,15 @@ struct AnswerListTests {
             OracleTests.sites(2), policies: [Policy(sites: [SiteID(0), SiteID(1)], tieBreaks: [])])
         defer { fixture.owner.shutdown() }
         try await fixture.announce([
-            (0, "10.0.0.0/8", 1), (1, "10.64.0.0/10", 1), (1, "10.128.0.0/9", 1),
+            (0, "10.0.0.0/8", 2), (1, "10.64.0.0/10", 1), (1, "10.128.0.0/9", 1),
         ])
         await fixture.complete(0, 1)
         let listing = AnswerListing(
             policy: 0, family: nil, within: try IPPrefix(parsing: "10.0.0.0/9"))
         let answers = try Self.list(listing, of: fixture.oracle, slice: 10)
         #expect(answers.map(\.prefix.description) == ["10.0.0.0/10", "10.64.0.0/10"])
-        #expect(answers.map(\.sites.count) == [2, 2])
+        #expect(
+            answers.map(\.sites) == [[SiteID(0), SiteID(1)], [SiteID(1), SiteID(0)]])
         let one = AnswerListing(
             policy: 0, family: nil, within: try IPPrefix(parsing: "10.1.2.3/32"))
         #expect(

@@ -72,7 +72,8 @@ extension BadInputTests {
                 "7:18: ipv4-prefix must be a whole number from 8 to 32, not 33",
                 "8:18: ipv6-prefix must be a whole number from 16 to 128, not 8",
                 "9:17: table-size must be a whole number from 1024 to 4194304, not 10",
-                "10:13: each of exempt must be a prefix, as 192.0.2.0/24, not 'localhost'",
+                "10:13: each of exempt must be a prefix, as 192.0.2.0/24, not 'localhost': "
+                    + "unexpected 'l'",
             ]),
         BadInput(
             "a rate limit in a word",

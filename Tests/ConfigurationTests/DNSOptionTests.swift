@@ -100,7 +100,7 @@ struct DNSOptionTests {
         let text = Reading.sites + "dns: { cookies: { secret-file: cookies.key } }\n"
         #expect(
             try folder.complaints(text) == [
-                "martlet.yaml:2:32: cookies.key: No such file or directory"
+                "martlet.yaml:2:32: cookies.key: there is no such file"
             ])
         try folder.write("# rolled today\n\(Self.secret)\n", "cookies.key", mode: 0o644)
         #expect(

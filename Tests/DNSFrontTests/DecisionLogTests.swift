@@ -9,7 +9,7 @@ import Foundation
 import RouteTable
 import Testing
 
-@Suite("The log of decisions", .timeLimit(.minutes(2)))
+@Suite("The log of decisions", .timeLimit(.minutes(5)))
 struct DecisionLogTests {
     private static let pins = [("192.0.2.0/24", [amsterdam])]
 

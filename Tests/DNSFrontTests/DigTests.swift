@@ -13,7 +13,7 @@ struct Transcript: Sendable, CustomTestStringConvertible {
     var testDescription: String { self.arguments }
 }
 
-@Suite("Asked by dig and kdig", .timeLimit(.minutes(2)))
+@Suite("Asked by dig and kdig", .timeLimit(.minutes(5)))
 struct DigTests {
     private static let pins = [("1.0.4.0/22", [amsterdam]), ("2001:db8:8000::/33", [tokyo])]
 

@@ -9,7 +9,7 @@ import Logging
 import RouteTable
 import Testing
 
-@Suite("A DNS server", .timeLimit(.minutes(2)))
+@Suite("A DNS server", .timeLimit(.minutes(5)))
 struct ServerTests {
     @Test("answers pipelined queries in order, however they are cut")
     func pipelining() async throws {

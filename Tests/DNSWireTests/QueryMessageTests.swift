@@ -173,12 +173,33 @@ struct QueryMessageTests {
 
     @Test("passes over other records and unknown options")
     func unknown() throws {
-        let signature: [UInt8] = [0, 0, 250, 0, 255, 0, 0, 0, 0, 0, 2, 7, 7]
+        let other: [UInt8] = [0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 192, 0, 2, 1]
         let option: [UInt8] = opt.dropLast() + [6, 0xff, 0xfe, 0, 2, 1, 2]
-        let bytes = query(counts: [1, 0, 0, 2], option + signature)
+        let bytes = query(counts: [1, 0, 0, 2], option + other)
         let message = try #require(readQuery(bytes))
         #expect(message.problem == nil)
         #expect(message.edns != nil)
+    }
+
+    @Test("takes a signature that is whole and stands last (RFC 8945)")
+    func signature() throws {
+        let head: [UInt8] = [0, 0, 250, 0, 255, 0, 0, 0, 0, 0]
+        // The root's algorithm, a time, a MAC of two bytes, identifier, error, two bytes more.
+        let data: [UInt8] = [0, 0, 0, 1, 2, 3, 4, 1, 44, 0, 2, 7, 7, 0xab, 0xcd, 0, 0, 0, 2, 8, 8]
+        let whole = head + [UInt8(data.count)] + data
+        #expect(readQuery(query(counts: [1, 0, 0, 2], opt + whole))?.problem == nil)
+        #expect(readQuery(query(counts: [1, 0, 0, 2], whole + opt))?.problem == .formatError)
+        #expect(readQuery(query(counts: [1, 0, 1, 0], whole))?.problem == .formatError)
+        for count in 0..<data.count {
+            let cut = head + [UInt8(count)] + data.prefix(count)
+            #expect(
+                readQuery(query(counts: [1, 0, 0, 1], cut))?.problem == .formatError, "\(count)")
+        }
+        let long = head + [UInt8(data.count + 1)] + data + [0]
+        #expect(readQuery(query(counts: [1, 0, 0, 1], long))?.problem == .formatError)
+        var otherClass = whole
+        otherClass[4] = 1
+        #expect(readQuery(query(counts: [1, 0, 0, 1], otherClass))?.problem == .formatError)
     }
 
     @Test("takes IXFR's authority record")

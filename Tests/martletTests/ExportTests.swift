@@ -5,7 +5,7 @@ import Addressing
 import Foundation
 import Testing
 
-@Suite("martlet export", .timeLimit(.minutes(1)))
+@Suite("martlet export", .timeLimit(.minutes(5)))
 struct ExportTests {
     /// Prefixes and their sites of a nets file.
     private static func nets(_ text: String) throws -> [(prefix: IPPrefix, sites: [String])] {

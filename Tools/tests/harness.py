@@ -206,6 +206,15 @@ class Martlet(Process):
     def machine(self):
         return Machine(("127.0.0.1", self.port("machine")))
 
+    def enabled(self):
+        """The same over the Unix socket, where one may change something."""
+        connection = Machine(self.socket_path)
+        connection.send("machine")
+        # People's face until that line is read: a banner and a prompt come first.
+        while not connection.line().endswith("+ ok"):
+            pass
+        return connection
+
     def console(self, *commands, to=None):
         """`martlet console -c COMMAND ...`, over the Unix socket unless `to` says where."""
         options = [word for command in commands for word in ("-c", command)]

@@ -32,8 +32,8 @@ class BehaviourTests(DNSTestCase):
         text = self.dig(self.daemon, *arguments.split())
         for pattern in expected:
             self.assertRegex(text, pattern, f"{section}: dig {arguments}")
-        # What dig itself finds wrong is wrong.
-        for pattern in (*absent, ";; WARNING", ";; Warning", "malformed"):
+        # What dig itself finds wrong is wrong, but that nobody recurses here.
+        for pattern in (*absent, ";; WARNING: (?!recursion requested but not available)", ";; Warning", "malformed"):
             self.assertNotRegex(text, pattern, f"{section}: dig {arguments}")
 
     def good(self, section, arguments, *expected, absent=()):
@@ -206,7 +206,7 @@ dns:
         polite = self.sender(daemon, "127.0.2.1")
         whole = cut = sent = served = 0
         began = time.monotonic()
-        for number in range(10):
+        for number in range(5):
             for sender in flood:
                 for reply in self.ask(sender, 300):
                     whole += reply[2] & 2 == 0
@@ -220,7 +220,7 @@ dns:
         self.assertLessEqual(whole, 100 + 50 * (seconds + 1))
         self.assertGreater(whole, 90)
         self.assertGreater(cut, 0.3 * (sent - whole), "half of the rest say: come by TCP")
-        self.assertEqual(served, 50)
+        self.assertEqual(served, 25)
         text = run(
             peer("dig"), "@127.0.0.1", "-p", str(daemon.port("dns")), "-b", "127.0.1.1",
             "www.example.com", "A", "+tries=5", "+time=2", "+nocookie").stdout
@@ -229,8 +229,8 @@ dns:
             counters = {
                 tuple(line.split()[:2]): int(line.split("count=")[1])
                 for line in machine.ask("show dns")}
-        self.assertGreater(counters["limited", "what=dropped"], 1000)
-        self.assertGreater(counters["limited", "what=slipped"], 1000)
+        self.assertGreater(counters["limited", "what=dropped"], 500)
+        self.assertGreater(counters["limited", "what=slipped"], 500)
 
     def test_cookies_and_listed_prefixes_are_exempt(self):
         daemon = self.martlet(BASE + self.LIMITS, files={"pins.routes": PINS})
@@ -322,7 +322,7 @@ class NameTests(DNSTestCase):
 class ErrorTests(DNSTestCase):
     FEED = BASE.replace('dns: ["127.0.0.1:$dns"]', 'dns: ["127.0.0.1:$dns"]\n  bgp: ["127.0.0.1:$bgp"]') + """
 feeds:
-  core: { site: near, bgp: { peer: 127.0.0.1, as: 64512, connect: passive }, stale-time: 10m }
+  core: { site: near, bgp: { peer: 127.0.0.7, as: 64512, connect: passive }, stale-time: 10m }
 ready: { wait: 1h }
 """
 
@@ -335,7 +335,7 @@ ready: { wait: 1h }
         self.assertIn("EDE: 14 (Not Ready)", text)
         self.assertIn("status: NOERROR", self.dig(daemon, "id.server", "CH", "TXT"))
         bird = self.bird(
-            bird_configuration("192.0.2.7", daemon.port("bgp"), 64512, routes={"10.0.0.0/8": [7]}))
+            bird_configuration("127.0.0.7", daemon.port("bgp"), 64512, routes={"10.0.0.0/8": [7]}))
         daemon.wait_ready()
         text = self.dig(daemon, "www.example.com", "A", "+subnet=10.0.0.0/24")
         self.assertIn("status: NOERROR", text)
@@ -351,8 +351,11 @@ ready: { wait: 1h }
     def test_refusals(self):
         daemon = self.martlet(BASE, files={"pins.routes": PINS})
         self.assertIn("EDE: 20 (Not Authoritative)", self.dig(daemon, "example.org", "A"))
-        self.assertIn(
-            "EDE: 21 (Not Supported)", self.dig(daemon, "example.com", "IXFR=1", "+notcp"))
+        for kind in (b"\0\xfb", b"\0\xfc"):
+            reply = exchange(daemon.port("dns"), query(
+                b"\7example\3com\0" + kind + b"\0\1", counts=(1, 0, 0, 1), tail=opt()))
+            self.assertEqual(response_code(reply), 5, "REFUSED")
+            self.assertTrue(reply.endswith(option(15, b"\0\x15")), "Not Supported")
 
 
 class CounterTests(DNSTestCase):

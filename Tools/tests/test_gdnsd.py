@@ -58,6 +58,9 @@ class Gdnsd(Process):
             raise
         try:
             self.wait_line("DNS listeners started")
+            # It begins to watch its files when its main loop runs, and that answers this.
+            eventually("gdnsd's status", lambda: run(
+                peer("gdnsdctl"), "-c", self.folder, "status").returncode == 0)
         except BaseException:
             self.stop()
             raise

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import socket
+import threading
 import unittest
 
 from harness import PATIENCE, Answer, Martlet, TestCase, eventually, peer, program, run
@@ -186,8 +187,15 @@ class PowerDNSTests(TestCase):
                 "qtype": "A", "qname": f"ns{number % 3}.example.com.", "remote": "192.0.2.9",
                 "local": "192.0.2.1", "real-remote": "192.0.2.9/32", "zone-id": -1}})
                 for number in range(3000)]
-            opened.sendall("".join(f"{line}\n" for line in lines).encode())
-            opened.shutdown(socket.SHUT_WR)
+
+            def send():
+                opened.sendall("".join(f"{line}\n" for line in lines).encode())
+                opened.shutdown(socket.SHUT_WR)
+
+            # Beside reading: who doesn't read the replies isn't read from.
+            sender = threading.Thread(target=send)
+            sender.start()
+            self.addCleanup(sender.join)
             file = opened.makefile("rb")
             for number in range(3000):
                 result = json.loads(file.readline())["result"]
@@ -297,7 +305,9 @@ ready: { wait: 3600 }
 
     def test_new_zones_after_a_reload(self):
         daemon = self.martlet(CONFIGURATION, files={"pins.routes": pins(5)})
-        pdns = PowerDNS(f"unix:path={daemon.folder}/pdns.sock", "negquery-cache-ttl=0\n")
+        # It would keep REFUSED too.
+        pdns = PowerDNS(
+            f"unix:path={daemon.folder}/pdns.sock", "negquery-cache-ttl=0\ncache-ttl=0\n")
         self.addCleanup(pdns.stop)
         self.assertEqual(pdns.dig("www.example.edu", "A").status, "REFUSED")
         daemon.write("martlet.yaml", CONFIGURATION + """

@@ -464,12 +464,17 @@ zones:
         return self.martlet(
             self.CONFIGURATION, files={"one.zone": GOOD + one, "two.zone": GOOD + two})
 
+    def enabled(self, daemon):
+        connection = daemon.enabled()
+        self.addCleanup(connection.close)
+        return connection
+
     def texts(self, daemon, name):
         return [record[-1] for record in daemon.dig(name, "TXT").answer]
 
     def test_a_bad_zone_keeps_the_old_one(self):
         daemon = self.started("a TXT before\n", "a TXT before\n")
-        machine = self.machine(daemon)
+        machine = self.enabled(daemon)
         daemon.write("one.zone", GOOD + "a TXT after\nb A 192.0.2\n")
         daemon.write("two.zone", GOOD + "a TXT after\n")
         said = "\n".join(machine.ask("reload"))
@@ -493,13 +498,13 @@ zones:
         self.assertEqual(daemon.dig("www.one.test", "A").status, "SERVFAIL")
         self.assertEqual(self.texts(daemon, "a.two.test"), ['"fine"'])
         daemon.write("one.zone", GOOD + "a TXT mended\n")
-        self.machine(daemon).ask("reload")
+        self.enabled(daemon).ask("reload")
         self.assertEqual(self.texts(daemon, "a.one.test"), ['"mended"'])
         self.assertEqual(daemon.dig("www.one.test", "A").addresses, ["192.0.2.10"])
 
     def test_no_query_is_lost(self):
         daemon = self.started("a TXT 0\n", "a TXT 0\n")
-        machine = self.machine(daemon)
+        machine = self.enabled(daemon)
         for number in range(1, 6):
             daemon.write("one.zone", GOOD + f"a TXT {number}\n")
             machine.send("reload")

@@ -10,6 +10,9 @@
 /// on exec, or a negated errno. `name` is for `/proc` alone.
 int martlet_memory_file(const char *name);
 
+/// Has the processor bring a cache line near that is soon read or written. Any address will do.
+static inline void martlet_prefetch(const void *address) { __builtin_prefetch(address); }
+
 /// Gives memory that was freed back to the system (malloc_trim).
 void martlet_trim_memory(void);
 
