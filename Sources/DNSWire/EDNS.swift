@@ -16,6 +16,7 @@ public struct OptionCode: RawRepresentable, Hashable, Sendable {
     public static let cookie = Self(rawValue: 10)
     /// Idle time-out of a TCP connection (RFC 7828).
     public static let tcpKeepalive = Self(rawValue: 11)
+    /// Bytes that hide the length of a message where it is encrypted (RFC 7830).
     public static let padding = Self(rawValue: 12)
     /// Extended errors (RFC 8914).
     public static let extendedError = Self(rawValue: 15)
@@ -40,6 +41,8 @@ public struct ExtendedError: RawRepresentable, Hashable, Sendable {
     public static let notAuthoritative = Self(rawValue: 20)
     /// The server doesn't do what is asked for.
     public static let notSupported = Self(rawValue: 21)
+    /// The zone is the server's, and its data are not to be had.
+    public static let invalidData = Self(rawValue: 24)
 }
 
 /// What a query's OPT record says (RFC 6891 §6.1). A trivial value.
@@ -58,6 +61,9 @@ public struct EDNSRequest: Hashable, Sendable {
     public var wantsIdentifier = false
     /// The client asks how long its connection may idle (RFC 7828).
     public var wantsKeepalive = false
+    /// The client hides the length of its query, and has the server hide that of the answer
+    /// (RFC 7830 §4).
+    public var wantsPadding = false
 
     public static let dnssecOK: UInt16 = 0x8000
 
@@ -69,6 +75,13 @@ public struct EDNSRequest: Hashable, Sendable {
         self.version = version
         self.flags = flags
         self.clientSubnet = clientSubnet
+    }
+
+    /// What stands behind the owner of an OPT record, but for the options.
+    init(record bytes: RawSpan, at offset: Int) {
+        self.init(
+            payloadSize: bytes.bigEndian16(at: offset + 2), version: bytes.byte(at: offset + 5),
+            flags: bytes.bigEndian16(at: offset + 6))
     }
 
     @inlinable
@@ -102,6 +115,7 @@ public struct EDNSRequest: Hashable, Sendable {
                 self.cookie = cookie
             case .nsid: self.wantsIdentifier = true
             case .tcpKeepalive: self.wantsKeepalive = true
+            case .padding: self.wantsPadding = true
             default: break
             }
             position += length

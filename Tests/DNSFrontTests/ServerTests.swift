@@ -94,7 +94,10 @@ struct ServerTests {
 
     @Test("turns away connections beyond the bound, and takes new ones when others end")
     func bound() async throws {
-        try await withServer(change: { $0.maximumConnections = 2 }) { server, endpoints in
+        try await withServer(change: {
+            $0.maximumConnections = 2
+            $0.quietTime = .seconds(3600)
+        }) { server, endpoints in
             try await blocking {
                 let query = Query("static.example.com", .a).framed(identifier: 1)
                 var clients: [TCPClient] = []
@@ -190,9 +193,4 @@ struct ServerTests {
             #expect(server.counters().total == 0)
         }
     }
-}
-
-private func message(_ bytes: [UInt8]?) throws -> Message {
-    guard let bytes else { throw Silence() }
-    return try Message(reading: bytes.span.bytes)
 }

@@ -120,6 +120,7 @@ public struct Interpreter: Sendable {
         case .showRPKI(let target?): return reply(try await self.origins(covering: target))
         case .showDNS: return reply(try self.dnsCounters())
         case .showDNSZones: return reply(try await self.dnsZones())
+        case .showDNSListeners: return reply(try await self.dnsListeners())
         case .showDNSNames(let zone, let limit):
             return reply(try await self.dnsNames(zone: zone, limit: limit))
         case .showMemory: return reply(try await self.memory())
@@ -149,6 +150,8 @@ public struct Interpreter: Sendable {
             var json = JSONText()
             json.object { $0.key("changes", .list(lines)) }
             return .json(json.text)
+        case .replace:
+            return .done(try await self.backend.replace().get(), wantsJSON: wantsJSON)
         case .releaseGuard(let feed):
             return try await self.releaseGuard(feed, wantsJSON: wantsJSON)
         case .showFeedRules(let feed): return reply(try self.rules(of: feed))

@@ -85,6 +85,7 @@ package enum Command: Hashable, Sendable {
     case showDNS
     case showDNSZones
     case showDNSNames(zone: String?, limit: Int?)
+    case showDNSListeners
     case showAnswers(AnswerFilter)
     case showMemory
     case showCheckpoint
@@ -92,6 +93,7 @@ package enum Command: Hashable, Sendable {
     case showConfiguration
     case ready
     case reload
+    case replace
     case checkpoint
     case releaseGuard(feed: String)
     case showFeedRules(feed: String)
@@ -139,6 +141,7 @@ extension Invocation {
         case .showDNS: .showDNS
         case .showDNSZones: .showDNSZones
         case .showDNSNames: .showDNSNames(zone: self.text(.zone), limit: self.count)
+        case .showDNSListeners: .showDNSListeners
         case .showAnswers:
             .showAnswers(
                 Command.AnswerFilter(
@@ -151,6 +154,7 @@ extension Invocation {
         case .showConfiguration: .showConfiguration
         case .ready: .ready
         case .reload: .reload
+        case .replace: .replace
         case .checkpoint: .checkpoint
         case .releaseGuard: .releaseGuard(feed: self.text(.feed) ?? "")
         case .showFeedRules: .showFeedRules(feed: self.text(.feed) ?? "")
