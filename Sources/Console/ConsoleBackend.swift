@@ -19,6 +19,9 @@ public protocol ConsoleBackend: Sendable {
     /// policies; nil for a name that there isn't. Case and a final dot don't matter.
     func policy(named name: String) -> Int?
 
+    /// What such a name says beside its sites; nil where that isn't known.
+    func nearestName(_ name: String) -> NearestNameReport?
+
     /// All such names, for completion.
     var names: [String] { get }
 
@@ -58,6 +61,9 @@ public protocol ConsoleBackend: Sendable {
 
     /// Reads the configuration again and returns what it changed, a line each.
     func reload() async -> Result<[String], CommandFailure>
+
+    /// Has a new process take this one's place, and says what came of it.
+    func replace() async -> Result<String, CommandFailure>
 
     /// How the table's file was read and written; nil where none is configured.
     func checkpointReport() -> CheckpointReport?
@@ -225,6 +231,10 @@ extension ConsoleBackend {
     }
 
     public func watchFeed(_: FeedID) async -> FeedWatch? { nil }
+
+    public func replace() async -> Result<String, CommandFailure> {
+        .failure(CommandFailure(.noSuchThing, "there is no process to be replaced"))
+    }
 
     public func staleSince(feed _: FeedID) -> Int64? { nil }
 

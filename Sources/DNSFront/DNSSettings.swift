@@ -95,6 +95,7 @@ public enum DNSServerError: Error, Hashable, Sendable {
     case cannotBind(DNSEndpoint, transport: String, errno: Int32)
     case outOfMemory
     case cannotStartThread(errno: Int32)
+    case cannotCopySocket(errno: Int32)
     case badCertificate(DNSEndpoint, TLSFileError)
     /// ``DNSServer/run()`` was called before ``DNSServer/bind()``, or twice.
     case notBound
@@ -105,9 +106,13 @@ extension DNSServerError: CustomStringConvertible {
         switch self {
         case .cannotBind(let endpoint, let transport, let reason):
             "DNS can't have \(endpoint) by \(transport): \(String(cString: strerror(reason)))"
+                + (reason == EACCES
+                    ? " (a port below 1024 may be had at the start only, as root)" : "")
         case .outOfMemory: "there is no memory for DNS"
         case .cannotStartThread(let reason):
             "a thread for DNS doesn't start: \(String(cString: strerror(reason)))"
+        case .cannotCopySocket(let reason):
+            "a socket of DNS can't be copied: \(String(cString: strerror(reason)))"
         case .badCertificate(let endpoint, let error): "DNS over TLS at \(endpoint): \(error)"
         case .notBound: "DNS has no ports yet, or no longer"
         }

@@ -9,9 +9,9 @@ import DNSWire
 /// From a proxy every datagram must have one: what has none, or a malformed one, is dropped. From
 /// anybody else nothing is taken off, so that nobody can pass for another by a header.
 package struct ProxyGate: ~Copyable {
-    private let proxies: PrefixList
+    private let proxies: PrefixSet
 
-    package init(_ proxies: [IPPrefix]) { self.proxies = PrefixList(proxies) }
+    package init(_ proxies: [IPPrefix]) { self.proxies = PrefixSet(proxies) }
 
     deinit { self.proxies.deallocate() }
 

@@ -7,8 +7,9 @@ import DNSWire
 import Glibc
 
 /// The debugging names: `whoami` below each zone's apex, and `explain` below each `nearest` name, as
-/// far as the zones have no such names of their own. They answer those whom
-/// ``AnswerRules/debuggers`` lists, in TXT records that nobody may keep.
+/// far as the zones have no such names of their own. They are there for those whom
+/// ``AnswerRules/debuggers`` lists, in TXT records that nobody may keep; others get what the zone
+/// has, be it a wildcard's.
 extension Responder {
     private enum Subject {
         case whoami(zone: UInt32)
@@ -17,19 +18,17 @@ extension Responder {
 
     /// Answers a question for a debugging name.
     ///
-    /// - Returns: false where it isn't for one; nothing has been written then.
+    /// - Returns: false where it isn't for one, or not of one who may ask; nothing has been written
+    ///   then.
     @inline(never)
     mutating func answerDebugging(
         _ message: QueryMessage, from client: IPAddress, over transport: DNSTransport,
         using batch: inout OracleBatch, _ writer: inout ResponseWriter,
         _ verdict: inout Verdict
     ) -> Bool {
-        guard let subject = self.subject(message) else { return false }
-        guard self.rules.debuggers.contains(client.unmapped) else {
-            verdict.code = .refused
-            verdict.error = .prohibited
-            return true
-        }
+        guard let subject = self.subject(message),
+            self.rules.debuggers.contains(client.unmapped)
+        else { return false }
         verdict.isAuthoritative = true
         let lines: [String]
         let zone: UInt32

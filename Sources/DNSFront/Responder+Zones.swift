@@ -19,7 +19,7 @@ extension Responder {
         /// Where the zone's apex stands in the message: at the end of the question.
         var apex = 0
         var zone: UInt32 = 0
-        /// A loop of aliases ends with what it gave.
+        /// A longer chain of aliases is the querier's to follow, from its last name on.
         var stepsLeft = 16
 
         var isAtQuestion: Bool { self.owner == MessageHeader.byteCount }
@@ -157,6 +157,7 @@ extension Responder {
         var number = start
         while walk.stepsLeft > 0 {
             walk.stepsLeft -= 1
+            if self.isRound(walk, message, writer) { return false }
             let node = self.index.nodes[number]
             var next = EncodedSet.Target.none
             steering: if node.nearest >= 0 {
@@ -206,6 +207,16 @@ extension Responder {
         return false
     }
 
+    /// Whether aliases have led back to a name that has been looked up. The answer ends there: each
+    /// record stands in it once.
+    @inline(__always)
+    private func isRound(
+        _ walk: Walk, _ message: QueryMessage, _ writer: ResponseWriter
+    ) -> Bool {
+        !walk.isAtQuestion
+            && writer.answer(.cname, ownedBy: walk.owner, since: message.echoedByteCount) != nil
+    }
+
     /// Goes where an alias leads; false where the answer ends there. A name that is to be looked
     /// up is put in place for that.
     @inline(__always)
@@ -253,15 +264,24 @@ extension Responder {
         _ number: Int, prefix: Int, _ message: QueryMessage, _ walk: inout Walk,
         _ writer: inout ResponseWriter, _ verdict: inout Verdict
     ) -> Bool {
-        guard walk.stepsLeft > 0 else { return false }
+        guard walk.stepsLeft > 0, !self.isRound(walk, message, writer) else { return false }
         walk.stepsLeft -= 1
         let set = self.index.sets[number]
-        guard let start = writer.append(set.block, of: self.index, apex: walk.apex) else {
+        let owner = walk.owner + prefix
+        // An alias may have led below the same DNAME before, which stands in the answer once.
+        var before: Int?
+        if !walk.isAtQuestion {
+            before = writer.answer(.dname, ownedBy: owner, since: message.echoedByteCount)
+        }
+        guard let start = before ?? writer.append(set.block, of: self.index, apex: walk.apex)
+        else {
             writer.isTruncated = true
             return false
         }
-        writer.setOwner(walk.owner + prefix, start: start, recordCount: 1)
-        writer.answerCount += 1
+        if before == nil {
+            writer.setOwner(owner, start: start, recordCount: 1)
+            writer.answerCount += 1
+        }
         let suffix = Int(set.targetByteCount)
         guard prefix + suffix <= DomainName.maximumByteCount else {
             verdict.code = .nameExists
@@ -346,9 +366,4 @@ extension Responder {
             return
         }
     }
-}
-
-extension ExtendedError {
-    /// The zone is configured, and its data are not to be had (RFC 8914 §4.25).
-    static let invalidData = ExtendedError(rawValue: 24)
 }

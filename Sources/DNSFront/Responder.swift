@@ -17,24 +17,24 @@ public struct Responder: ~Copyable {
     private let rulesBox: AnswerRulesBox
     let counterBlock = CounterBlock()
     let counters: CounterBlock.Writer
-    private let tallyBook: TallyBook
+    private let tallyBook: TallyBook?
     private let thread: Int
     private let payloadSize: Int
     /// What TCP clients are told that a connection may idle, in tenths of a second.
-    private var keepalive: UInt16 = 0
+    private(set) var keepalive: UInt16 = 0
 
     // What holds for a batch.
     private var zoneSet: ZoneSet
     private var generation: UInt64
     private(set) var index: ZoneIndex
-    private var tally: NameTally
-    private var names: NameTally.Writer
+    private var names = NameTally.Writer.none
     private(set) var sites = SiteRecords()
     private var notes = WorldNotes()
+    private var worldGeneration: UInt64?
     private var rulesGeneration: UInt64
     private(set) var rules: RulesInForce
-    private var limiter: RateLimiter
-    private var moment: DNSMoment
+    var limiter: RateLimiter
+    private(set) var moment: DNSMoment
     private let decisions: DecisionRing?
     private var sampler: DecisionSampler
     private var isReady = false
@@ -57,7 +57,7 @@ public struct Responder: ~Copyable {
     }
 
     init(
-        zones: ZoneStore, readiness: DNSReadiness, rules: AnswerRulesBox, tallies: TallyBook,
+        zones: ZoneStore, readiness: DNSReadiness, rules: AnswerRulesBox, tallies: TallyBook?,
         decisions: DecisionRing?, payloadSize: Int, idleTimeout: Duration,
         moment: DNSMoment = .now()
     ) {
@@ -66,13 +66,13 @@ public struct Responder: ~Copyable {
         self.rulesBox = rules
         self.counters = self.counterBlock.writer
         self.tallyBook = tallies
-        self.thread = tallies.newThread()
+        self.thread = tallies?.newThread() ?? 0
+        if let tallies { zones.add(tallies) }
         self.payloadSize = min(max(payloadSize, 512), 65_535)
         self.generation = zones.currentGeneration()
         self.zoneSet = zones.set()
         self.index = self.zoneSet.index
-        self.tally = tallies.begin(self.zoneSet, thread: self.thread)
-        self.names = self.tally.writer
+        if let tallies { self.names = tallies.begin(self.zoneSet, thread: self.thread) }
         self.moment = moment
         self.rulesGeneration = rules.currentGeneration()
         let inForce = rules.rules
@@ -92,7 +92,12 @@ public struct Responder: ~Copyable {
             clamping: min(seconds, 10_000) * 10 + attoseconds / 100_000_000_000_000_000)
     }
 
-    deinit { self.name.deallocate() }
+    deinit {
+        self.name.deallocate()
+        self.counterBlock.close()
+        self.decisions?.close()
+        self.tallyBook?.end(thread: self.thread)
+    }
 
     /// What has been counted so far.
     public var counted: DNSCounters {
@@ -103,15 +108,14 @@ public struct Responder: ~Copyable {
 
     /// The same by zone, and by name where that is wanted.
     public func counted(names: NamesWanted) -> [DomainName: ZoneCounters] {
-        self.tallyBook.counters(names: names)
+        self.tallyBook?.counters(names: names) ?? [:]
     }
 
     /// Takes in what has changed: zones, sites, readiness, rules. They hold for the whole batch, as
     /// the time does.
     public mutating func begin(_ batch: inout OracleBatch, now: DNSMoment = .now()) {
         self.moment = now
-        self.sites.update(from: batch.world)
-        self.notes.update(from: batch.world)
+        if batch.worldGeneration != self.worldGeneration { self.adopt(batch.world) }
         self.isReady = self.readiness.isReady
         self.rules.roll(at: now)
         let rules = self.rulesBox.currentGeneration()
@@ -121,8 +125,16 @@ public struct Responder: ~Copyable {
         self.generation = generation
         self.zoneSet = self.store.set()
         self.index = self.zoneSet.index
-        self.tally = self.tallyBook.begin(self.zoneSet, thread: self.thread)
-        self.names = self.tally.writer
+        // The tally of the zones before goes with them, on another thread.
+        guard let tallyBook else { return }
+        self.names = tallyBook.begin(self.zoneSet, thread: self.thread)
+    }
+
+    @inline(never)
+    private mutating func adopt(_ world: World) {
+        self.worldGeneration = world.generation
+        self.sites.update(from: world)
+        self.notes.update(from: world)
     }
 
     @inline(never)
@@ -152,12 +164,17 @@ public struct Responder: ~Copyable {
         into response: inout MutableRawSpan
     ) -> Int {
         self.counters.count(CounterBlock.Slot.transports + transport.rawValue)
-        let readsSubnet =
-            readsSubnet
-            && (!self.rules.limitsSubnetSenders || self.rules.subnetSenders.contains(client))
-        guard let message = QueryMessage(reading: query, readsSubnet: readsSubnet) else {
+        guard var message = QueryMessage(reading: query, readsSubnet: readsSubnet) else {
             self.counters.count(CounterBlock.Slot.unanswered)
             return 0
+        }
+        // A Client Subnet is seldom there, a bad one is a problem, and the list may be long.
+        if readsSubnet, self.rules.limitsSubnetSenders,
+            message.edns?.clientSubnet != nil || message.problem != nil,
+            !self.rules.subnetSenders.contains(client.unmapped),
+            let plain = QueryMessage(reading: query, readsSubnet: false)
+        {
+            message = plain
         }
         return response.withUnsafeMutableBytes { buffer in
             precondition(buffer.count >= 512, "an answer is lent 512 bytes at least")
@@ -194,6 +211,8 @@ public struct Responder: ~Copyable {
         /// The first site of the answer, and the client's class; or -1.
         var site: Int16 = -1
         var classID: UInt32 = 0
+        /// Of the addresses that it was chosen for; nil for an alias, which holds for all.
+        var family: AddressFamily?
     }
 
     @inline(__always)
@@ -269,6 +288,9 @@ public struct Responder: ~Copyable {
                 self.counters.count(CounterBlock.Slot.scopes + min(Int(verdict.scope), 128))
             }
         }
+        if verdict.code == .notAuthorized, let signature = message.signature {
+            writer.append(signature, of: query, limit: limit)
+        }
         var flags =
             MessageHeader.Flags.response
             | message.header.flags.rawValue & (0x7800 | MessageHeader.Flags.recursionDesired)
@@ -278,7 +300,7 @@ public struct Responder: ~Copyable {
         writer.writeHeader(flags: flags, questionCount: hasQuestion ? 1 : 0)
         self.counters.count(code: verdict.code)
         if verdict.nearest >= 0, self.sampler.takes(at: self.moment) {
-            self.note(message, query, client, transport, verdict)
+            self.note(message, query, client, transport, verdict, writer)
         }
         return writer.count
     }
@@ -287,12 +309,16 @@ public struct Responder: ~Copyable {
     @inline(never)
     private func note(
         _ message: QueryMessage, _ query: RawSpan, _ client: IPAddress,
-        _ transport: DNSTransport, _ verdict: Verdict
+        _ transport: DNSTransport, _ verdict: Verdict, _ writer: ResponseWriter
     ) {
         // Another name may stand there by now: one that an alias has led to.
         self.lowercaseName(query, byteCount: message.nameByteCount)
         let record = self.index.nearest[Int(verdict.nearest)]
         let subnet = record.usesClientSubnet ? message.edns?.clientSubnet : nil
+        var family = verdict.family
+        if verdict.site < 0, record.aliasCount == 0 {
+            family = message.type == .a ? .ipv4 : message.type == .aaaa ? .ipv6 : nil
+        }
         self.decisions?.note(
             Decision(
                 time: self.moment.unixMilliseconds,
@@ -300,120 +326,11 @@ public struct Responder: ~Copyable {
                 sourceLength: subnet?.address == nil ? nil : subnet?.sourceLength,
                 scope: verdict.scope, type: message.type, transport: transport,
                 policy: Int32(truncatingIfNeeded: record.policy), site: verdict.site,
-                classID: verdict.classID, nameByteCount: UInt8(message.nameByteCount)),
-            name: self.name)
-    }
-
-    // MARK: Options
-
-    /// What a query's cookie says of its sender.
-    enum ClientStanding {
-        /// No cookie was given.
-        case unknown
-        /// A cookie, but none of ours.
-        case hasCookie
-        /// The same, where an answer takes one of ours.
-        case mustReturn
-        /// It is where it says it is.
-        case confirmed
-    }
-
-    /// Goes over the options of a query, and prepares what goes back.
-    @inline(__always)
-    private mutating func read(
-        _ edns: EDNSRequest, from client: IPAddress, over transport: DNSTransport,
-        into reply: inout OPTReply
-    ) -> ClientStanding {
-        reply.subnet = edns.clientSubnet
-        if edns.wantsIdentifier { reply.identity = self.rules.identity }
-        // By UDP it means nothing (RFC 7828 §3.2.1).
-        if edns.wantsKeepalive, transport != .udp { reply.keepalive = self.keepalive }
-        // Where others can read along, it would hide nothing (RFC 7830 §6).
-        if edns.wantsPadding, transport == .tls { reply.isPadded = true }
-        guard let cookie = edns.cookie, self.rules.readsCookies else { return .unknown }
-        return self.read(cookie, from: client.unmapped, over: transport, into: &reply)
-    }
-
-    private mutating func read(
-        _ cookie: Cookie, from client: IPAddress, over transport: DNSTransport,
-        into reply: inout OPTReply
-    ) -> ClientStanding {
-        self.counters.count(CounterBlock.Slot.withCookie)
-        reply.cookie = cookie
-        switch self.rules.secrets.check(cookie, from: client, at: self.moment.unixTime) {
-        case .good(let isFresh):
-            self.counters.count(CounterBlock.Slot.goodCookies)
-            if !isFresh { self.renewCookie(of: client, &reply) }
-            return .confirmed
-        case .new:
-            self.renewCookie(of: client, &reply)
-            return self.rules.requiresCookies && transport == .udp ? .mustReturn : .hasCookie
-        case .bad:
-            self.counters.count(CounterBlock.Slot.badCookies)
-            self.renewCookie(of: client, &reply)
-            return self.rules.requiresCookies && transport == .udp ? .mustReturn : .hasCookie
-        }
-    }
-
-    private func renewCookie(of client: IPAddress, _ reply: inout OPTReply) {
-        guard let cookie = reply.cookie else { return }
-        reply.cookie?.server = self.rules.secrets.make(
-            client: cookie.client, address: client, time: self.moment.unixTime)
-    }
-
-    /// The code for a client that must come back with its cookie, and for a message that asks for
-    /// nothing else than one (RFC 7873 §5.4).
-    private func codeWithoutAnswer(_ standing: ClientStanding) -> ResponseCode {
-        switch standing {
-        case .mustReturn: .badCookie
-        case .hasCookie, .confirmed: .noError
-        case .unknown: .formatError
-        }
-    }
-
-    // MARK: Limits
-
-    /// Counts an answer to a client that nothing confirms. What is too much is dropped, or goes out
-    /// without its records: to come back with a cookie, or by TCP.
-    ///
-    /// - Returns: false where there is no answer.
-    @inline(__always)
-    private mutating func admit(
-        _ message: QueryMessage, _ client: IPAddress, _ standing: ClientStanding,
-        _ writer: inout ResponseWriter, _ reply: inout OPTReply, _ verdict: inout Verdict
-    ) -> Bool {
-        let kind: RateLimiter.Kind
-        switch verdict.code {
-        case .noError
-        where writer.answerCount > 0 || writer.isTruncated
-            || !verdict.isAuthoritative:
-            kind = .answer
-        case .noError, .nameError: kind = .negative
-        default: kind = .error
-        }
-        switch self.limiter.count(kind, to: client.unmapped, at: self.moment) {
-        case .pass: return true
-        case .drop:
-            guard !self.rules.exempt.contains(client.unmapped) else { return true }
-            self.counters.count(CounterBlock.Slot.dropped)
-            return false
-        case .slip:
-            guard !self.rules.exempt.contains(client.unmapped) else { return true }
-            self.counters.count(CounterBlock.Slot.slipped)
-            // Its own code goes only with what it says.
-            verdict = Verdict()
-            reply.identity = .none
-            if standing == .unknown {
-                writer.isTruncated = true
-            } else {
-                verdict.code = .badCookie
-                writer.cut(to: message.echoedByteCount)
-                writer.answerCount = 0
-                writer.authorityCount = 0
-                writer.additionalCount = 0
-            }
-            return true
-        }
+                family: family, classID: verdict.classID,
+                nameByteCount: UInt8(message.nameByteCount),
+                answerByteCount: writer.count <= Decision.maximumAnswerByteCount
+                    ? UInt16(writer.count) : 0),
+            name: self.name, answer: writer.base)
     }
 
     // MARK: Extended errors

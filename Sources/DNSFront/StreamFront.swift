@@ -104,6 +104,13 @@ final class StreamFront: Sendable {
         for lane in self.allLanes { try? await lane.withService { $0.apply(settings) } }
     }
 
+    /// Lets go of zones that are served no longer, soon.
+    func refresh() {
+        for lane in self.allLanes {
+            lane.loop.execute { [service = lane.service] in service.refresh() }
+        }
+    }
+
     /// Tells clients that their connections are wanted no longer; they are answered while they stay.
     func drain() async {
         for lane in self.allLanes { try? await lane.withService { $0.drain() } }

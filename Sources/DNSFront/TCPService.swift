@@ -106,6 +106,9 @@ final class TCPService: @unchecked Sendable {
 
     var connectionCount: Int { self.limits.count }
 
+    /// Takes in what has changed, though nobody asks.
+    func refresh() { self.reader.withBatch { self.responder.begin(&$0) } }
+
     // MARK: Answers
 
     /// What has become of a connection's input.

@@ -157,12 +157,48 @@ extension Zone {
                 self.noteTargets(of: set, of: owner, cuts, &notes)
             }
         }
-        for (owner, _) in self.inOrder(self.nearest) where !cuts.isEmpty {
-            if let cut = self.firstAbove(owner, where: cuts.contains) {
+        for (owner, record) in self.inOrder(self.nearest) {
+            if !cuts.isEmpty, let cut = self.firstAbove(owner, where: cuts.contains) {
                 notes.append(.hidden(owner: owner, type: .a, delegation: cut))
+                continue
+            }
+            for target in Set(record.aliases.values).sorted(by: Self.isBefore)
+            where self.leadsNowhere(target, cuts) {
+                notes.append(.targetWithoutAddress(owner: owner, type: .cname, target: target))
             }
         }
+        self.noteLoops(&notes)
         return notes
+    }
+
+    private static func isBefore(_ one: DomainName, _ other: DomainName) -> Bool {
+        one.lowercased.wire.lexicographicallyPrecedes(other.lowercased.wire)
+    }
+
+    /// Whether a name is the zone's own, and nothing there has an address for it.
+    private func leadsNowhere(_ target: DomainName, _ cuts: Set<DomainName>) -> Bool {
+        func isAnothers(_ name: DomainName) -> Bool {
+            cuts.contains(name) || self.records(of: name, .dname) != nil
+        }
+        return target.isInside(self.apex) && !cuts.contains(target)
+            && self.firstAbove(target, where: isAnothers) == nil && !self.hasAddress(target)
+    }
+
+    /// Notes one alias of each circle of them.
+    private func noteLoops(_ notes: inout [ZoneNote]) {
+        let targets = self.records.compactMapValues { sets in
+            sets.first { $0.type == .cname }?.data.first?.target
+        }
+        var done: Set<DomainName> = []
+        for (owner, _) in self.inOrder(targets) {
+            var path: Set<DomainName> = []
+            var name = owner
+            while let next = targets[name], !done.contains(name), path.insert(name).inserted {
+                name = next
+            }
+            if path.contains(name), targets[name] != nil { notes.append(.aliasLoop(owner: name)) }
+            done.formUnion(path)
+        }
     }
 
     private func noteTargets(

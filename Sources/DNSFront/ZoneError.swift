@@ -122,6 +122,8 @@ public enum ZoneNote: Hashable, Sendable {
     case hidden(owner: DomainName, type: RecordType, delegation: DomainName)
     /// A DS record, and no delegation that it is of.
     case signerWithoutDelegation(owner: DomainName)
+    /// A chain of aliases that never ends.
+    case aliasLoop(owner: DomainName)
 }
 
 extension ZoneNote {
@@ -129,7 +131,7 @@ extension ZoneNote {
     public var owner: DomainName {
         switch self {
         case .serverWithoutAddress(let name, _), .targetWithoutAddress(let name, _, _),
-            .hidden(let name, _, _), .signerWithoutDelegation(let name):
+            .hidden(let name, _, _), .signerWithoutDelegation(let name), .aliasLoop(let name):
             name
         }
     }
@@ -139,6 +141,7 @@ extension ZoneNote {
         case .serverWithoutAddress: .ns
         case .targetWithoutAddress(_, let type, _), .hidden(_, let type, _): type
         case .signerWithoutDelegation: .ds
+        case .aliasLoop: .cname
         }
     }
 }
@@ -153,6 +156,7 @@ extension ZoneNote: CustomStringConvertible {
         case .hidden(let owner, let type, let delegation):
             "\(owner) has \(type) below the delegation of \(delegation): nobody is told of it"
         case .signerWithoutDelegation(let owner): "\(owner) has DS, and is no delegation"
+        case .aliasLoop(let owner): "\(owner) is an alias that leads back to itself"
         }
     }
 }

@@ -48,6 +48,18 @@ struct ZoneSetBuilder {
         return false
     }
 
+    /// The name itself where it belongs to the zone of this apex; else the lowest above it that does:
+    /// that one exists still.
+    private func ownName(_ name: DomainName, of apex: DomainName) -> DomainName {
+        var own = name
+        var name = name
+        while name != apex, let parent = name.parent {
+            if self.apexes[name] != nil { own = parent }
+            name = parent
+        }
+        return own
+    }
+
     /// The node of a name, made with those between it and the apex: names without records that
     /// have names below them exist (RFC 4592 §2.2.2). `cuts` are the zone's delegations.
     private mutating func node(_ name: DomainName, in zone: ZoneNames) -> Int {
@@ -104,7 +116,7 @@ struct ZoneSetBuilder {
             .map { (key: $0.lowercased.wire, owner: $0) }
             .sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.owner)
         let own = owners.filter { !self.isOccluded($0, by: zone.apex) }
-        for owner in own { _ = self.node(owner, in: names) }
+        for owner in owners { _ = self.node(self.ownName(owner, of: zone.apex), in: names) }
         for owner in own {
             var sets = zone.records[owner] ?? []
             if owner == zone.apex { sets.insert(soa, at: 0) }

@@ -41,6 +41,8 @@ public struct ExtendedError: RawRepresentable, Hashable, Sendable {
     public static let notAuthoritative = Self(rawValue: 20)
     /// The server doesn't do what is asked for.
     public static let notSupported = Self(rawValue: 21)
+    /// The zone is the server's, and its data are not to be had.
+    public static let invalidData = Self(rawValue: 24)
 }
 
 /// What a query's OPT record says (RFC 6891 §6.1). A trivial value.
@@ -73,6 +75,13 @@ public struct EDNSRequest: Hashable, Sendable {
         self.version = version
         self.flags = flags
         self.clientSubnet = clientSubnet
+    }
+
+    /// What stands behind the owner of an OPT record, but for the options.
+    init(record bytes: RawSpan, at offset: Int) {
+        self.init(
+            payloadSize: bytes.bigEndian16(at: offset + 2), version: bytes.byte(at: offset + 5),
+            flags: bytes.bigEndian16(at: offset + 6))
     }
 
     @inlinable

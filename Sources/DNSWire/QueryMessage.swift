@@ -19,11 +19,13 @@ public struct QueryMessage: Sendable {
     public var recordClass: RecordClass
     /// Nil where there is no OPT record; then an answer has none either.
     public var edns: EDNSRequest?
+    /// A TSIG record, by a key that we can't have: there are none.
+    public var signature: QuerySignature?
 
     /// Reads `bytes`. Nil for what is never answered: fewer bytes than a header, and answers.
     ///
-    /// Other opcodes than QUERY give NOTIMP, whatever follows the header; their sections mean
-    /// other things. A fault in the OPT record is answered with one (RFC 6891 §7), so `edns` is set
+    /// Other opcodes than QUERY give NOTIMP, whatever follows the header, of which nothing but an OPT
+    /// record is looked for: their sections mean other things. A fault in the OPT record is answered with one (RFC 6891 §7), so `edns` is set
     /// as soon as the record has been seen. A message without a question is good where it asks for
     /// a cookie (RFC 7873 §5.4). Without `readsSubnet` a Client Subnet is passed over, as an unknown
     /// option is.
@@ -39,6 +41,7 @@ public struct QueryMessage: Sendable {
         self.recordClass = RecordClass(rawValue: 0)
         guard header.flags.opcode == .query else {
             self.problem = .notImplemented
+            self.findOPT(bytes)
             return
         }
         let asksNothing = header.questionCount == 0
@@ -49,6 +52,36 @@ public struct QueryMessage: Sendable {
             self.problem = .formatError
         }
         if let edns = self.edns, edns.version != 0 { self.problem = .badVersion }
+        if self.problem == nil, self.signature != nil { self.problem = .notAuthorized }
+    }
+
+    /// Notes the OPT record of a message that isn't read otherwise, as far as there is one: its
+    /// answer has one too (RFC 6891 §6.1.1).
+    private mutating func findOPT(_ bytes: RawSpan) {
+        var position = MessageHeader.byteCount
+        for _ in 0..<self.header.questionCount {
+            guard let end = try? bytes.skipName(at: position), end + 4 <= bytes.byteCount else {
+                return
+            }
+            position = end + 4
+        }
+        var left =
+            Int(self.header.answerCount) + Int(self.header.authorityCount)
+            + Int(self.header.additionalCount)
+        while left > 0, let nameEnd = try? bytes.skipName(at: position),
+            nameEnd + 10 <= bytes.byteCount
+        {
+            let end = nameEnd + 10 + Int(bytes.bigEndian16(at: nameEnd + 8))
+            guard end <= bytes.byteCount else { return }
+            if left <= Int(self.header.additionalCount), nameEnd == position + 1,
+                bytes.bigEndian16(at: nameEnd) == RecordType.opt.rawValue
+            {
+                self.edns = EDNSRequest(record: bytes, at: nameEnd)
+                return
+            }
+            left -= 1
+            position = end
+        }
     }
 
     private mutating func readQuestion(_ bytes: RawSpan) -> Bool {
@@ -97,10 +130,7 @@ public struct QueryMessage: Sendable {
             guard end <= bytes.byteCount else { return false }
             if type == .opt {
                 guard isAdditional, self.edns == nil, nameEnd == position + 1 else { return false }
-                var edns = EDNSRequest(
-                    payloadSize: bytes.bigEndian16(at: nameEnd + 2),
-                    version: bytes.byte(at: nameEnd + 5),
-                    flags: bytes.bigEndian16(at: nameEnd + 6))
+                var edns = EDNSRequest(record: bytes, at: nameEnd)
                 // What the options of another version mean isn't known.
                 let isGood =
                     edns.version != 0
@@ -108,28 +138,14 @@ public struct QueryMessage: Sendable {
                 self.edns = edns
                 guard isGood else { return false }
             } else if type == .tsig {
-                let recordClass = RecordClass(rawValue: bytes.bigEndian16(at: nameEnd + 2))
-                guard isAdditional, left == 0, recordClass == .any,
-                    bytes.isSignature(in: data..<end)
+                guard isAdditional, left == 0,
+                    let signature = QuerySignature(
+                        reading: bytes, from: position, to: end, question: self.echoedByteCount)
                 else { return false }
+                self.signature = signature
             }
             position = end
         }
         return position == bytes.byteCount
-    }
-}
-
-extension RawSpan {
-    /// Whether these are a TSIG record's data, all of `range` (RFC 8945 §4.2): the algorithm's
-    /// name, time `u48`, fudge `u16`, a `u16` count and that many bytes, identifier `u16`, error
-    /// `u16`, again a count and so many bytes.
-    fileprivate func isSignature(in range: Range<Int>) -> Bool {
-        guard var position = try? self.skipName(at: range.lowerBound) else { return false }
-        for part in 0..<2 {
-            position += part == 0 ? 8 : 4
-            guard position + 2 <= range.upperBound else { return false }
-            position += 2 + Int(self.bigEndian16(at: position))
-        }
-        return position == range.upperBound
     }
 }

@@ -23,7 +23,13 @@ extension RecordData: CustomStringConvertible {
         else { return nil }
         var words: [String] = []
         for (part, place) in zip(parts, places) {
-            guard let text = Self.text(of: part.kind, wire[place]) else { return nil }
+            let text: String?
+            if case .gateway(let kindAt) = part.kind {
+                text = Self.gateway(wire[place], kind: wire[kindAt])
+            } else {
+                text = Self.text(of: part.kind, wire[place])
+            }
+            guard let text else { return nil }
             // Lists may be empty.
             if !text.isEmpty { words.append(text) }
         }
@@ -49,7 +55,8 @@ extension RecordData: CustomStringConvertible {
             return texts.joined(separator: " ")
         case .text: return ByteText.quoted(bytes)
         case .hexadecimal: return ByteText.hexadecimal(bytes)
-        case .base64: return ByteText.base64(bytes)
+        case .base64, .optionalBase64: return ByteText.base64(bytes)
+        case .gateway: return nil
         case .groups(_, let size, let separator):
             var groups: [String] = []
             var rest = bytes
@@ -62,6 +69,15 @@ extension RecordData: CustomStringConvertible {
         case .serviceParameters: return ServiceParameters(wire: bytes)?.description
         case .location: return Location(wire: bytes)?.description
         case .prefixes: return PrefixList.text(bytes)
+        }
+    }
+
+    /// A gateway of an IPSECKEY record (RFC 4025 §3.1).
+    private static func gateway(_ bytes: ArraySlice<UInt8>, kind: UInt8) -> String? {
+        switch kind {
+        case 0: "."
+        case 1, 2: IPAddress(bytes: Array(bytes))?.description
+        default: (try? DomainName(wire: Array(bytes)))?.description
         }
     }
 

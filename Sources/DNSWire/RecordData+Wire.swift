@@ -125,7 +125,17 @@ extension RawSpan {
             case .hexadecimal, .base64:
                 guard position < range.upperBound else { return nil }
                 end = range.upperBound
-            case .types, .serviceParameters, .prefixes: end = range.upperBound
+            case .types, .serviceParameters, .prefixes, .optionalBase64: end = range.upperBound
+            case .gateway(let kindAt):
+                switch self.byte(at: range.lowerBound + kindAt) {
+                case 0: end = position
+                case 1: end = position + 4
+                case 2: end = position + 16
+                case 3:
+                    guard let found = try? self.readLabels(at: position) else { return nil }
+                    end = found
+                default: return nil
+                }
             }
             guard end <= range.upperBound, end >= position else { return nil }
             places.append(position..<end)

@@ -22,6 +22,10 @@ struct RecordPart: Sendable {
         case text(isEmptyAllowed: Bool)
         /// Bytes to the end; in master files in any number of pieces.
         case hexadecimal, base64
+        /// The same, or none.
+        case optionalBase64
+        /// Nothing, an address or a name, as the byte at a place of the data says (RFC 4025 §2.3).
+        case gateway(kindAt: Int)
         /// Groups of so many bytes in hexadecimal, between them a separator.
         case groups(Int, bytes: Int, separator: UInt8)
         /// The types that there are at a name (RFC 4034 §4.1.2).
@@ -103,6 +107,7 @@ enum RecordLayout {
         .ns: names(.compressibleName), .cname: names(.compressibleName),
         .ptr: names(.compressibleName), .mb: names(.compressibleName),
         .mg: names(.compressibleName), .mr: names(.compressibleName), .dname: names(.name),
+        .md: names(.compressibleName), .mf: names(.compressibleName),
         .minfo: [
             RecordPart(.compressibleName, "responsible mailbox"),
             RecordPart(.compressibleName, "error mailbox"),
@@ -118,7 +123,16 @@ enum RecordLayout {
         .afsdb: [RecordPart(u16, "subtype"), RecordPart(.name, "server")],
         .rp: [RecordPart(.name, "mailbox"), RecordPart(.name, "text's name")],
         .hinfo: [RecordPart(.string, "processor"), RecordPart(.string, "system")],
-        .txt: texts, .spf: texts,
+        .txt: texts, .spf: texts, .ninfo: texts, .avc: texts, .isdn: texts,
+        .x25: [RecordPart(.string, "address")],
+        .px: [
+            RecordPart(u16, "preference"), RecordPart(.name, "domain"),
+            RecordPart(.name, "X.400 domain"),
+        ],
+        .gpos: [
+            RecordPart(.string, "longitude"), RecordPart(.string, "latitude"),
+            RecordPart(.string, "altitude"),
+        ],
         .loc: [RecordPart(.location, "location")],
         .srv: [
             RecordPart(u16, "priority"), RecordPart(u16, "weight"), RecordPart(u16, "port"),
@@ -134,7 +148,12 @@ enum RecordLayout {
             RecordPart(u8, "algorithm", words: algorithms), RecordPart(.base64, "certificate"),
         ],
         .apl: [RecordPart(.prefixes, "prefix")],
-        .ds: digest, .cds: digest, .dnskey: key, .cdnskey: key,
+        .ds: digest, .cds: digest, .dnskey: key, .cdnskey: key, .key: key,
+        .ipseckey: [
+            RecordPart(u8, "precedence"), RecordPart(u8, "gateway type"),
+            RecordPart(u8, "algorithm"), RecordPart(.gateway(kindAt: 1), "gateway"),
+            RecordPart(.optionalBase64, "key"),
+        ],
         .sshfp: [
             RecordPart(u8, "algorithm"), RecordPart(u8, "fingerprint type"),
             RecordPart(.hexadecimal, "fingerprint"),

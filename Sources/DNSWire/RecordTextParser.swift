@@ -70,6 +70,8 @@ struct RecordTextParser {
                 if !pending.isEmpty { fields.append(.bytes(pending)) }
                 pending = []
                 fields.append(part.kind == .name ? .name(name) : .compressibleName(name))
+            case .gateway(let kindAt):
+                pending += try self.gateway("\(type)'s \(part.name)", kind: pending[kindAt])
             default: pending += try self.bytes(of: part, type)
             }
         }
@@ -159,6 +161,11 @@ struct RecordTextParser {
         case .hexadecimal:
             return try self.pieces("\(what) in hexadecimal") { ByteText.bytes(hexadecimal: $0) }
         case .base64: return try self.pieces("\(what) in base64") { ByteText.bytes(base64: $0) }
+        case .optionalBase64:
+            guard self.next < self.tokens.count else { return [] }
+            return try self.pieces("\(what) in base64") { ByteText.bytes(base64: $0) }
+        // Read where what stands before is known.
+        case .gateway: return []
         case .groups(let count, let size, let separator):
             return try self.groups(what, count: count, size: size, separator: separator)
         case .types: return try self.types()
@@ -217,6 +224,25 @@ struct RecordTextParser {
             return try IPAddress(parsing: text)
         } catch {
             throw self.error(.badAddress(error.reason), token)
+        }
+    }
+
+    /// A dot, an address or a name, by the kind that the record says (RFC 4025 §2.3).
+    private mutating func gateway(
+        _ what: String, kind: UInt8
+    ) throws(RecordTextError) -> [UInt8] {
+        switch kind {
+        case 0:
+            let token = try self.take(what)
+            guard !token.isQuoted, self.bytes[token.range] == Array(".".utf8)[...] else {
+                throw self.error(.expected("a dot for no gateway"), token)
+            }
+            return []
+        case 1, 2: return try self.address(what, kind == 1 ? .ipv4 : .ipv6).bytes
+        case 3: return try self.name(what).wire
+        default:
+            let token = self.tokens[self.next - 2]
+            throw self.error(.expected("a gateway type from 0 to 3"), token)
         }
     }
 

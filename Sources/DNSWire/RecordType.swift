@@ -10,6 +10,8 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
 
     public static let a = Self(rawValue: 1)
     public static let ns = Self(rawValue: 2)
+    public static let md = Self(rawValue: 3)
+    public static let mf = Self(rawValue: 4)
     public static let cname = Self(rawValue: 5)
     public static let soa = Self(rawValue: 6)
     public static let mb = Self(rawValue: 7)
@@ -22,8 +24,13 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     public static let txt = Self(rawValue: 16)
     public static let rp = Self(rawValue: 17)
     public static let afsdb = Self(rawValue: 18)
+    public static let x25 = Self(rawValue: 19)
+    public static let isdn = Self(rawValue: 20)
     public static let rt = Self(rawValue: 21)
     public static let sig = Self(rawValue: 24)
+    public static let key = Self(rawValue: 25)
+    public static let px = Self(rawValue: 26)
+    public static let gpos = Self(rawValue: 27)
     public static let aaaa = Self(rawValue: 28)
     public static let loc = Self(rawValue: 29)
     public static let nxt = Self(rawValue: 30)
@@ -37,6 +44,7 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     public static let apl = Self(rawValue: 42)
     public static let ds = Self(rawValue: 43)
     public static let sshfp = Self(rawValue: 44)
+    public static let ipseckey = Self(rawValue: 45)
     public static let rrsig = Self(rawValue: 46)
     public static let nsec = Self(rawValue: 47)
     public static let dnskey = Self(rawValue: 48)
@@ -45,6 +53,7 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     public static let nsec3param = Self(rawValue: 51)
     public static let tlsa = Self(rawValue: 52)
     public static let smimea = Self(rawValue: 53)
+    public static let ninfo = Self(rawValue: 56)
     public static let cds = Self(rawValue: 59)
     public static let cdnskey = Self(rawValue: 60)
     public static let openpgpkey = Self(rawValue: 61)
@@ -65,6 +74,7 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     public static let any = Self(rawValue: 255)
     public static let uri = Self(rawValue: 256)
     public static let caa = Self(rawValue: 257)
+    public static let avc = Self(rawValue: 258)
 }
 
 extension RecordType: CustomStringConvertible {

@@ -16,6 +16,8 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable {
     public static let refused = Self(rawValue: 5)
     /// A name exists that must not: here, a DNAME makes one that is too long (RFC 6672 §2.2).
     public static let nameExists = Self(rawValue: 6)
+    /// The signature is by a key that the server hasn't (RFC 8945 §5.2.1).
+    public static let notAuthorized = Self(rawValue: 9)
     /// An EDNS version that we don't speak (RFC 6891 §6.1.3).
     public static let badVersion = Self(rawValue: 16)
     /// A cookie of this server's is wanted first (RFC 7873 §8).
@@ -32,6 +34,7 @@ extension ResponseCode: CustomStringConvertible {
         case .notImplemented: "NOTIMP"
         case .refused: "REFUSED"
         case .nameExists: "YXDOMAIN"
+        case .notAuthorized: "NOTAUTH"
         case .badVersion: "BADVERS"
         case .badCookie: "BADCOOKIE"
         default: "RCODE\(self.rawValue)"

@@ -20,9 +20,15 @@ extension Daemon {
     /// - Returns: What was changed, a line each; or why nothing was.
     func reload(waits: Bool = false) async -> Result<[String], CommandFailure> {
         guard await self.beginReload(waits: waits) else {
-            return .failure(CommandFailure(.tooMuch, "a reload is under way"))
+            return .failure(CommandFailure(.tooMuch, "a reload or a handover is under way"))
         }
-        defer { self.running.withLock { $0.isReloading = false } }
+        // systemd waits for a process that says so to be ready again.
+        let isReady = self.readiness.isReady
+        if isReady { ServiceManager.reloading() }
+        defer {
+            self.endReload()
+            if isReady { ServiceManager.ready(self.status) }
+        }
         do {
             let changes = try await self.change()
             await self.giveMemoryBack()
@@ -41,9 +47,9 @@ extension Daemon {
     /// Waits for location files that are being read by themselves: a reload that somebody asks for
     /// just after replacing them is not to get lost. Nor is a signal's, since nobody could tell its
     /// sender: the reload under way may have read the files before they were changed again.
-    private func beginReload(waits: Bool) async -> Bool {
+    func beginReload(waits: Bool) async -> Bool {
         var hasSaidSo = false
-        while !Task.isShuttingDownGracefully {
+        while !Task.isShuttingDownGracefully, !Task.isCancelled, !self.succession.hasLeft.isOpen {
             let (isFirst, isWorthWaiting) = self.running.withLock { running in
                 defer { running.isReloading = true }
                 return (!running.isReloading, running.isReadingLocations)
@@ -60,6 +66,8 @@ extension Daemon {
         }
         return false
     }
+
+    func endReload() { self.running.withLock { $0.isReloading = false } }
 
     /// Tells of zones whose master files are bad, and of what is odd about others.
     func log(zonesOf configuration: Configuration) {
@@ -141,10 +149,14 @@ extension Daemon {
             world.status = world.status.filter { ids.contains($0.key) }
         }
         self.board.publish()
-        try self.zones.replace(plan.zones)
+        let hasOtherZones = try self.zones.replace(plan.zones)
+        // What is served on needn't be there twice.
+        let keepsEntries = !hasOtherZones && configuration.zones == old.configuration.zones
         self.running.withLock { running in
             running.configuration = configuration
             running.plan = plan
+            if !hasOtherZones { running.plan.zones = old.plan.zones }
+            if keepsEntries { running.configuration.zones = old.configuration.zones }
             running.text = Self.text(of: path)
             running.stamps.merge(layers.stamps) { $1 }
         }
@@ -160,13 +172,8 @@ extension Daemon {
         await self.origins.apply(plan)
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
-        self.dns.apply(plan.dns.rules)
+        changes += await self.dns.apply(plan.dns)
         changes += self.dns.reloadCertificates()
-        var unchanging = plan.dns
-        unchanging.rules = old.plan.dns.rules
-        if unchanging != old.plan.dns {
-            changes.append("the dns listeners and limits change at the next start")
-        }
         for dump in dumps {
             if let words = await self.load(dump, replacing: true) {
                 changes.append(words)

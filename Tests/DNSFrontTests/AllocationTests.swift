@@ -59,6 +59,29 @@ struct AllocationTests {
     }
 
     @Test(
+        "nor does the thread that takes in other zones: who replaces them has made what it needs",
+        .enabled(if: isOptimised, "only in an optimised build"),
+        .enabled(if: martlet_allocation_count() >= 0, "a sanitizer has malloc"))
+    func otherZones() throws {
+        let bench = try Bench()
+        let query = Query("static.example.com", .a).bytes
+        let client = address("198.51.100.1")
+        _ = bench.askRepeatedly(query, from: client, count: 2)
+        for round in 0..<20 {
+            var zone = exampleZone()
+            zone.add(name("round\(round).example.com"), timeToLive: 1, .text("x"))
+            try bench.store.replace([zone])
+            let before = martlet_allocation_count()
+            _ = bench.askRepeatedly(query, from: client, count: 1)
+            #expect(martlet_allocation_count() - before == 0, "round \(round)")
+            // Which adds up what was counted before.
+            #expect(
+                bench.counters(names: .none)[name("example.com")]?.queries
+                    == UInt64(64 + 32 * (round + 1)))
+        }
+    }
+
+    @Test(
         "nor does a proxy's header",
         .enabled(if: isOptimised, "only in an optimised build"),
         .enabled(if: martlet_allocation_count() >= 0, "a sanitizer has malloc"))

@@ -110,7 +110,36 @@ struct AnswerTests {
             query.flags = opcode << 11
             let bytes = try #require(self.bench.ask(query.bytes))
             #expect(bytes == [0xab, 0xcd, 0x80 | UInt8(opcode << 3), 4, 0, 0, 0, 0, 0, 0, 0, 0])
+            // But for an OPT record, where there is one (RFC 6891 §6.1.1).
+            query.payloadSize = 4096
+            query.ednsFlags = 0x8000
+            let reply = try self.bench.ask(query)
+            #expect(reply.code == .notImplemented)
+            #expect(reply.questions.isEmpty)
+            #expect(reply.edns?.recordClass.rawValue == 1232)
+            #expect(reply.edns?.timeToLive == 0x8000)
         }
+    }
+
+    @Test("to what is signed say that the key is not known (RFC 8945 §5.2.1)")
+    func signed() throws {
+        var query = Query("static.example.com", .a).bytes
+        query[11] = 1
+        let head: [UInt8] = [3, 0x4b, 0x65, 0x79, 0xc0, 19, 0, 250, 0, 255, 0, 0, 0, 0]
+        let algorithm = name("hmac-sha256").wire
+        let time: [UInt8] = [0, 0, 0x6b, 1, 2, 3, 1, 44]
+        let code = [0, 32] + [UInt8](repeating: 7, count: 32)
+        let data: [UInt8] = algorithm + time + code + [0xab, 0xcd, 0, 0, 0, 0]
+        let signed = query + head + [0, UInt8(data.count)] + data
+        let bytes = try #require(self.bench.ask(signed))
+        let reply = try Message(reading: bytes.span.bytes)
+        #expect(reply.code == .notAuthorized)
+        #expect(reply.answers.isEmpty && reply.authority.isEmpty)
+        #expect(reply.questions.count == 1)
+        let answer: [UInt8] = algorithm + time + [0, 0, 0xab, 0xcd, 0, 17, 0, 0]
+        #expect(
+            Array(bytes.suffix(from: query.count)) == head + [0, UInt8(answer.count)] + answer)
+        #expect(bytes.count < signed.count)
     }
 
     @Test("never come for answers")
@@ -251,11 +280,33 @@ struct AnswerTests {
         #expect(try self.bench.ask("down.example.com", .ds).isAuthoritative)
     }
 
-    @Test("end in a loop of aliases")
+    @Test("end where aliases lead back, and hold each record once (RFC 2181 §5)")
     func loop() throws {
-        let reply = try self.bench.ask("loop1.example.com", .a)
-        #expect(reply.code == .noError)
-        #expect(reply.answers.count == 16)
+        var zone = exampleZone()
+        func add(_ owner: String, _ target: String) {
+            zone.add(
+                name("\(owner).example.com"), timeToLive: 1, .alias(name("\(target).example.com")))
+        }
+        add("self", "SELF")
+        add("intoloop", "loop1")
+        add("*.star", "foo.star")
+        for number in 0..<20 { add("long\(number)", "long\(number + 1)") }
+        try self.bench.store.replace([zone])
+        let owners = [
+            "loop1": ["loop1", "loop2"], "self": ["self"],
+            "intoloop": ["intoloop", "loop1", "loop2"], "foo.star": ["foo.star"],
+            "a.star": ["a.star", "foo.star"],
+            // A longer chain is the querier's to follow.
+            "long0": (0..<16).map { "long\($0)" },
+        ]
+        for (asked, chain) in owners {
+            for type in [RecordType.a, .txt] {
+                let reply = try self.bench.ask("\(asked).example.com", type)
+                #expect(reply.code == .noError)
+                #expect(reply.answers.map(\.owner) == chain.map { name("\($0).example.com") })
+                #expect(reply.authority.isEmpty)
+            }
+        }
     }
 
     @Test("come from a wildcard where there is no closer name (RFC 4592)")
@@ -318,6 +369,34 @@ struct AnswerTests {
         #expect(hidden.authority.first?.owner == name("down.example.com"))
         #expect(hidden.authority.first?.timeToLive == 5)
         #expect(try self.bench.ask("static.example.com", .a).addresses.count == 2)
+    }
+
+    @Test("above a zone below another are there still (RFC 4592 §2.2.2)")
+    func emptyAboveNested() throws {
+        var lower = Zone(
+            apex: name("low.ent.example.com"),
+            startOfAuthority: StartOfAuthority(host: name("a.net"), mailbox: name("b.net")),
+            nameServers: [name("a.net")])
+        lower.add(name("low.ent.example.com"), timeToLive: 1, .text("lower"))
+        var upper = exampleZone()
+        upper.add(name("*.example.com"), timeToLive: 1, .text("star"))
+        upper.add(name("low.ent.example.com"), timeToLive: 1, .nameServer(name("a.net")))
+        upper.add(name("x.low.ent.example.com"), timeToLive: 1, .text("hidden"))
+        upper.add(name("toent.example.com"), timeToLive: 1, .alias(name("ent.example.com")))
+        for zones in [[upper, lower], [lower, upper]] {
+            try self.bench.store.replace(zones)
+            let empty = try self.bench.ask("ent.example.com", .txt)
+            #expect(empty.code == .noError && empty.answers.isEmpty && empty.isAuthoritative)
+            #expect(empty.authority.map(\.owner) == [name("example.com")])
+            #expect(try self.bench.ask("a.ent.example.com", .txt).code == .nameError)
+            #expect(try self.bench.ask("toent.example.com", .txt).answers.count == 1)
+            #expect(try self.bench.ask("low.ent.example.com", .txt).texts == ["lower"])
+            #expect(try self.bench.ask("x.low.ent.example.com", .txt).code == .nameError)
+            #expect(try self.bench.ask("other.example.com", .txt).texts == ["star"])
+        }
+        // Without a record in the upper zone there is no such name.
+        try self.bench.store.replace([exampleZone(), lower])
+        #expect(try self.bench.ask("ent.example.com", .txt).code == .nameError)
     }
 
     @Test("from the root zone are right too")

@@ -96,7 +96,7 @@ struct RedirectionTests {
                 "old.example.com. 77 DNAME new.example.com.",
                 "alias.old.example.com. 77 CNAME alias.new.example.com.",
                 "alias.new.example.com. 77 CNAME deep.old.example.com.",
-                "old.example.com. 77 DNAME new.example.com.",
+                // The DNAME stands there already.
                 "deep.old.example.com. 77 CNAME deep.new.example.com.",
                 "deep.new.example.com. 77 CNAME www.new.example.com.",
                 "www.new.example.com. 77 A 192.0.2.1",
@@ -141,10 +141,12 @@ struct RedirectionTests {
         query.transport = .tcp
         let loop = try self.bench.ask(query)
         #expect(loop.code == .noError)
-        #expect(loop.answers.count == 32)
-        query = Query("a.circle.example.com", .a)
-        query.transport = .tcp
-        #expect(try self.bench.ask(query).answers.count == 32)
+        #expect(loop.answers.map(\.data.type) == [.dname] + (0..<16).map { _ in .cname })
+        for circle in ["circle", "circle2"] {
+            let reply = try self.bench.ask("a.\(circle).example.com", .a)
+            #expect(reply.code == .noError)
+            #expect(reply.answers.map(\.data.type) == [.dname, .cname, .dname, .cname])
+        }
     }
 
     @Test("lead to nearest names as aliases do")

@@ -204,18 +204,29 @@ struct ServerNameTests {
         #expect(try bench.ask("explain.x.wild.example.com", .txt).texts == ["wild"])
     }
 
-    @Test("they are for those who are listed, and for nobody where nobody is")
+    @Test("they are for those who are listed; others get what the zone has, be it a wildcard's")
     func notAllowed() async throws {
         let bench = try await self.debugging()
+        var stranger = Query("explain.a.cdn.example.com", .a)
+        stranger.client = address("203.0.113.1")
+        #expect(try bench.ask(stranger).addresses.count == 1)
+        var zone = exampleZone()
+        zone.add(name("*.example.com"), timeToLive: 5, .text("star"))
+        try bench.store.replace([zone])
+        stranger = Query("whoami.example.com", .txt)
+        stranger.client = address("203.0.113.1")
+        #expect(try bench.ask(stranger).texts == ["star"])
+        #expect(try bench.ask("whoami.example.com", .txt).texts.first?.hasPrefix("client=") == true)
+        try bench.store.replace([exampleZone()])
         for owner in ["whoami.example.com", "explain.www.example.com"] {
             var query = Query(owner, .txt)
             query.client = address("203.0.113.1")
             // A subnet is no proof of who asks.
             query.subnet = "198.51.100.0/24"
             let reply = try bench.ask(query)
-            #expect(reply.code == .refused)
-            #expect(reply.error == .prohibited)
-            #expect(reply.answers.isEmpty)
+            #expect(reply.code == .nameError)
+            #expect(reply.isAuthoritative)
+            #expect(reply.authority.map(\.data.type) == [.soa])
             query.client = address("2001:db8::1")
             #expect(try bench.ask(query).answers.isEmpty == false)
         }

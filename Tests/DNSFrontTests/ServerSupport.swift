@@ -14,6 +14,7 @@ import RouteTable
 func withServer(
     listen: [String] = ["127.0.0.1"], pins: [(String, [SiteID])] = [],
     zones: [Zone] = [exampleZone()], change: (inout DNSSettings) -> Void = { _ in },
+    adopting sockets: DNSSockets = DNSSockets(),
     _ body: @escaping @Sendable (DNSServer, [DNSEndpoint]) async throws -> Void
 ) async throws {
     let owner = try TableOwner()
@@ -30,7 +31,7 @@ func withServer(
     let server = DNSServer(
         oracle: Oracle(lookup: owner.lookup, world: world), zones: store, settings: settings,
         readiness: DNSReadiness(isReady: true), logger: Logger(label: "test"))
-    let endpoints = try server.bind()
+    let endpoints = try server.bind(adopting: sockets)
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await server.run() }
         do {
@@ -73,12 +74,13 @@ func output(of program: String, _ arguments: [String]) async throws -> String {
     }
 }
 
-/// A blocking TCP client; every wait ends after some seconds.
+/// A blocking client, by TCP or by UDP; every wait ends after some seconds.
 final class TCPClient {
     private let descriptor: CInt
 
-    init(_ endpoint: DNSEndpoint, timeout: Int = 60) throws {
-        self.descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    init(_ endpoint: DNSEndpoint, timeout: Int = 60, isDatagrams: Bool = false) throws {
+        self.descriptor = socket(
+            AF_INET, Int32((isDatagrams ? SOCK_DGRAM : SOCK_STREAM).rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = endpoint.port.bigEndian

@@ -181,13 +181,34 @@ struct QueryMessageTests {
         #expect(message.edns != nil)
     }
 
+    @Test("finds the OPT record of a message with another opcode, whatever is in it")
+    func otherOpcode() throws {
+        let flags: UInt16 = 5 << 11
+        let record: [UInt8] = [0xc0, 12, 0, 1, 0, 255, 0, 0, 0, 0, 0, 0]
+        let update = query(flags: flags, counts: [1, 1, 1, 2], record + record + record + opt)
+        let message = try #require(readQuery(update))
+        #expect(message.problem == .notImplemented)
+        #expect(message.edns?.payloadSize == 1232)
+        #expect(message.echoedByteCount == 12)
+        for count in 0..<update.count - 12 {
+            let cut = try #require(readQuery(Array(update.dropLast(count + 1))))
+            #expect(cut.problem == .notImplemented && cut.edns == nil)
+        }
+        // Elsewhere than among the additional records it is none.
+        let wrong = query(flags: flags, counts: [1, 0, 1, 0], opt)
+        #expect(readQuery(wrong)?.edns == nil)
+    }
+
     @Test("takes a signature that is whole and stands last (RFC 8945)")
     func signature() throws {
         let head: [UInt8] = [0, 0, 250, 0, 255, 0, 0, 0, 0, 0]
         // The root's algorithm, a time, a MAC of two bytes, identifier, error, two bytes more.
         let data: [UInt8] = [0, 0, 0, 1, 2, 3, 4, 1, 44, 0, 2, 7, 7, 0xab, 0xcd, 0, 0, 0, 2, 8, 8]
         let whole = head + [UInt8(data.count)] + data
-        #expect(readQuery(query(counts: [1, 0, 0, 2], opt + whole))?.problem == nil)
+        let message = try #require(readQuery(query(counts: [1, 0, 0, 2], opt + whole)))
+        #expect(message.problem == .notAuthorized)
+        #expect(message.edns != nil)
+        #expect(message.signature?.repeated == 44..<44 + 11 + 9)
         #expect(readQuery(query(counts: [1, 0, 0, 2], whole + opt))?.problem == .formatError)
         #expect(readQuery(query(counts: [1, 0, 1, 0], whole))?.problem == .formatError)
         for count in 0..<data.count {
@@ -200,6 +221,13 @@ struct QueryMessageTests {
         var otherClass = whole
         otherClass[4] = 1
         #expect(readQuery(query(counts: [1, 0, 0, 1], otherClass))?.problem == .formatError)
+        // A pointer into the question stands for the same in an answer; others don't.
+        for (pointer, isGood) in [(12, true), (32, true), (33, false), (11, false)] {
+            let bytes = query(
+                counts: [1, 0, 0, 1], [0xc0, UInt8(pointer)] + whole.dropFirst())
+            #expect(
+                readQuery(bytes)?.problem == (isGood ? .notAuthorized : .formatError), "\(pointer)")
+        }
     }
 
     @Test("takes IXFR's authority record")

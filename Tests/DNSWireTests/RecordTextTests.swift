@@ -75,6 +75,29 @@ struct RecordTextTests {
             printed: "60485 5 1 2bb183af5f22588179a53b0a98631fad1a292118",
             wire: "ec4505012bb183af5f22588179a53b0a98631fad1a292118"),
         RecordExample("CDS", "0 0 0 00", wire: "0000000000"),
+        RecordExample("KEY", "256 3 8 AwEAAQ==", wire: "0100030803010001"),
+        // RFC 4025 §3.2.
+        RecordExample(
+            "IPSECKEY", "10 1 2 192.0.2.38 AQNRU3mG7TVTO2BkR47usntb102uFJtugbo6BSGvgqt4AQ==",
+            wire:
+                "0a0102c0000226010351537986ed35533b6064478eeeb27b5bd74dae149b6e81ba3a0521af82ab7801"
+        ),
+        RecordExample("IPSECKEY", "10 0 0 .", wire: "0a0000"),
+        RecordExample("IPSECKEY", "10 0 2 . AQID", wire: "0a0002010203"),
+        RecordExample("IPSECKEY", "10 3 2 gw. AQID", wire: "0a0302" + "02677700" + "010203"),
+        RecordExample(
+            "IPSECKEY", "10 2 2 2001:DB8::1 AQ ID", printed: "10 2 2 2001:db8::1 AQID",
+            wire: "0a020220010db8000000000000000000000001010203"),
+        RecordExample("MD", "a.", wire: "016100"), RecordExample("MF", "a.", wire: "016100"),
+        RecordExample("X25", "\"311061700956\"", wire: "0c333131303631373030393536"),
+        RecordExample(
+            "ISDN", "\"150862028003217\" \"004\"", wire: "0f31353038363230323830303332313703303034"),
+        RecordExample("PX", "10 a. b.", wire: "000a016100016200"),
+        RecordExample(
+            "GPOS", "\"-32.6882\" \"116.8652\" \"10.0\"",
+            wire: "082d33322e36383832083131362e383635320431302e30"),
+        RecordExample("NINFO", "\"x\"", wire: "0178"),
+        RecordExample("AVC", "\"x\" \"y\"", wire: "01780179"),
         RecordExample("DNSKEY", "256 3 8 AwEAAQ==", wire: "010003080301000 1"),
         RecordExample(
             "CERT", "PKIX 1 RSASHA256 AQID", printed: "1 1 8 AQID", wire: "0001000108010203"),
@@ -184,6 +207,9 @@ struct RecordTextTests {
             ("MX", "10 a..b", 3, "here must be a domain name, not 'a..b': a name has no empty"),
             ("NS", "\"ns1\"", 1, "here must be a domain name without quotes"),
             ("TXT", "\"open", 0, "the quoted text that begins here doesn't end in its line"),
+            ("IPSECKEY", "10 4 2 . AQID", 3, "here must be a gateway type from 0 to 3, not '4'"),
+            ("IPSECKEY", "10 0 2 a. AQID", 7, "here must be a dot for no gateway, not 'a.'"),
+            ("IPSECKEY", "10 1 2 a. AQID", 7, "here must be an address, not 'a.'"),
             ("TXT", #"\300"#, 0, "a backslash stands before three digits up to 255"),
             ("TXT", String(repeating: "x", count: 256), 0, "at most 255 bytes, not 256"),
             ("SOA", "a. b. ( 1 2 3 4 5", 6, "the parenthesis that opens here is never closed"),

@@ -4,12 +4,16 @@
 import os
 import random
 import shutil
+import struct
 import tempfile
 import unittest
 
 from dns_packets import BASE, PINS, QUESTION, DNSTestCase, exchange, opt, option, query, response_code
 from harness import Martlet, Process, eventually, free_port, peer
 
+SIGNATURE = (
+    b"\3key\0\0\xfa\0\xff\0\0\0\0\0\x3d\x0bhmac-sha256\0" + struct.pack(">HIH", 0, 1795000000, 300)
+    + b"\0\x20" + bytes(32) + b"\x12\x34\0\0\0\0")
 # What is sent, with the servers' replies compared in response code or silence. RD is set.
 ODD_PACKETS = {
     "nothing": b"",
@@ -64,6 +68,12 @@ ODD_PACKETS = {
     "many bytes behind": query(tail=b"\xff" * 400),
     "a TSIG record cut short": query(
         counts=(1, 0, 0, 1), tail=b"\3key\0\0\xfa\0\xff\0\0\0\0\0\2\0\0"),
+    "a TSIG record by another key": query(counts=(1, 0, 0, 1), tail=SIGNATURE),
+    "a TSIG record before an OPT record": query(counts=(1, 0, 0, 2), tail=SIGNATURE + opt()),
+    "a TSIG record of class IN": query(
+        counts=(1, 0, 0, 1), tail=SIGNATURE.replace(b"\0\xfa\0\xff", b"\0\xfa\0\1")),
+    "opcode 15 and an OPT record": query(
+        flags=15 << 11, counts=(1, 0, 0, 1), tail=opt()),
 }
 # Where Martlet does as neither of them, and why.
 OWN_CODES = {
