@@ -140,8 +140,8 @@ let package = Package(
         .testTarget(
             name: "DNSFrontTests",
             dependencies: [
-                "DNSFront", "DNSWire", "Choice", "RouteTable", "Addressing", "CAllocationCount",
-                nio, posix, embedded, logging,
+                "DNSFront", "DNSWire", "Choice", "BGPSpeaker", "RouteFiles", "RouteTable",
+                "Addressing", "CAllocationCount", nio, posix, embedded, logging,
             ]),
         // Counts a test's allocations, standing before glibc's malloc.
         .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),

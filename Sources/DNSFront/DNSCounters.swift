@@ -71,8 +71,12 @@ final class CounterBlock: @unchecked Sendable {
 
     enum Slot {
         static let transports = 0
-        static let types = DNSTransport.allCases.count
-        static let codes = types + CounterBlock.countedTypes.count + 1
+        /// Room for the transports, and for the types that are counted with all others together:
+        /// numbers, so that all places are known when this is compiled.
+        static let transportCapacity = 8
+        static let typeCapacity = 24
+        static let types = transportCapacity
+        static let codes = types + typeCapacity
         static let codeCount = 25
         static let withSubnet = codes + codeCount
         static let withEDNS = withSubnet + 1
@@ -102,6 +106,10 @@ final class CounterBlock: @unchecked Sendable {
     private let typeSlots: UnsafeMutablePointer<UInt8>
 
     init() {
+        precondition(
+            Self.countedTypes.count < Slot.typeCapacity
+                && DNSTransport.allCases.count <= Slot.transportCapacity,
+            "all types and transports have a place")
         self.cells = .allocate(capacity: Slot.count)
         for index in 0..<Slot.count { (self.cells + index).initialize(to: Atomic(0)) }
         self.typeSlots = .allocate(capacity: 258)

@@ -30,6 +30,7 @@ public struct Responder: ~Copyable {
     private var names = NameTally.Writer.none
     private(set) var sites = SiteRecords()
     private var notes = WorldNotes()
+    private var worldGeneration: UInt64?
     private var rulesGeneration: UInt64
     private(set) var rules: RulesInForce
     var limiter: RateLimiter
@@ -114,8 +115,7 @@ public struct Responder: ~Copyable {
     /// the time does.
     public mutating func begin(_ batch: inout OracleBatch, now: DNSMoment = .now()) {
         self.moment = now
-        self.sites.update(from: batch.world)
-        self.notes.update(from: batch.world)
+        if batch.worldGeneration != self.worldGeneration { self.adopt(batch.world) }
         self.isReady = self.readiness.isReady
         self.rules.roll(at: now)
         let rules = self.rulesBox.currentGeneration()
@@ -128,6 +128,13 @@ public struct Responder: ~Copyable {
         // The tally of the zones before goes with them, on another thread.
         guard let tallyBook else { return }
         self.names = tallyBook.begin(self.zoneSet, thread: self.thread)
+    }
+
+    @inline(never)
+    private mutating func adopt(_ world: World) {
+        self.worldGeneration = world.generation
+        self.sites.update(from: world)
+        self.notes.update(from: world)
     }
 
     @inline(never)

@@ -171,6 +171,7 @@ struct ResponseWriter {
         self.additionalCount += 1
     }
 
+    @inline(__always)
     private mutating func append(_ subnet: ClientSubnet, scope: UInt8) {
         let length = subnet.addressByteCount
         self.appendOption(.clientSubnet, byteCount: 4 + length)
@@ -179,7 +180,12 @@ struct ResponseWriter {
         self.store8(scope, at: self.count + 3)
         self.count += 4
         guard let address = subnet.address else { return }
-        for index in 0..<length { self.store8(address.byte(at: index), at: self.count + index) }
+        var rest = address.high
+        for index in 0..<length {
+            if index == 8 { rest = address.low }
+            self.store8(UInt8(truncatingIfNeeded: rest >> 56), at: self.count &+ index)
+            rest &<<= 8
+        }
         self.count += length
     }
 

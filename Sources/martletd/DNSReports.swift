@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import Choice
 import Configuration
 import Console

@@ -146,8 +146,10 @@ def dns():
     subnet4 = struct.pack(">HHHBB", 8, 7, 1, 24, 0) + bytes((198, 51, 100))
     subnet6 = struct.pack(">HHHBB", 8, 10, 2, 48, 0) + bytes.fromhex("20010db8abcd")
     cookie = struct.pack(">HH", 10, 8) + b"12345678"
-    for what in ("www.example.com", "alias.example.com", "no.example.com", "example.net"):
-        for kind in (1, 28, 16, 2, 6, 5, 255, 252):
+    for what in ("www.example.com", "alias.example.com", "no.example.com", "example.net", "x.wild.example.com",
+                 "a.sub.example.com", "deep.moved.example.com", "chain.example.com", "big.example.com",
+                 "a.made.example.com", "own.example.com", "cdn.example.com", "explain.www.example.com"):
+        for kind in (1, 28, 16, 2, 6, 5, 65, 255, 252):
             yield query(what, kind)
             yield query(what, kind, subnet4)
     yield query("www.example.com", 28, subnet6)

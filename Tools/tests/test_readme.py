@@ -1,12 +1,12 @@
 # Martlet: a BGP-fed route server and proximity oracle
 # SPDX-License-Identifier: Apache-2.0
-"""The README's session, typed again: a reader sees what is printed there.
+"""The README's session, typed again: a reader sees what is printed there; and all examples checked.
 
-Every fenced block of the kind `console` is typed, line by line: `$ ` begins a command, what follows
-is what it prints. After a router has been started the next command is tried until it prints what it
-should. Within `telnet` what stands after the prompt is typed.
+Every session in it is typed, line by line. After a router has been started the next command is tried
+until it prints what it should. Within `telnet` what stands after the prompt is typed.
 """
 import contextlib
+import glob
 import os
 import re
 import select
@@ -18,44 +18,14 @@ import time
 import unittest
 
 from harness import (
-    PATIENCE, PROGRAMS, ROOT, Process, TestCase, eventually, free_port, peer, run)
+    PATIENCE, PROGRAMS, ROOT, Process, TestCase, eventually, free_port, peer, program, run)
+from mmdb import mmdb
+from transcripts import session, steadied
 
 README = os.path.join(ROOT, "README.md")
 DEMO = os.path.join(ROOT, "Routes", "demo.yaml")
 ROUTER = os.path.join(ROOT, "Routes", "router.bird.conf")
 PROMPT = "martlet> "
-
-# What differs from one day, machine or version to the next.
-VARYING = [
-    (r"since=\d+", "since=N"),
-    (r"Last update: .*", "Last update: DATE"),
-    (r"; <<>> DiG \S+ <<>>", "; <<>> DiG VERSION <<>>"),
-    (r"; COOKIE: [0-9a-f]{48} \(good\)", "; COOKIE: N (good)"),
-    (r"(->>HEADER<<-.* id: )\d+", r"\1N"),
-    (r";; Query time: \d+ msec", ";; Query time: N msec"),
-    (r";; WHEN: .*", ";; WHEN: DATE"),
-    (r"\d\d:\d\d:\d\d", "TIME"),
-    (r"\(version [^)]*\)", "(version N)"),
-    (r" \((UDP|TCP)\)$", ""),  # dig before 9.18 doesn't say
-]
-
-
-def steadied(text):
-    for pattern, word in VARYING:
-        text = re.sub(pattern, word, text)
-    return [line.rstrip() for line in text.strip("\n").splitlines()]
-
-
-def session(text):
-    """[(command, what it prints), ...] of all console blocks."""
-    steps = []
-    for block in re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S):
-        for line in block.splitlines(keepends=True):
-            if line.startswith("$ "):
-                steps.append([line[2:].strip(), ""])
-            elif steps:
-                steps[-1][1] += line
-    return steps
 
 
 class ReadmeTests(TestCase):
@@ -170,6 +140,76 @@ class ReadmeTests(TestCase):
     def test_its_links(self):
         for target in re.findall(r"\]\(([^)#:]+)\)", self.readme):
             self.assertTrue(os.path.exists(os.path.join(ROOT, target)), target)
+
+
+class ExampleTests(TestCase):
+    """Every YAML block of the README and of the rooms' pages is good, as `martlet check` sees it.
+
+    A block may leave out sites and the router. The files that it names are made.
+    """
+    # What stands in a file, by the end of its name.
+    CONTENTS = [
+        (r"cookies\.key$", b"0123456789abcdef" * 2 + b"\n"),
+        (r"\.(key|password)$", b"secret\n"),
+        (r"\.prefixes$", b"10.0.0.0/8+\n"),
+        (r"\.routes$", b"198.51.100.0/24 64600\n"),
+        (r"\.csv$", b"198.51.100.0/24,sydney,12.5\n"),
+        (r"/geoip$", b"16777216,16777471,AU\n"),
+        (r"/geoip6$", b"2001:200::,2001:200:ffff:ffff:ffff:ffff:ffff:ffff,JP\n"),
+        (r"\.mmdb$", mmdb({"country": {"iso_code": "AU"}}, {"country": {"iso_code": "JP"}})),
+        (r"\.zone$", b"@ 300 SOA ns1 hostmaster 1 1h 10m 1d 60\n@ 300 NS ns1\n"
+                     b"ns1 300 A 192.0.2.53\n"),
+        (r"\.txt$", b"   Network          Next Hop            Metric LocPrf Weight Path\n"
+                    b"*> 198.51.100.0/24  192.0.2.1                0             0 65001 i\n"),
+    ]
+    SITES = "sites: { sydney: { as: 64600, addresses: [192.0.2.1] } }\n"
+    ROUTER = "router: { as: 65000, id: 192.0.2.9 }\n"
+
+    def examples(self):
+        """(page, line, text) of every block."""
+        pages = glob.glob(os.path.join(ROOT, "Sources", "*", "*.docc", "*.md"))
+        for page in [README] + sorted(pages):
+            with open(page) as file:
+                text = file.read()
+            for block in re.finditer(r"^```yaml\n(.*?)^```$", text, re.M | re.S):
+                line = text[:block.start()].count("\n") + 2
+                yield os.path.relpath(page, ROOT), line, block[1]
+
+    def completed(self, text, folder):
+        """The example with what it leaves out; its paths in the folder, its groups known here."""
+        text = re.sub(r"(?<![\w./:])/(?=(?:etc|usr|var|run)/)", folder + "/", text)
+        text = re.sub(r"(group: )[a-z]\w*", rf"\g<1>{os.getgid()}", text)
+        keys = re.findall(r"^([a-z-]+):", text, re.M)
+        return (text + (self.SITES if "sites" not in keys else "")
+                + (self.ROUTER if "router" not in keys else ""))
+
+    def make_files(self, text, folder):
+        for word in re.findall(r"[\w./%-]+", text):
+            path = os.path.join(folder, word)
+            contents = next((what for end, what in self.CONTENTS if re.search(end, path)), None)
+            if contents is None and not word.startswith(folder) and not word.endswith(".bz2"):
+                continue
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if word.endswith(".bz2"):  # a dump is told by its first bytes, not by its name
+                shutil.copy(glob.glob(os.path.join(ROOT, "Routes", "route-views2.rib.*"))[0], path)
+            elif contents is not None:
+                with open(path, "wb") as file:
+                    file.write(contents)
+                os.chmod(path, 0o600)
+
+    def test_martlet_check_takes_them(self):
+        examples = list(self.examples())
+        self.assertGreater(len(examples), 10)
+        for page, line, text in examples:
+            with self.subTest(example=f"{page}:{line}"):
+                folder = self.folder()
+                text = self.completed(text, folder)
+                self.make_files(text, folder)
+                path = os.path.join(folder, "martlet.yaml")
+                with open(path, "w") as file:
+                    file.write(text)
+                done = run(program("martlet"), "check", path)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), f"{page}:{line}\n{text}")
 
 
 class RunTests(TestCase):
