@@ -147,10 +147,11 @@ struct ZoneAssembly {
                 ($1, SiteID(rawValue: UInt8(truncatingIfNeeded: $0)))
             }, uniquingKeysWith: { first, _ in first })
         let zone = self.entry.zone(sites: sites) { _ in 0 }
-        for problem in zone.problems() {
+        let problems = zone.problems()
+        for problem in problems {
             self.complain(self.place(of: problem.owner, problem.type), "\(problem)")
         }
-        for note in zone.notes() {
+        for note in problems.isEmpty ? zone.notes() : [] {
             self.note(self.place(of: note.owner, note.type), "\(note)")
         }
         self.finish()
