@@ -5,27 +5,23 @@ import Addressing
 import DNSWire
 import Testing
 
-@Suite("A proxy's header")
-struct ProxyHeaderTests {
-    private static let signature: [UInt8] = [
+/// Bytes of headers, good and bad.
+enum ProxyHeaders {
+    static let signature: [UInt8] = [
         0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a,
     ]
     /// 192.0.2.1 asks 198.51.100.2, from port 4660 to 53.
-    private static let overIPv4: [UInt8] = [192, 0, 2, 1, 198, 51, 100, 2, 0x12, 0x34, 0, 53]
+    static let overIPv4: [UInt8] = [192, 0, 2, 1, 198, 51, 100, 2, 0x12, 0x34, 0, 53]
     /// 2001:db8::1 asks 2001:db8::2.
-    private static let overIPv6: [UInt8] =
+    static let overIPv6: [UInt8] =
         [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
         + [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2] + [0x12, 0x34, 0, 53]
 
-    private static func header(
+    static func header(
         _ command: UInt8, _ family: UInt8, _ rest: [UInt8], length: Int? = nil
     ) -> [UInt8] {
         let length = length ?? rest.count
         return Self.signature + [command, family, UInt8(length >> 8), UInt8(length & 0xff)] + rest
-    }
-
-    private func read(_ bytes: [UInt8]) throws(ProxyHeader.ReadingError) -> ProxyHeader {
-        try ProxyHeader(reading: bytes.span.bytes)
     }
 
     struct Good: Sendable {
@@ -34,7 +30,7 @@ struct ProxyHeaderTests {
         var client: String?
     }
 
-    private static let good = [
+    static let good = [
         Good(name: "TCP over IPv4", bytes: header(0x21, 0x11, overIPv4), client: "192.0.2.1"),
         Good(name: "UDP over IPv4", bytes: header(0x21, 0x12, overIPv4), client: "192.0.2.1"),
         Good(name: "TCP over IPv6", bytes: header(0x21, 0x21, overIPv6), client: "2001:db8::1"),
@@ -57,16 +53,34 @@ struct ProxyHeaderTests {
         Good(name: "a Unix socket", bytes: header(0x21, 0x31, [UInt8](repeating: 7, count: 216))),
     ]
 
-    @Test("says who asks, and where it ends", arguments: Self.good)
-    func good(header: Good) throws {
+    static let malformed = [
+        header(0x11, 0x11, overIPv4), header(0x22, 0x11, overIPv4),
+        header(0x2f, 0x11, overIPv4), header(0x01, 0x11, overIPv4),
+        header(0x21, 0x13, overIPv4), header(0x21, 0x41, overIPv6), header(0x21, 0xf0, []),
+        header(0x20, 0x03, []),
+        header(0x21, 0x11, [], length: 11), header(0x21, 0x22, [], length: 35),
+        header(0x21, 0x32, [], length: 215),
+        header(0x21, 0x11, [], length: ProxyHeader.maximumByteCount - 15),
+        header(0x20, 0x00, [], length: 0xffff),
+    ]
+}
+
+@Suite("A proxy's header")
+struct ProxyHeaderTests {
+    private func read(_ bytes: [UInt8]) throws(ProxyHeader.ReadingError) -> ProxyHeader {
+        try ProxyHeader(reading: bytes.span.bytes)
+    }
+
+    @Test("says who asks, and where it ends", arguments: ProxyHeaders.good)
+    func good(header: ProxyHeaders.Good) throws {
         let expected = ProxyHeader(
             client: header.client.flatMap { IPAddress($0) }, byteCount: header.bytes.count)
         #expect(try self.read(header.bytes) == expected)
         #expect(try self.read(header.bytes + [0xde, 0xad]) == expected)
     }
 
-    @Test("is awaited at each of its bytes", arguments: Self.good)
-    func truncated(header: Good) {
+    @Test("is awaited at each of its bytes", arguments: ProxyHeaders.good)
+    func truncated(header: ProxyHeaders.Good) {
         for count in 0..<header.bytes.count {
             #expect(throws: ProxyHeader.ReadingError.incomplete) {
                 try self.read(Array(header.bytes.prefix(count)))
@@ -76,16 +90,7 @@ struct ProxyHeaderTests {
 
     @Test(
         "is malformed as soon as no more bytes can mend it",
-        arguments: [
-            header(0x11, 0x11, overIPv4), header(0x22, 0x11, overIPv4),
-            header(0x2f, 0x11, overIPv4), header(0x01, 0x11, overIPv4),
-            header(0x21, 0x13, overIPv4), header(0x21, 0x41, overIPv6), header(0x21, 0xf0, []),
-            header(0x20, 0x03, []),
-            header(0x21, 0x11, [], length: 11), header(0x21, 0x22, [], length: 35),
-            header(0x21, 0x32, [], length: 215),
-            header(0x21, 0x11, [], length: ProxyHeader.maximumByteCount - 15),
-            header(0x20, 0x00, [], length: 0xffff),
-        ])
+        arguments: ProxyHeaders.malformed)
     func malformed(bytes: [UInt8]) {
         #expect(throws: ProxyHeader.ReadingError.malformed) {
             try self.read(Array(bytes.prefix(16)))
@@ -94,8 +99,8 @@ struct ProxyHeaderTests {
 
     @Test("is not begun by a query, nor by anything but its signature")
     func signature() {
-        for index in Self.signature.indices {
-            var bytes = Array(Self.signature.prefix(index + 1))
+        for index in ProxyHeaders.signature.indices {
+            var bytes = Array(ProxyHeaders.signature.prefix(index + 1))
             bytes[index] ^= 0x20
             #expect(throws: ProxyHeader.ReadingError.malformed) { try self.read(bytes) }
         }
@@ -109,7 +114,7 @@ struct ProxyHeaderTests {
     @Test("may be as long as it may be")
     func longest() throws {
         let values = [UInt8](repeating: 1, count: ProxyHeader.maximumByteCount - 28)
-        let bytes = Self.header(0x21, 0x11, Self.overIPv4 + values)
+        let bytes = ProxyHeaders.header(0x21, 0x11, ProxyHeaders.overIPv4 + values)
         #expect(try self.read(bytes).byteCount == ProxyHeader.maximumByteCount)
     }
 }
