@@ -140,16 +140,15 @@ final class UDPWorker: @unchecked Sendable {
                 guard !datagram.truncated, datagram.length > 0,
                     let reply = martlet_batch_reply(memory, number)
                 else { continue }
-                var query = UnsafeRawBufferPointer(start: datagram.bytes, count: datagram.length)
-                var client = datagram.peer.ipAddress
-                if self.gate.watches(client) {
-                    guard let opened = self.gate.open(query.bytes, from: client) else {
-                        responder.counters.count(CounterBlock.Slot.badProxyHeaders)
-                        continue
-                    }
-                    client = opened.client
-                    query = UnsafeRawBufferPointer(rebasing: query.dropFirst(opened.queryOffset))
+                let received = UnsafeRawBufferPointer(
+                    start: datagram.bytes, count: datagram.length)
+                let peer = datagram.peer.ipAddress
+                guard let (client, offset) = self.opened(received, from: peer) else {
+                    responder.counters.count(CounterBlock.Slot.badProxyHeaders)
+                    continue
                 }
+                // Not a variable: the compiler boxes one that a span is taken of.
+                let query = UnsafeRawBufferPointer(rebasing: received[offset...])
                 let room = UnsafeMutableRawBufferPointer(start: reply, count: replySize)
                 var span = room.mutableBytes
                 let length = responder.respond(
@@ -159,5 +158,13 @@ final class UDPWorker: @unchecked Sendable {
             }
         }
         martlet_batch_send(memory, self.socket.descriptor)
+    }
+
+    /// Who asks, and where the query begins: behind the header, where a proxy has sent it.
+    @inline(__always)
+    private func opened(
+        _ datagram: UnsafeRawBufferPointer, from peer: IPAddress
+    ) -> (client: IPAddress, queryOffset: Int)? {
+        self.gate.watches(peer) ? self.gate.open(datagram.bytes, from: peer) : (peer, 0)
     }
 }
