@@ -75,7 +75,7 @@ func output(of program: String, _ arguments: [String]) async throws -> String {
 }
 
 /// A blocking client, by TCP or by UDP; every wait ends after some seconds.
-final class TCPClient {
+final class TCPClient: Sendable {
     private let descriptor: CInt
 
     init(_ endpoint: DNSEndpoint, timeout: Int = 60, isDatagrams: Bool = false) throws {
