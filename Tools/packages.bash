@@ -25,6 +25,7 @@ needed_to_test=(
     "delv bind9-dnsutils"
     "dnsdist dnsdist"
     "dnsviz dnsviz"
+    "drill ldnsutils"
     "exabgp exabgp"
     "/usr/lib/frr/bgpd frr"
     "gdnsd gdnsd"

@@ -132,12 +132,6 @@ int martlet_local_endpoint(int descriptor, struct martlet_endpoint *endpoint) {
     return 0;
 }
 
-int martlet_udp_wake(int descriptor) {
-    // An unconnected socket gives ENOTCONN, and yet its receivers wake.
-    if (shutdown(descriptor, SHUT_RD) != 0 && errno != ENOTCONN) return -errno;
-    return 0;
-}
-
 int martlet_udp_retire(int descriptor) {
     // A connected socket has no part in the choice among those that share a port. It is connected
     // to itself: nobody else sends from there.
@@ -227,8 +221,6 @@ int martlet_batch_receive(struct martlet_batch *batch, int descriptor, bool wait
     int count = recvmmsg(descriptor, batch->queries, (unsigned)batch->capacity, flags, NULL);
     if (count < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -errno;
-    // A woken socket gives datagrams of no sender.
-    while (count > 0 && batch->queries[count - 1].msg_hdr.msg_namelen == 0) count--;
     batch->received = count;
     return count;
 }

@@ -144,10 +144,11 @@ struct ZoneAssembly {
         self.entry.state = .read
         guard self.count.problems == 0 else { return self.finish() }
         let zone = self.entry.trialZone
-        for problem in zone.problems() {
+        let problems = zone.problems()
+        for problem in problems {
             self.complain(self.place(of: problem.owner, problem.type), "\(problem)")
         }
-        for note in zone.notes() {
+        for note in problems.isEmpty ? zone.notes() : [] {
             self.note(self.place(of: note.owner, note.type), "\(note)")
         }
         self.finish()

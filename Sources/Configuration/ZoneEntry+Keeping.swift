@@ -24,7 +24,7 @@ extension Configuration {
 }
 
 extension Configuration.ZoneEntry {
-    private func kept(as before: Self, among sites: Set<String>) -> Self {
+    fileprivate func kept(as before: Self, among sites: Set<String>) -> Self {
         var kept = before
         kept.file = self.file
         kept.problems = self.problems

@@ -43,16 +43,19 @@ public final class DNSServer: Sendable, ZoneFollower {
 
     enum Phase { case new, bound, serving, left, ended }
 
+    /// A server that does nothing yet. Cookies' secrets are drawn from `cookieSeed` where none are
+    /// configured; who takes another process's place has its seed, so that its cookies stay good.
     public init(
         oracle: Oracle, zones: ZoneStore, settings: DNSSettings,
-        readiness: DNSReadiness = DNSReadiness(), logger: Logger
+        readiness: DNSReadiness = DNSReadiness(), cookieSeed: SipHash.Key = .random(),
+        logger: Logger
     ) {
         self.oracle = oracle
         self.zones = zones
         self.state = Mutex(State(settings: settings))
         self.readiness = readiness
         self.logger = logger
-        self.rules = AnswerRulesBox(settings.rules)
+        self.rules = AnswerRulesBox(settings.rules, cookieSeed: cookieSeed)
         self.decisions = DecisionLog(oracle: oracle, rules: self.rules, logger: logger)
         self.certificates = TLSCertificates(logger: logger)
         zones.add(self)
@@ -77,6 +80,9 @@ public final class DNSServer: Sendable, ZoneFollower {
         }
         return CertificateReport(validity: known.validity, problem: known.problem)
     }
+
+    /// What secrets of cookies are drawn from.
+    public var cookieSeed: SipHash.Key { self.rules.cookieSeed }
 
     /// What has been counted on all threads since the start.
     public func counters() -> DNSCounters {

@@ -5,6 +5,7 @@ import CLinux
 import Choice
 import JSON
 import Logging
+import RouteTable
 import Synchronization
 
 /// Where decisions are written, and how many of them.

@@ -81,11 +81,9 @@ final class UDPWorker: @unchecked Sendable {
         if result == 0 { self.order.store(.retire, ordering: .releasing) } else { self.end() }
     }
 
-    /// Ends for good, after answers to what has arrived.
-    func end() {
-        self.order.store(.end, ordering: .releasing)
-        _ = martlet_udp_wake(self.socket.descriptor)
-    }
+    /// Ends for good, after answers to what has arrived. It takes as long as a wait for a datagram:
+    /// shutdown(2), which would end that, would end the receives of other processes, too.
+    func end() { self.order.store(.end, ordering: .releasing) }
 
     private func run() -> CInt {
         guard var reader = self.reader.take(), var responder = self.responder.take() else {

@@ -96,8 +96,8 @@ struct ExportLoop {
         var status: CInt = 0
         while waitpid(child, &status, 0) < 0, errno == EINTR {}
         guard status != 0 else { return nil }
-        let words =
+        let end =
             status & 0x7f == 0 ? "exit status \(status >> 8 & 0xff)" : "signal \(status & 0x7f)"
-        return "'\(command)' failed: \(words)"
+        return "'\(command)' failed: \(end)"
     }
 }

@@ -1,8 +1,10 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
 import Console
 import DNSWire
+import Synchronization
 
 extension ConsoleBridge {
     func nearestName(_ name: String) -> NearestNameReport? {

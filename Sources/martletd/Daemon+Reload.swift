@@ -20,7 +20,10 @@ extension Daemon {
     /// - Returns: What was changed, a line each; or why nothing was.
     func reload(waits: Bool = false) async -> Result<[String], CommandFailure> {
         guard await self.beginReload(waits: waits) else {
-            return .failure(CommandFailure(.tooMuch, "a reload or a handover is under way"))
+            let isHandover = self.running.withLock { $0.isHandingOver }
+            return .failure(
+                CommandFailure(
+                    .tooMuch, "\(isHandover ? "a handover" : "a reload") is under way"))
         }
         // systemd waits for a process that says so to be ready again.
         let isReady = self.readiness.isReady
@@ -67,7 +70,12 @@ extension Daemon {
         return false
     }
 
-    func endReload() { self.running.withLock { $0.isReloading = false } }
+    func endReload() {
+        self.running.withLock { running in
+            running.isReloading = false
+            running.isHandingOver = false
+        }
+    }
 
     /// Tells of zones whose master files are bad, and of what is odd about others.
     func log(zonesOf configuration: Configuration) {

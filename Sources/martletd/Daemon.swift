@@ -8,6 +8,7 @@ import Choice
 import Configuration
 import Console
 import DNSFront
+import DNSWire
 import FeedRules
 import Glibc
 import Logging
@@ -68,6 +69,8 @@ final class Daemon: Sendable {
         /// The files as they were when they were read.
         var stamps: [String: FileStamp] = [:]
         var isReloading = false
+        /// What is under way is no reload, but another process's taking over.
+        var isHandingOver = false
         /// What is under way is the reading of location files that have changed.
         var isReadingLocations = false
     }
@@ -78,13 +81,12 @@ final class Daemon: Sendable {
     ///   - configuration: What to run.
     ///   - socketOwner: The user and group that the daemon will run as.
     ///   - pidFile: Its file, whose number is written once it is in charge.
-    ///   - predecessor: The process that it is to replace.
-    ///   - table: That process's table, an open file.
+    ///   - estate: What it has from the process that it is to replace.
     /// - Throws: ``StartFailure`` where a file is bad; nothing has been bound then.
     ///   `TableResourceError` where the system has no room for the table.
     init(
         configuration: Configuration, socketOwner: (user: uid_t, group: gid_t)?,
-        pidFile: PidFile? = nil, after predecessor: Predecessor? = nil, table: CInt? = nil
+        pidFile: PidFile? = nil, after estate: Estate? = nil
     ) throws {
         let plan = Self.plan(configuration, after: Assignment(), socketOwner: socketOwner)
         let logger = Logger(label: "martletd")
@@ -95,9 +97,9 @@ final class Daemon: Sendable {
         self.scopes = try ScopeKeeper(owner: self.owner, oracle: self.oracle)
         let now: @Sendable () -> Int64 = { TableOwner.systemTime() }
         self.started = now()
-        self.succession = Succession(after: predecessor)
+        self.succession = Succession(after: estate?.predecessor)
         self.pidFile = pidFile
-        self.hasInheritedTable = table != nil
+        self.hasInheritedTable = estate?.table != nil
         self.socketOwner = socketOwner
         let board = FeedBoard(oracle: self.oracle, now: now)
         self.board = board
@@ -112,7 +114,7 @@ final class Daemon: Sendable {
         self.dumps = DumpKeeper(speaker: self.speaker, logger: Logger(label: "dump"))
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
-            logger: Logger(label: "dns"))
+            cookieSeed: estate?.sockets.cookieSeed ?? .random(), logger: Logger(label: "dns"))
         self.powerDNS =
             if let settings = plan.powerDNS {
                 try PowerDNSService(
@@ -143,7 +145,7 @@ final class Daemon: Sendable {
         self.define(plan)
         layers.submit(to: self.owner)
         let (restored, isAnswering) =
-            if let table {
+            if let table = estate?.table {
                 try self.checkpoints.beginRestore(from: table)
             } else {
                 self.checkpoints.beginRestore()

@@ -3,6 +3,7 @@
 
 import Configuration
 import DNSFront
+import DNSWire
 import Glibc
 import Logging
 
@@ -13,6 +14,7 @@ struct Inheritance: Sendable {
     var bmp: [Int32] = []
     var console: [Int32] = []
     var pidFile: (path: String, descriptor: Int32)?
+    var cookieSeed: SipHash.Key?
 }
 
 /// All that a process has from the one that it replaces.

@@ -12,7 +12,7 @@ import Glibc
 /// | asked | answered |
 /// | --- | --- |
 /// | `replace 1` | `ready` or `starting`; or `no` and why |
-/// | `sockets` | a message for each: `dns-udp`, `dns-tcp`, `bgp`, `bmp`, `console` with the socket, `pid-file` and its path with the file; then `end` |
+/// | `sockets` | a message for each: `dns-udp`, `dns-tcp`, `bgp`, `bmp`, `console` with the socket, `pid-file` and its path with the file; `cookies` and two hexadecimal numbers, what cookies' secrets are drawn from; then `end` |
 /// | `table` | `table` with a checkpoint as an open file, `empty`, or `no` and why |
 /// | `leave` | `left`, once the old process serves nothing new any more |
 /// | `leave pid-file` | the same; the file with its number belongs to the new process |

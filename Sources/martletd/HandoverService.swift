@@ -5,6 +5,7 @@ import BGPSpeaker
 import CLinux
 import Console
 import DNSFront
+import DNSWire
 import Glibc
 import Logging
 import NIOPosix
@@ -72,6 +73,7 @@ final class HandoverService: Service, CustomStringConvertible {
             }
             // Nothing changes meanwhile: what is handed over is what there is.
             guard await self.daemon.beginReload(waits: true) else { return }
+            self.daemon.running.withLock { $0.isHandingOver = true }
             defer { self.daemon.endReload() }
             self.logger.notice(
                 "another process prepares to take over", metadata: ["pid": "\(process)"])
@@ -85,8 +87,7 @@ final class HandoverService: Service, CustomStringConvertible {
                     await self.daemon.leave(
                         to: process, keepingPidFile: message.words == "leave pid-file")
                     try? connection.send("left")
-                    let daemon = self.daemon
-                    Task { await daemon.finish() }
+                    await self.daemon.finish()
                     return
                 default:
                     try connection.send("no that means nothing here")
@@ -130,6 +131,9 @@ final class HandoverService: Service, CustomStringConvertible {
         if let file = self.daemon.pidFile {
             try connection.send("pid-file \(file.path)", file: file.descriptor)
         }
+        let seed = self.daemon.dns.cookieSeed
+        try connection.send(
+            "cookies \(String(seed.first, radix: 16)) \(String(seed.second, radix: 16))")
         try connection.send("end")
     }
 

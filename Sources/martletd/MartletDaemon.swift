@@ -76,6 +76,8 @@ struct MartletDaemon: AsyncParsableCommand {
         if !self.foreground, report == nil { throw ExitCode(Background.start(Self.launch)) }
         // A peer that goes away in the middle of a write is an error at that write.
         signal(SIGPIPE, SIG_IGN)
+        // One that comes before anybody listens for it asks for nothing that isn't done anyway.
+        signal(SIGHUP, SIG_IGN)
         LoggingSystem.bootstrap { StandardErrorLog(label: $0) }
         do {
             try await self.serve(reportingTo: report)
@@ -105,6 +107,8 @@ struct MartletDaemon: AsyncParsableCommand {
         let owner = privileges.map { ($0.user, $0.group) }
         let estate = try self.replace ? Estate.find(configuration, socketOwner: owner) : nil
         let pidFile = try self.pidFile.map { try self.takePidFile($0, of: estate) }
+        // The lock is kept to the end, whatever that is.
+        defer { pidFile?.remove() }
         if let lock = estate?.sockets.pidFile, pidFile?.isInherited != true {
             close(lock.descriptor)
         }
@@ -112,7 +116,7 @@ struct MartletDaemon: AsyncParsableCommand {
         do {
             daemon = try Daemon(
                 configuration: configuration, socketOwner: owner, pidFile: pidFile,
-                after: estate?.predecessor, table: estate?.table)
+                after: estate)
         } catch  where estate != nil && !(error is StartFailure) {
             throw StartFailure(
                 lines: ["can't take over: \(error)"], status: StartFailure.systemError)
@@ -131,8 +135,6 @@ struct MartletDaemon: AsyncParsableCommand {
             }
         }
         try await daemon.run()
-        // Keeps the lock to the end.
-        withExtendedLifetime(pidFile) {}
     }
 
     private func takePidFile(

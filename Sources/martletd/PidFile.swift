@@ -27,6 +27,8 @@ final class PidFile: Sendable {
         case own(OpaquePointer)
         /// Another process's, which has handed it on with its lock.
         case inherited(CInt)
+        /// The same, once this process's number is in it.
+        case taken(CInt)
         /// Another process has it now.
         case released
     }
@@ -60,7 +62,8 @@ final class PidFile: Sendable {
             case .inherited(let descriptor):
                 let text = Array("\(getpid())".utf8)
                 if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, text, text.count, 0) }
-            case .released: break
+                hold = .taken(descriptor)
+            case .taken, .released: break
             }
         }
     }
@@ -77,7 +80,7 @@ final class PidFile: Sendable {
         self.hold.withLock { hold in
             switch hold {
             case .own(let handle): pidfile_fileno(handle)
-            case .inherited(let descriptor): descriptor
+            case .inherited(let descriptor), .taken(let descriptor): descriptor
             case .released: -1
             }
         }
@@ -88,19 +91,21 @@ final class PidFile: Sendable {
         self.hold.withLock { hold in
             switch hold {
             case .own(let handle): _ = pidfile_close(handle)
-            case .inherited(let descriptor): close(descriptor)
+            case .inherited(let descriptor), .taken(let descriptor): close(descriptor)
             case .released: break
             }
             hold = .released
         }
     }
 
-    deinit {
+    /// Takes the file away, unless it is another process's: no more, or not yet this one's.
+    func remove() {
         self.hold.withLock { hold in
             switch hold {
             // Removing may fail after privileges were dropped. The lock goes with the process.
             case .own(let handle): _ = pidfile_remove(handle)
-            case .inherited(let descriptor):
+            case .inherited(let descriptor): close(descriptor)
+            case .taken(let descriptor):
                 var opened = stat()
                 var named = stat()
                 if fstat(descriptor, &opened) == 0, stat(self.path, &named) == 0,
@@ -111,6 +116,9 @@ final class PidFile: Sendable {
                 close(descriptor)
             case .released: break
             }
+            hold = .released
         }
     }
+
+    deinit { self.release() }
 }

@@ -35,7 +35,11 @@ final class PowerDNSService: Service, Sendable {
     }
 
     func run() async throws {
-        try self.socket.withLock { try $0?.takeName() }
+        do {
+            try self.socket.withLock { try $0?.takeName() }
+        } catch {
+            Logger(label: "powerdns").error("the socket isn't this process's: \(error)")
+        }
         await cancelWhenGracefulShutdown { await self.server.run() }
         self.socket.withLock { $0?.remove() }
     }

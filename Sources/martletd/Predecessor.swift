@@ -3,6 +3,7 @@
 
 import CLinux
 import DNSFront
+import DNSWire
 import Glibc
 import Synchronization
 
@@ -72,10 +73,15 @@ final class Predecessor: Sendable {
                 to: "sockets", on: self.connection, within: Self.usualTime)
             if message.words == "end" { return found }
             let words = message.words.split(separator: " ", maxSplits: 1)
-            guard message.file >= 0, let kind = words.first else {
+            guard let kind = words.first, message.file >= 0 || kind == "cookies" else {
                 throw .unexpected(message.words)
             }
             switch kind {
+            case "cookies":
+                let numbers = words.last?.split(separator: " ").compactMap { UInt64($0, radix: 16) }
+                if let numbers, numbers.count == 2 {
+                    found.cookieSeed = SipHash.Key(first: numbers[0], second: numbers[1])
+                }
             case "dns-udp": found.dns.udp.append(message.file)
             case "dns-tcp": found.dns.tcp.append(message.file)
             case "bgp": found.bgp.append(message.file)
@@ -85,7 +91,7 @@ final class Predecessor: Sendable {
                 found.pidFile = (path: String(words[1]), descriptor: message.file)
             default:
                 // A newer process may have more to give.
-                close(message.file)
+                if message.file >= 0 { close(message.file) }
             }
         }
     }

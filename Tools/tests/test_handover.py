@@ -13,7 +13,8 @@ import unittest
 
 import questions
 from flood import Flood
-from harness import PATIENCE, Process, TestCase, bird_configuration, eventually, free_port, program, run
+from harness import (
+    PATIENCE, Process, TestCase, bird_configuration, eventually, free_port, peer, program, run)
 
 CONFIGURATION = """
 router: { as: 65000, id: 192.0.2.1 }
@@ -157,9 +158,6 @@ class ReplacementTests(HandoverTestCase):
         # All is as it was, and a good one is let in.
         self.assertEqual(self.sessions(daemon), 2)
         daemon.write("martlet.yaml", good)
-        with daemon.machine() as console:
-            console.send("enable")
-            console.reply()
         daemon.signal(signal.SIGHUP)
         daemon.wait_line("reloaded")
         flood.at_least(500)
@@ -230,6 +228,22 @@ class ReplacementTests(HandoverTestCase):
             wait("STOPPING=1")
             self.assertEqual(sum("STOPPING=1" in lines for lines in told), 1)
 
+    def test_cookies_stay_good(self):
+        """What the old process has given is the new one's, too (RFC 7873), without a secret that is configured."""
+        daemon = self.start(CONFIGURATION.replace("threads:", "cookies: { required: true }, threads:"))
+        options = ["+nobadcookie", "+tries=1"]
+
+        def ask(cookie):
+            return run(
+                peer("dig"), "@127.0.0.1", "-p", str(daemon.port("dns")), "www.example.com", *options,
+                f"+cookie={cookie}").stdout
+
+        cookie = re.search(r"COOKIE: ([0-9a-f]{48})", ask("0102030405060708"))[1]
+        self.assertIn("status: NOERROR", ask(cookie))
+        self.replacement(daemon).wait_line("took over")
+        self.assertIn("status: NOERROR", ask(cookie))
+        self.assertIn("status: BADCOOKIE", ask(cookie[:-1] + ("0" if cookie[-1] != "0" else "1")))
+
     def test_a_connection_is_served_to_its_end(self):
         daemon = self.start()
         packet = questions.question(7, "www.example.com", "A", NEAR_WEST)
@@ -294,9 +308,11 @@ class ProtocolTests(HandoverTestCase):
         given = {}
         while (message := self.receive(connection))[0] != "end":
             given.setdefault(message[0], []).extend(message[1])
+        cookies, = [kind for kind in given if kind.startswith("cookies")]
         self.assertEqual(
             {kind: len(files) for kind, files in given.items()},
-            {"dns-udp": 2, "dns-tcp": 1, "bgp": 1, "console": 1})
+            {"dns-udp": 2, "dns-tcp": 1, "bgp": 1, "console": 1, cookies: 0})
+        self.assertRegex(cookies, "^cookies [0-9a-f]+ [0-9a-f]+$")
         copy = socket.socket(fileno=os.dup(given["dns-udp"][0]))
         self.addCleanup(copy.close)
         self.assertEqual(copy.getsockname(), ("127.0.0.1", daemon.port("dns")))

@@ -34,10 +34,6 @@ int martlet_tcp_listen(const struct martlet_endpoint *endpoint, bool only_ipv6, 
 /// The address that a socket is bound to. \returns 0, or a negated errno.
 int martlet_local_endpoint(int descriptor, struct martlet_endpoint *endpoint);
 
-/// Ends blocked and later receives of `descriptor`, for all processes that have the socket.
-/// \returns 0, or a negated errno.
-int martlet_udp_wake(int descriptor);
-
 /// Takes the socket out of those that share its port: what has arrived can still be received, what
 /// comes goes to the others. \returns 0, or a negated errno.
 int martlet_udp_retire(int descriptor);
@@ -53,8 +49,7 @@ struct martlet_batch *martlet_batch_create(int capacity, size_t query_size, size
 void martlet_batch_destroy(struct martlet_batch *batch);
 
 /// Waits for a datagram, where `waits`, and takes what else has arrived, at most the capacity.
-/// \returns how many, 0 when there is none: the time is over, or the socket was woken; or a negated
-/// errno.
+/// \returns how many, 0 when there is none and the time is over, or a negated errno.
 int martlet_batch_receive(struct martlet_batch *batch, int descriptor, bool waits);
 
 /// One datagram as it arrived. `bytes` belong to the batch until the next receive.

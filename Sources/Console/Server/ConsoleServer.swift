@@ -84,7 +84,11 @@ public final class ConsoleServer: Sendable {
     /// Serves until the task is cancelled, then ends all connections. Can be called once.
     public func run() async throws {
         let (listeners, socket) = self.state.withLock { ($0.listeners, $0.socket) }
-        try socket?.takeName()
+        do {
+            try socket?.takeName()
+        } catch {
+            self.logger.error("the console's socket isn't this process's: \(error)")
+        }
         for listener in listeners { try? await listener.setOption(.autoRead, value: true).get() }
         let (cancellation, end) = AsyncStream.makeStream(of: Void.self)
         for await _ in cancellation {}
