@@ -12,6 +12,8 @@ let lifecycle = Target.Dependency.product(
     name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
+let tls = Target.Dependency.product(
+    name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["TLS"]))
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -23,8 +25,13 @@ let package = Package(
         .library(
             name: "MartletRooms", targets: ["Addressing", "RouteTable", "RouteFiles", "Choice"]),
     ],
+    traits: [
+        .trait(name: "TLS", description: "DNS over TLS, by BoringSSL."),
+        .default(enabledTraits: ["TLS"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -71,7 +78,7 @@ let package = Package(
             name: "DNSFront",
             dependencies: [
                 "DNSWire", "Choice", "RouteTable", "Addressing", "JSON", "CLinux", nio, posix,
-                logging,
+                tls, logging,
             ]),
         .target(
             name: "Console",
@@ -133,8 +140,8 @@ let package = Package(
         .testTarget(
             name: "DNSFrontTests",
             dependencies: [
-                "DNSFront", "DNSWire", "Choice", "RouteTable", "Addressing", "CAllocationCount",
-                nio, posix, embedded, logging,
+                "DNSFront", "DNSWire", "Choice", "BGPSpeaker", "RouteFiles", "RouteTable",
+                "Addressing", "CAllocationCount", nio, posix, embedded, logging,
             ]),
         // Counts a test's allocations, standing before glibc's malloc.
         .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),

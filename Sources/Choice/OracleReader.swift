@@ -9,11 +9,14 @@ public struct OracleReader: ~Copyable, @unchecked Sendable {
     // Sendable: the state is reached through this value alone, which has one owner at a time.
 
     private let oracle: Oracle
+    /// The oracle's, which keeps it alive: so a batch counts no reference.
+    private let scopes: Unmanaged<AnswerScopeBoard>
     private var table: TableReader
     private let state: UnsafeMutablePointer<ReaderState>
 
     init(oracle: Oracle, table: consuming TableReader) {
         self.oracle = oracle
+        self.scopes = .passUnretained(oracle.scopes)
         self.table = table
         self.state = .allocate(capacity: 1)
         self.state.initialize(to: ReaderState(oracle.frozen()))
@@ -31,14 +34,17 @@ public struct OracleReader: ~Copyable, @unchecked Sendable {
         _ body: (inout OracleBatch) throws -> R
     ) rethrows -> R {
         let state = self.state
+        let scopes = self.scopes
         if self.oracle.currentGeneration() != state.pointee.generation {
             state.pointee.adopt(self.oracle.frozen())
         }
         return try self.table.withSnapshot { snapshot in
             state.pointee.checkClasses(snapshot.classGeneration)
-            state.pointee.scopes = self.oracle.scopes.scopes(
-                classGeneration: snapshot.classGeneration,
-                worldGeneration: state.pointee.generation)
+            let classGeneration = snapshot.classGeneration
+            state.pointee.scopes = scopes._withUnsafeGuaranteedRef {
+                $0.scopes(
+                    classGeneration: classGeneration, worldGeneration: state.pointee.generation)
+            }
             defer { state.pointee.scopes = nil }
             return try withUnsafePointer(to: snapshot) { pointer in
                 var batch = OracleBatch(snapshot: pointer, state: state)
@@ -77,6 +83,9 @@ public struct OracleBatch: ~Copyable {
 
     /// The world that the batch sees.
     public var world: World { self.state.pointee.frozen.world }
+
+    /// The world's generation; unlike the world it is had without counting references.
+    public var worldGeneration: UInt64 { self.state.pointee.generation }
 
     /// Class ids mean the same as long as this is equal.
     public var classGeneration: UInt64 { self.snapshot.pointee.classGeneration }

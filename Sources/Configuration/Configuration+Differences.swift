@@ -118,7 +118,9 @@ extension Configuration {
         compare(
             "console", old.listen.console.map(\.words), self.listen.console.map(\.words))
         compare("socket", [old.listen.socket.words], [self.listen.socket.words])
-        compare("dns", old.listen.dns.map(\.description), self.listen.dns.map(\.description))
+        compare(
+            "dns", old.listen.dns.map(\.description), self.listen.dns.map(\.description),
+            isTakenAtOnce: true)
         return words
     }
 

@@ -14,7 +14,8 @@ extension Configuration {
     /// - Throws: ConfigurationError with all that is wrong.
     public static func load(path: String) throws(ConfigurationError) -> Configuration {
         let bytes: [UInt8]
-        switch TextFile.read(path, maximum: Self.maximumSize) {
+        // The configuration itself may come through a pipe.
+        switch TextFile.read(path, maximum: Self.maximumSize, mustBePlain: false) {
         case .success(let read): bytes = read
         case .failure(let failure):
             throw ConfigurationError(complaints: [
@@ -82,6 +83,7 @@ extension ConfigurationReader {
             let secrets = self.cookieSecrets(value, path)
             self.result.dns.rules.cookies?.secrets = secrets
         }
+        for named in self.certificates { self.checkCertificate(named) }
         for group in self.socketGroups {
             if let name = group.plainText, Group.number(name) == nil {
                 group.complain("there is no group '\(name)'")
@@ -97,6 +99,22 @@ extension ConfigurationReader {
             self.result.console.passwordFile.flatMap { secrets[$0] }
         self.result.console.enablePassword =
             self.result.console.enablePasswordFile.flatMap { secrets[$0] }
+    }
+
+    /// Complains of a certificate that can't be used, where the file at fault is named.
+    private mutating func checkCertificate(_ named: NamedCertificate) {
+        do throws(TLSFileError) {
+            let validity = try named.files.validity()
+            if let concern = validity.concern(at: Int64(time(nil))) {
+                self.result.certificateConcerns.append(
+                    "the certificate in \(named.files.certificate) \(concern)")
+            }
+        } catch {
+            let isOfCertificate = error.path == named.files.certificate
+            let value =
+                error == .notBuilt ? named.value : isOfCertificate ? named.certificate : named.key
+            value.complain("\(error)")
+        }
     }
 
     /// Gives BGP sessions the keys that their files hold.
@@ -173,10 +191,21 @@ enum TextFile {
         var description: String { self.text }
     }
 
-    static func read(_ path: String, maximum: Int) -> Result<[UInt8], Failure> {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    /// A file's bytes, at most `maximum`. A pipe without a writer, or a device, might never end: it is
+    /// refused where the file must be a plain one. `/dev/null` is an empty file to many.
+    static func read(
+        _ path: String, maximum: Int, mustBePlain: Bool = true
+    ) -> Result<[UInt8], Failure> {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | (mustBePlain ? O_NONBLOCK : 0))
         guard descriptor >= 0 else { return .failure(Failure(text: Self.words(errno))) }
         defer { close(descriptor) }
+        var status = stat()
+        if mustBePlain, fstat(descriptor, &status) == 0,
+            status.st_mode & S_IFMT != S_IFREG, status.st_mode & S_IFMT != S_IFDIR,
+            status.st_mode & S_IFMT != S_IFCHR || status.st_rdev != Self.nullDevice
+        {
+            return .failure(Failure(text: "it is not a plain file"))
+        }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
@@ -190,6 +219,9 @@ enum TextFile {
             }
         }
     }
+
+    /// Linux's number of it: 1, 3.
+    private static let nullDevice: dev_t = 0x103
 
     /// Why a file can't be read; nil where it can.
     static func problem(reading path: String) -> String? {

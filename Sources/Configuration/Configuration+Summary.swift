@@ -158,6 +158,7 @@ extension Configuration {
         if !self.zones.isEmpty, self.listen.dns.isEmpty, self.powerDNS == nil {
             warnings.append("no listen: dns, so that nobody is told of the zones")
         }
+        warnings += self.certificateConcerns
         if self.zones.isEmpty, self.powerDNS != nil {
             warnings.append("no zones, so that there is nothing to tell PowerDNS")
         }

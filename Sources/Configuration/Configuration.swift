@@ -40,6 +40,8 @@ public struct Configuration: Hashable, Sendable {
     public var dns = DNSOptions()
     /// Where PowerDNS asks for records; nil: nowhere.
     public var powerDNS: PowerDNSOptions?
+    /// What is the matter with certificates, at the time of reading.
+    public var certificateConcerns: [String] = []
     public var logLevel = LogLevel.info
     /// Where the table is kept over a restart; nil where it isn't.
     public var checkpoint: CheckpointOptions?

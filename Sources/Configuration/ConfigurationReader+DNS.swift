@@ -6,9 +6,9 @@ import DNSFront
 
 extension ConfigurationReader {
     private static let dnsKeys = [
-        "threads", "pin-threads", "maximum-udp-size", "maximum-connections", "idle-timeout",
-        "identity", "version", "client-subnet", "cookies", "rate-limit", "debug",
-        "decision-log",
+        "threads", "pin-threads", "maximum-udp-size", "maximum-connections",
+        "connections-per-client", "idle-timeout", "identity", "version", "client-subnet",
+        "cookies", "rate-limit", "debug", "decision-log",
     ]
 
     mutating func readDNS(_ value: Value) {
@@ -20,6 +20,9 @@ extension ConfigurationReader {
         }
         if let count = dns["maximum-connections"]?.integer(1...65535) {
             self.result.dns.maximumConnections = count
+        }
+        if let count = dns["connections-per-client"]?.integer(1...65535) {
+            self.result.dns.connectionsPerClient = count
         }
         if let time = dns["idle-timeout"]?.duration(.seconds(1) ... .seconds(3600)) {
             self.result.dns.idleTimeout = time
@@ -53,18 +56,38 @@ extension ConfigurationReader {
     }
 
     /// Where DNS is served: an endpoint, or a mapping of it and what holds there.
-    func dnsListener(_ value: Value) -> Configuration.DNSListenEntry? {
+    mutating func dnsListener(_ value: Value) -> Configuration.DNSListenEntry? {
         guard value.isMapping else {
             return value.endpoint().map { Configuration.DNSListenEntry(endpoint: $0) }
         }
         guard
             let mapping = value.named("a dns listener")
-                .mapping(allowed: ["address", "client-subnet"]),
+                .mapping(allowed: ["address", "client-subnet", "proxy", "tls"]),
             let endpoint = mapping.require("address")?.endpoint()
         else { return nil }
         var entry = Configuration.DNSListenEntry(endpoint: endpoint)
         if let uses = mapping["client-subnet"]?.isOn() { entry.usesClientSubnet = uses }
+        if let from = mapping["proxy"]?.mapping(allowed: ["from"])?.require("from") {
+            entry.proxies = from.prefixes()
+        }
+        if let tls = mapping["tls"] { entry.tls = self.certificate(tls) }
         return entry
+    }
+
+    /// The files of a certificate.
+    private mutating func certificate(_ value: Value) -> TLSFiles? {
+        guard let tls = value.mapping(allowed: ["certificate", "key"]) else { return nil }
+        let certificate = tls.require("certificate")
+        let key = tls.require("key")
+        guard let certificate, let key, let certificatePath = certificate.text("a file's path"),
+            let keyPath = key.text("a file's path")
+        else { return nil }
+        let files = TLSFiles(
+            certificate: self.document.resolve(certificatePath),
+            key: self.document.resolve(keyPath))
+        self.certificates.append(
+            NamedCertificate(value: value, certificate: certificate, key: key, files: files))
+        return files
     }
 
     /// `on`, `off`, or from whom.

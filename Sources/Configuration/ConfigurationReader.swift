@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import DNSFront
 import FeedRules
 
 /// Turns a document into a Configuration, complaining of what is wrong on the way.
@@ -13,6 +14,14 @@ struct ConfigurationReader {
         var isSecret: Bool
     }
 
+    /// The files of a certificate, and where they are named.
+    struct NamedCertificate {
+        var value: Value
+        var certificate: Value
+        var key: Value
+        var files: TLSFiles
+    }
+
     let document: Document
     var result: Configuration
     var files: [NamedFile] = []
@@ -21,6 +30,7 @@ struct ConfigurationReader {
     var socketGroups: [Value] = []
     /// The file that is to be written.
     var checkpointFile: Value?
+    var certificates: [NamedCertificate] = []
     /// The file that cookies' secrets stand in.
     var cookieFile: Value?
     /// The file that decisions are to be written to.

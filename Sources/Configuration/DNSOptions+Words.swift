@@ -6,18 +6,21 @@ import DNSFront
 
 extension Configuration.DNSOptions {
     /// What isn't as usual, in words.
-    var words: [String] {
-        let usual = Configuration.DNSOptions()
+    var words: [String] { self.words(besides: Configuration.DNSOptions()) }
+
+    /// What isn't as in `usual`. A secret is in no words.
+    private func words(besides usual: Self) -> [String] {
         var words: [String] = []
         func add<T: Equatable>(_ path: KeyPath<Self, T>, _ text: (T) -> String) {
             if self[keyPath: path] != usual[keyPath: path] {
                 words.append(text(self[keyPath: path]))
             }
         }
-        add(\.threads) { "\($0) threads" }
-        add(\.pinsThreads) { _ in "threads pinned" }
+        add(\.threads) { "\($0) thread\($0 == 1 ? "" : "s")" }
+        add(\.pinsThreads) { $0 ? "threads pinned" : "threads not pinned" }
         add(\.maximumUDPSize) { "at most \($0) bytes by UDP" }
         add(\.maximumConnections) { "at most \($0) connections" }
+        add(\.connectionsPerClient) { "at most \($0) of a client" }
         add(\.idleTimeout) { "idle \(Value.words($0))" }
         return words + self.ruleWords(besides: usual)
     }
@@ -72,18 +75,9 @@ extension Configuration.DNSOptions {
         return words
     }
 
-    /// What a reload changes. The listeners' own settings wait for the next start; rules hold at
-    /// once.
+    /// What a reload changes, at once.
     func differences(from old: Self) -> [String] {
-        var words: [String] = []
-        var fixed = self
-        fixed.identity = old.identity
-        fixed.version = old.version
-        fixed.rules = old.rules
-        fixed.cookieFile = old.cookieFile
-        if fixed != old { words.append("dns: changed, from the next start on") }
-        let changes = self.ruleWords(besides: old)
-        if !changes.isEmpty { words.append("dns: \(changes.joined(separator: "; "))") }
-        return words
+        let changes = self.words(besides: old)
+        return changes.isEmpty ? [] : ["dns: \(changes.joined(separator: "; "))"]
     }
 }

@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+public import Addressing
 public import DNSFront
 
 extension Configuration {
@@ -8,10 +9,21 @@ extension Configuration {
     public struct DNSListenEntry: Hashable, Sendable, CustomStringConvertible {
         public var endpoint: Endpoint
         public var usesClientSubnet = true
+        /// Who puts a PROXY header before what it sends.
+        public var proxies: [IPPrefix] = []
+        /// DNS over TLS, with this certificate; nil: UDP and TCP.
+        public var tls: TLSFiles?
 
         public var description: String {
-            self.usesClientSubnet
-                ? self.endpoint.description : "\(self.endpoint) (client-subnet off)"
+            var words: [String] = []
+            if let tls { words.append("tls by \(tls.certificate)") }
+            if !self.proxies.isEmpty {
+                words.append("proxy \(self.proxies.map(\.description).joined(separator: " "))")
+            }
+            if !self.usesClientSubnet { words.append("client-subnet off") }
+            return words.isEmpty
+                ? self.endpoint.description
+                : "\(self.endpoint) (\(words.joined(separator: "; ")))"
         }
     }
 
@@ -22,6 +34,7 @@ extension Configuration {
         public var pinsThreads = false
         public var maximumUDPSize = 1232
         public var maximumConnections = 1000
+        public var connectionsPerClient = 100
         public var idleTimeout = Duration.seconds(10)
         /// Who this server is; the usual answer is the host's name.
         public var identity = Told.usual

@@ -323,12 +323,14 @@ extension Configuration {
             listeners: self.listen.dns.map { entry in
                 DNSListener(
                     DNSEndpoint(address: entry.endpoint.address, port: entry.endpoint.port),
-                    usesClientSubnet: entry.usesClientSubnet)
+                    usesClientSubnet: entry.usesClientSubnet, proxies: entry.proxies,
+                    tls: entry.tls)
             })
         settings.threads = self.dns.threads
         settings.pinsThreads = self.dns.pinsThreads
         settings.payloadSize = self.dns.maximumUDPSize
         settings.maximumConnections = self.dns.maximumConnections
+        settings.connectionsPerClient = self.dns.connectionsPerClient
         settings.idleTimeout = self.dns.idleTimeout
         settings.rules = self.dns.rules
         settings.rules.identity = self.dns.identity.text(usual: HostName.current)

@@ -3,7 +3,6 @@
 
 import DNSFront
 import DNSWire
-import RouteTable
 
 /// Puts a zone together from the configuration and from a master file, and remembers where
 /// everything stands.
@@ -93,6 +92,8 @@ struct ZoneAssembly {
         }
         let owner = Key(owner: record.owner, type: nil)
         if self.origins[owner] == nil { self.origins[owner] = origin }
+        var record = record
+        record.isFromMasterFile = isFromMasterFile
         self.entry.records.append(record)
     }
 
@@ -142,15 +143,12 @@ struct ZoneAssembly {
     mutating func check() {
         self.entry.state = .read
         guard self.count.problems == 0 else { return self.finish() }
-        let sites = Dictionary(
-            self.entry.nearest.flatMap { $0.aliases.keys }.enumerated().map {
-                ($1, SiteID(rawValue: UInt8(truncatingIfNeeded: $0)))
-            }, uniquingKeysWith: { first, _ in first })
-        let zone = self.entry.zone(sites: sites) { _ in 0 }
-        for problem in zone.problems() {
+        let zone = self.entry.trialZone
+        let problems = zone.problems()
+        for problem in problems {
             self.complain(self.place(of: problem.owner, problem.type), "\(problem)")
         }
-        for note in zone.notes() {
+        for note in problems.isEmpty ? zone.notes() : [] {
             self.note(self.place(of: note.owner, note.type), "\(note)")
         }
         self.finish()

@@ -42,6 +42,8 @@ extension Configuration {
         public var owner: DomainName
         public var timeToLive: UInt32
         public var data: RecordData
+        /// Else it stands in the configuration.
+        public var isFromMasterFile = false
     }
 
     /// A name that is answered with the nearest of some sites.
@@ -141,24 +143,5 @@ extension Configuration.NearestEntry {
         words += choice.ties.map(\.rawValue)
         words += self.aliases.map { "\($0.key)=\($0.value)" }.sorted()
         return words.joined(separator: " ")
-    }
-}
-
-extension Configuration {
-    /// Takes zones whose master files are bad from a configuration that ran before, as far as it
-    /// had them: they are served on as they were.
-    public mutating func keepZones(of old: Configuration) {
-        for index in self.zones.indices where self.zones[index].state == .missing {
-            let zone = self.zones[index]
-            guard zone.file != nil,
-                let before = old.zones.first(where: { $0.apex == zone.apex }),
-                before.state != .missing
-            else { continue }
-            self.zones[index] = before
-            self.zones[index].file = zone.file
-            self.zones[index].problems = zone.problems
-            self.zones[index].notes = zone.notes
-            self.zones[index].state = .kept
-        }
     }
 }

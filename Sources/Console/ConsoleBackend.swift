@@ -19,6 +19,9 @@ public protocol ConsoleBackend: Sendable {
     /// policies; nil for a name that there isn't. Case and a final dot don't matter.
     func policy(named name: String) -> Int?
 
+    /// What such a name says beside its sites; nil where that isn't known.
+    func nearestName(_ name: String) -> NearestNameReport?
+
     /// All such names, for completion.
     var names: [String] { get }
 
@@ -86,6 +89,9 @@ public protocol ConsoleBackend: Sendable {
     /// The same by name, those that have been asked for: of one zone, by its name in small letters
     /// and with the last dot, or of all.
     func dnsNames(zone: String?) async -> [DNSReport.Name]
+
+    /// Where DNS is served.
+    func dnsListeners() async -> [DNSReport.Listener]
 
     /// The zones that are served, for completion.
     var zoneNames: [String] { get }

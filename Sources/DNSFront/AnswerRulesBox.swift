@@ -41,12 +41,12 @@ struct RulesInForce: ~Copyable {
     let identity: ByteRun
     let version: ByteRun
     /// Empty, where everybody's subnets count.
-    let subnetSenders: PrefixList
+    let subnetSenders: PrefixSet
     let limitsSubnetSenders: Bool
     let readsCookies: Bool
     let requiresCookies: Bool
-    let debuggers: PrefixList
-    let exempt: PrefixList
+    let debuggers: PrefixSet
+    let exempt: PrefixSet
     private let givenSecrets: CookieSecrets?
     private(set) var secrets: CookieSecrets
     private var secretsPeriod: UInt32
@@ -58,12 +58,12 @@ struct RulesInForce: ~Copyable {
     init(_ rules: AnswerRules, seed: SipHash.Key, at moment: DNSMoment) {
         self.identity = ByteRun(rules.identity, limit: AnswerRules.identityLimit)
         self.version = ByteRun(rules.version, limit: AnswerRules.versionLimit)
-        self.subnetSenders = PrefixList(rules.subnetSenders ?? [])
+        self.subnetSenders = PrefixSet(rules.subnetSenders ?? [])
         self.limitsSubnetSenders = rules.subnetSenders != nil
         self.readsCookies = rules.cookies != nil
         self.requiresCookies = rules.cookies?.isRequired == true
-        self.debuggers = PrefixList(rules.debuggers)
-        self.exempt = PrefixList(rules.rateLimit?.exempt ?? [])
+        self.debuggers = PrefixSet(rules.debuggers)
+        self.exempt = PrefixSet(rules.rateLimit?.exempt ?? [])
         self.givenSecrets = rules.cookies?.secrets
         self.seed = seed
         self.secretsPeriod = moment.unixTime / Self.period
@@ -142,44 +142,4 @@ struct ByteRun {
 
     /// Of one that was made from a `String`.
     func deallocate() { self.base?.deallocate() }
-}
-
-/// Prefixes in plain memory, without owning it: for lists of a few, which are looked through.
-struct PrefixList {
-    private struct Entry {
-        var high: UInt64
-        var low: UInt64
-        var highMask: UInt64
-        var lowMask: UInt64
-        var isIPv4: Bool
-    }
-
-    private let entries: UnsafeMutableBufferPointer<Entry>
-
-    init(_ prefixes: [IPPrefix]) {
-        self.entries = .allocate(capacity: prefixes.count)
-        _ = self.entries.initialize(
-            from: prefixes.map { prefix in
-                let address = prefix.address.masked(toLength: prefix.length)
-                let mask = IPAddress(ipv6High: .max, low: .max).masked(toLength: prefix.length)
-                return Entry(
-                    high: address.high, low: address.low, highMask: mask.high, lowMask: mask.low,
-                    isIPv4: address.family == .ipv4)
-            })
-    }
-
-    var isEmpty: Bool { self.entries.isEmpty }
-
-    func contains(_ address: IPAddress) -> Bool {
-        for entry in self.entries
-        where entry.isIPv4 == (address.family == .ipv4)
-            && address.high & entry.highMask == entry.high
-            && address.low & entry.lowMask == entry.low
-        {
-            return true
-        }
-        return false
-    }
-
-    func deallocate() { self.entries.deallocate() }
 }

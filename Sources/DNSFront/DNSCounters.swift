@@ -9,6 +9,7 @@ import Synchronization
 public enum DNSTransport: Int, Hashable, Sendable, CaseIterable {
     case udp = 0
     case tcp = 1
+    case tls = 2
 }
 
 /// What has been counted, summed over all threads.
@@ -40,8 +41,16 @@ public struct DNSCounters: Hashable, Sendable {
     public var sites: [SiteID: UInt64] = [:]
     /// Scopes given with a Client Subnet, by length.
     public var scopes: [Int: UInt64] = [:]
-    /// TCP connections turned away because there were too many.
+    /// Connections taken in.
+    public var connections: UInt64 = 0
+    /// Connections turned away because there were too many, of all or of the client.
     public var refusedConnections: UInt64 = 0
+    /// Quiet connections closed so that there was room for a new one.
+    public var replacedConnections: UInt64 = 0
+    /// Connections whose TLS didn't come about.
+    public var failedHandshakes: UInt64 = 0
+    /// Datagrams dropped and connections closed because a proxy's header was missing or malformed.
+    public var badProxyHeaders: UInt64 = 0
 
     public init() {}
 
@@ -62,15 +71,23 @@ final class CounterBlock: @unchecked Sendable {
 
     enum Slot {
         static let transports = 0
-        static let types = 2
-        static let codes = 2 + CounterBlock.countedTypes.count + 1
+        /// Room for the transports, and for the types that are counted with all others together:
+        /// numbers, so that all places are known when this is compiled.
+        static let transportCapacity = 8
+        static let typeCapacity = 24
+        static let types = transportCapacity
+        static let codes = types + typeCapacity
         static let codeCount = 25
         static let withSubnet = codes + codeCount
         static let withEDNS = withSubnet + 1
         static let truncated = withEDNS + 1
         static let unanswered = truncated + 1
         static let refusedConnections = unanswered + 1
-        static let withCookie = refusedConnections + 1
+        static let connections = refusedConnections + 1
+        static let replacedConnections = connections + 1
+        static let failedHandshakes = replacedConnections + 1
+        static let badProxyHeaders = failedHandshakes + 1
+        static let withCookie = badProxyHeaders + 1
         static let goodCookies = withCookie + 1
         static let badCookies = goodCookies + 1
         static let dropped = badCookies + 1
@@ -89,6 +106,10 @@ final class CounterBlock: @unchecked Sendable {
     private let typeSlots: UnsafeMutablePointer<UInt8>
 
     init() {
+        precondition(
+            Self.countedTypes.count < Slot.typeCapacity
+                && DNSTransport.allCases.count <= Slot.transportCapacity,
+            "all types and transports have a place")
         self.cells = .allocate(capacity: Slot.count)
         for index in 0..<Slot.count { (self.cells + index).initialize(to: Atomic(0)) }
         self.typeSlots = .allocate(capacity: 258)
@@ -158,6 +179,10 @@ final class CounterBlock: @unchecked Sendable {
         sum.truncated += self.value(Slot.truncated)
         sum.unanswered += self.value(Slot.unanswered)
         sum.refusedConnections += self.value(Slot.refusedConnections)
+        sum.connections += self.value(Slot.connections)
+        sum.replacedConnections += self.value(Slot.replacedConnections)
+        sum.failedHandshakes += self.value(Slot.failedHandshakes)
+        sum.badProxyHeaders += self.value(Slot.badProxyHeaders)
         sum.withCookie += self.value(Slot.withCookie)
         sum.goodCookies += self.value(Slot.goodCookies)
         sum.badCookies += self.value(Slot.badCookies)

@@ -1,7 +1,6 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import Synchronization
 
 extension DNSServer {
@@ -15,11 +14,7 @@ extension DNSServer {
             return settings.isServed(as: old) ? [] : ["dns listeners change at the next start"]
         }
         var problems: [String] = []
-        if settings.idleTimeout != old.idleTimeout
-            || settings.maximumConnections != old.maximumConnections
-        {
-            problems.append("dns: the limits of TCP connections change at the next start")
-        }
+        await front.apply(settings)
         var left = before
         var places: [ListeningPlace] = []
         for listener in settings.listeners {
@@ -58,10 +53,10 @@ extension DNSServer {
         _ listener: DNSListener, _ settings: DNSSettings, _ front: StreamFront
     ) async throws -> ListeningPlace {
         var none = InheritedSockets()
-        var place = try ListeningPlace(listener, settings, &none)
+        var place = try self.open(listener, settings, &none)
         do {
             for socket in place.udp {
-                place.workers.append(try self.startWorker(socket, place, settings))
+                place.workers.append(try self.startWorker(socket, listener, settings))
             }
             place.stream = try await front.start(try place.tcp.copy(), listener)
         } catch {
@@ -82,14 +77,14 @@ extension DNSServer {
             if isOther || settings.workers != old.workers {
                 // Both read the same socket for a moment.
                 for index in place.workers.indices {
-                    let next = try self.startWorker(place.udp[index], place, settings)
+                    let next = try self.startWorker(place.udp[index], listener, settings)
                     place.workers[index].leave()
                     place.workers[index] = next
                 }
             }
-            while place.udp.count < settings.threads {
+            while listener.tls == nil, place.udp.count < settings.threads {
                 let socket = try place.anotherUDP(settings)
-                place.workers.append(try self.startWorker(socket, place, settings))
+                place.workers.append(try self.startWorker(socket, listener, settings))
                 place.udp.append(socket)
             }
             while place.udp.count > max(1, settings.threads) {
@@ -129,21 +124,5 @@ extension DNSSettings {
         var same = self
         same.rules = other.rules
         return same == other
-    }
-}
-
-extension DNSServerError: CustomStringConvertible {
-    public var description: String {
-        func words(_ code: Int32) -> String { String(cString: strerror(code)) }
-        return switch self {
-        case .cannotBind(let endpoint, let transport, let code):
-            "can't listen for DNS on \(endpoint) by \(transport): \(words(code))"
-                + (code == EACCES
-                    ? " (a port below 1024 may be had at the start only, as root)" : "")
-        case .outOfMemory: "no memory for DNS over UDP"
-        case .cannotStartThread(let code): "can't start a thread for DNS: \(words(code))"
-        case .cannotCopySocket(let code): "can't copy a socket of DNS: \(words(code))"
-        case .notBound: "DNS is served without ports"
-        }
     }
 }

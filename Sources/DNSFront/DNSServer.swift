@@ -12,13 +12,14 @@ import Synchronization
 /// ``bind(adopting:)`` takes the ports, while the process may; ``run()`` serves until its task is
 /// cancelled. Meanwhile ``apply(_:)`` changes what is served where, and ``leave()`` hands all of it
 /// to another process that has the same sockets; neither loses a query.
-public final class DNSServer: Sendable {
+public final class DNSServer: Sendable, ZoneFollower {
     let oracle: Oracle
     private let zones: ZoneStore
     let logger: Logger
     private let rules: AnswerRulesBox
     private let tallies = TallyBook()
     private let decisions: DecisionLog
+    private let certificates: TLSCertificates
     /// Set it when answers may be given.
     public let readiness: DNSReadiness
     let state: Mutex<State>
@@ -56,6 +57,28 @@ public final class DNSServer: Sendable {
         self.logger = logger
         self.rules = AnswerRulesBox(settings.rules, cookieSeed: cookieSeed)
         self.decisions = DecisionLog(oracle: oracle, rules: self.rules, logger: logger)
+        self.certificates = TLSCertificates(logger: logger)
+        zones.add(self)
+    }
+
+    func follow() {
+        self.decisions.wake()
+        self.state.withLock { $0.front }?.refresh()
+    }
+
+    /// Reads certificates anew whose files have changed; those that are there are looked at now and
+    /// then anyway.
+    ///
+    /// - Returns: What has come of it, a line for each.
+    public func reloadCertificates() -> [String] { self.certificates.reload() }
+
+    /// What is known of a listener's certificate; nil where it has none, or before
+    /// ``bind(adopting:)``.
+    public func certificate(of listener: DNSListener) -> CertificateReport? {
+        guard let known = listener.tls.flatMap({ self.certificates.known(in: $0) }) else {
+            return nil
+        }
+        return CertificateReport(validity: known.validity, problem: known.problem)
     }
 
     /// What secrets of cookies are drawn from.
@@ -100,7 +123,7 @@ public final class DNSServer: Sendable {
         var inherited = InheritedSockets(sockets)
         var places: [ListeningPlace] = []
         for listener in settings.listeners {
-            places.append(try ListeningPlace(listener, settings, &inherited))
+            places.append(try self.open(listener, settings, &inherited))
         }
         let rest = inherited.rest()
         let endpoints = places.map(\.endpoint)
@@ -110,6 +133,20 @@ public final class DNSServer: Sendable {
             state.phase = .bound
         }
         return endpoints
+    }
+
+    /// Takes the sockets of one listener, whose certificate can be used.
+    func open(
+        _ listener: DNSListener, _ settings: DNSSettings, _ inherited: inout InheritedSockets
+    ) throws(DNSServerError) -> ListeningPlace {
+        if let files = listener.tls {
+            do throws(TLSFileError) {
+                _ = try self.certificates.certificate(in: files)
+            } catch {
+                throw .badCertificate(listener.endpoint, error)
+            }
+        }
+        return try ListeningPlace(listener, settings, &inherited)
     }
 
     /// The sockets, for another process: they belong to the server, and stay open until
@@ -136,7 +173,8 @@ public final class DNSServer: Sendable {
             try self.startLog(log)
             try await self.turn.take { try await self.serve() }
             self.serving.open()
-            await Gate().wait()
+            let interval = self.state.withLock { $0.settings.certificateInterval }
+            await self.certificates.watch(every: interval)
         } catch {
             await self.turn.take { await self.end(log) }
             throw error
@@ -148,11 +186,11 @@ public final class DNSServer: Sendable {
     public func waitUntilServing() async { await self.serving.wait() }
 
     private func startLog(_ ended: Gate) throws(DNSServerError) {
-        let (decisions, logger) = (self.decisions, self.logger)
+        let (decisions, tallies, logger) = (self.decisions, self.tallies, self.logger)
         do throws(DNSServerError) {
             try WorkerThread.start(name: "dns-log") {
                 do {
-                    try decisions.run()
+                    try decisions.run(tidying: tallies)
                 } catch {
                     logger.error("DNS decisions are not written: \(error)")
                 }
@@ -170,14 +208,16 @@ public final class DNSServer: Sendable {
             defer { state.surplus = [] }
             return (state.settings, state.places, state.surplus)
         }
-        let front = StreamFront(
-            service: TCPService(
+        let front = StreamFront(certificates: self.certificates) { transport in
+            let settings = self.state.withLock { $0.settings }
+            return TCPService(
                 reader: try self.oracle.makeReader(), responder: self.makeResponder(settings),
-                settings: settings))
+                over: transport, settings: settings)
+        }
         self.state.withLock { $0.front = front }
         for index in places.indices {
             var place = places[index]
-            place.workers = try place.udp.map { try self.startWorker($0, place, settings) }
+            place.workers = try place.udp.map { try self.startWorker($0, place.listener, settings) }
             self.state.withLock { $0.places[index].workers = place.workers }
             let stream = try await front.start(try place.tcp.copy(), place.listener)
             self.state.withLock { $0.places[index].stream = stream }
@@ -201,14 +241,14 @@ public final class DNSServer: Sendable {
         for worker in places.flatMap(\.workers) { worker.end() }
         for worker in places.flatMap(\.workers) { await worker.ended.wait() }
         for place in places { await place.stream?.close() }
-        await front?.stop()
+        try? await front?.stop()
         self.decisions.stop()
         await log.wait()
     }
 
-    /// A thread for a socket; for one that is listened on no more, without a place.
+    /// A thread for a socket; for one that is listened on no more, without a listener.
     func startWorker(
-        _ socket: BoundSocket, _ place: ListeningPlace?, _ settings: DNSSettings
+        _ socket: BoundSocket, _ listener: DNSListener?, _ settings: DNSSettings
     ) throws -> UDPWorker {
         let number = self.state.withLock { state in
             defer { state.threads += 1 }
@@ -218,7 +258,7 @@ public final class DNSServer: Sendable {
         let worker = try UDPWorker(
             socket: socket, reader: try self.oracle.makeReader(),
             responder: self.makeResponder(settings), settings: settings,
-            readsSubnet: place?.listener.usesClientSubnet ?? true,
+            listener: listener,
             processor: processors.isEmpty ? nil : processors[number % processors.count])
         let logger = self.logger
         try worker.start(name: "dns-udp-\(number)") { reason in
@@ -271,7 +311,7 @@ public final class DNSServer: Sendable {
             for worker in places.flatMap(\.workers) { worker.leave() }
             for place in places { await place.stream?.close() }
             for worker in places.flatMap(\.workers) { await worker.ended.wait() }
-            self.state.withLock { $0.front }?.drain()
+            await self.state.withLock { $0.front }?.drain()
         }
     }
 

@@ -21,8 +21,15 @@ struct Decision {
     var policy: Int32
     /// The first site of the answer; -1 where it had none.
     var site: Int16
+    /// Of the addresses by which it was chosen; nil where all sites could be.
+    var family: AddressFamily?
     var classID: UInt32
     var nameByteCount: UInt8
+    /// 0 where the message is too long to be noted.
+    var answerByteCount: UInt16
+
+    /// Longer answers are told without what they said: they go by TCP alone.
+    static var maximumAnswerByteCount: Int { 1232 }
 }
 
 /// Decisions on their way from one thread, which answers, to another, which writes: a ring of a
@@ -43,9 +50,10 @@ final class DecisionRing: @unchecked Sendable {
     func close() { self.closed.store(true, ordering: .releasing) }
 
     private static var capacity: UInt64 { 256 }
-    /// A decision, then its name: at most 255 bytes.
+    /// A decision, then its name: at most 255 bytes; then the message that answered.
     private static var nameOffset: Int { MemoryLayout<Decision>.stride }
-    private static var slotSize: Int { Self.nameOffset + 256 }
+    private static var answerOffset: Int { Self.nameOffset + 256 }
+    private static var slotSize: Int { Self.answerOffset + Decision.maximumAnswerByteCount }
 
     init() {
         self.slots = .allocate(
@@ -59,8 +67,9 @@ final class DecisionRing: @unchecked Sendable {
         self.slots + Int(number % Self.capacity) * Self.slotSize
     }
 
-    /// Notes a decision and its name, whose bytes are at `name`. On the answering thread.
-    func note(_ decision: Decision, name: UnsafeRawPointer) {
+    /// Notes a decision, its name and its answer, whose bytes are at `name` and `answer`. On the
+    /// answering thread.
+    func note(_ decision: Decision, name: UnsafeRawPointer, answer: UnsafeRawPointer) {
         let number = self.written.load(ordering: .relaxed)
         guard number - self.read.load(ordering: .acquiring) < Self.capacity else {
             self.lost.add(1, ordering: .relaxed)
@@ -69,20 +78,25 @@ final class DecisionRing: @unchecked Sendable {
         let slot = self.slot(number)
         slot.storeBytes(of: decision, as: Decision.self)
         (slot + Self.nameOffset).copyMemory(from: name, byteCount: Int(decision.nameByteCount))
+        (slot + Self.answerOffset).copyMemory(
+            from: answer, byteCount: Int(decision.answerByteCount))
         self.written.store(number + 1, ordering: .releasing)
     }
 
-    /// Takes the oldest decision out, with the wire form of its name. On the writing thread.
-    func take() -> (decision: Decision, name: [UInt8])? {
+    /// Takes the oldest decision out, with the wire form of its name, and the message that answered. On
+    /// the writing thread.
+    func take() -> (decision: Decision, name: [UInt8], answer: [UInt8])? {
         let number = self.read.load(ordering: .relaxed)
         guard number < self.written.load(ordering: .acquiring) else { return nil }
         let slot = self.slot(number)
         let decision = slot.load(as: Decision.self)
         let name = UnsafeRawBufferPointer(
             start: slot + Self.nameOffset, count: Int(decision.nameByteCount))
-        let bytes = Array(name)
+        let answer = UnsafeRawBufferPointer(
+            start: slot + Self.answerOffset, count: Int(decision.answerByteCount))
+        let taken = (decision, Array(name), Array(answer))
         self.read.store(number + 1, ordering: .releasing)
-        return (decision, bytes)
+        return taken
     }
 
     /// How many were forgotten since the last time.

@@ -12,7 +12,7 @@ struct ListeningPlace: Sendable {
     /// Where it is.
     let endpoint: DNSEndpoint
     let onlyIPv6: Bool
-    /// One for each thread.
+    /// One for each thread; none for DNS over TLS.
     var udp: [BoundSocket]
     /// What connections are accepted on is a copy of it.
     let tcp: BoundSocket
@@ -30,6 +30,17 @@ struct ListeningPlace: Sendable {
         let tcp = inherited.takeTCP(wanted, onlyIPv6: self.onlyIPv6)
         // The port that the system picks for UDP may be taken by somebody's TCP.
         var attempts = wanted.port == 0 && tcp == nil ? 16 : 1
+        if listener.tls != nil {
+            if let tcp {
+                self.tcp = tcp
+            } else {
+                self.tcp = try BoundSocket.tcp(
+                    wanted, onlyIPv6: self.onlyIPv6, sharesPort: settings.sharesPorts)
+            }
+            self.udp = []
+            self.endpoint = self.tcp.endpoint() ?? wanted
+            return
+        }
         while true {
             attempts -= 1
             do throws(DNSServerError) {
@@ -80,6 +91,7 @@ struct ListeningPlace: Sendable {
     /// Whether a listener of other settings is this one, perhaps with other rules.
     func isPlace(of other: DNSListener, _ settings: DNSSettings) -> Bool {
         other.endpoint == self.listener.endpoint
+            && (other.tls == nil) == (self.listener.tls == nil)
             && settings.isOnlyIPv6(other) == self.onlyIPv6
     }
 }

@@ -30,12 +30,12 @@ public struct NameCounters: Hashable, Sendable {
 
 /// One thread's counts of the names in one set of zones: written by it alone, read by anybody.
 final class NameTally: @unchecked Sendable {
-    // Sendable: the memory holds atomics, is allocated in init and freed in deinit only, and the
-    // zone set never changes.
+    // Sendable: the memory holds atomics, is made in init and goes in deinit only, and the zone set
+    // never changes.
 
-    private let set: ZoneSet
-    private let cells: UnsafeMutablePointer<Atomic<UInt64>>
-    private let count: Int
+    let set: ZoneSet
+    /// Names that nobody asks for cost address space alone.
+    private let memory: ZeroedMemory
     /// A way to count without counting references to the tally.
     let writer: Writer
 
@@ -48,46 +48,48 @@ final class NameTally: @unchecked Sendable {
         let index = set.index
         let zones = index.nodes.count
         let sites = zones + Self.zoneStride * index.zones.count
-        self.count = sites + Self.siteStride * index.nearest.count
-        self.cells = .allocate(capacity: max(1, self.count))
-        for cell in 0..<self.count { (self.cells + cell).initialize(to: Atomic(0)) }
-        self.writer = Writer(cells: self.cells, zones: zones, sites: sites)
+        let count = sites + Self.siteStride * index.nearest.count
+        self.memory = ZeroedMemory(byteCount: count * MemoryLayout<Atomic<UInt64>>.stride)
+        // An atomic integer is as large as the integer, and zero where its bytes are.
+        self.writer = Writer(
+            cells: self.memory.base.bindMemory(to: Atomic<UInt64>.self, capacity: count),
+            zones: zones, sites: sites)
     }
 
-    deinit {
-        self.cells.deinitialize(count: self.count)
-        self.cells.deallocate()
-    }
-
-    /// A trivial value.
+    /// A trivial value: good as long as the tally is.
     struct Writer {
-        fileprivate let cells: UnsafeMutablePointer<Atomic<UInt64>>
+        /// Nil where nothing is counted.
+        fileprivate let cells: UnsafeMutablePointer<Atomic<UInt64>>?
         fileprivate let zones: Int
         fileprivate let sites: Int
 
+        static var none: Writer { Writer(cells: nil, zones: 0, sites: 0) }
+
         @inline(__always)
-        private func count(_ cell: Int) {
-            let value = self.cells[cell].load(ordering: .relaxed)
-            self.cells[cell].store(value &+ 1, ordering: .relaxed)
+        private func count(_ cell: UnsafeMutablePointer<Atomic<UInt64>>) {
+            let value = cell.pointee.load(ordering: .relaxed)
+            cell.pointee.store(value &+ 1, ordering: .relaxed)
         }
 
         /// Counts a query that a zone has answered.
         @inline(__always)
         func count(_ verdict: Responder.Verdict, hasSubnet: Bool) {
-            guard verdict.zone >= 0 else { return }
-            let zone = self.zones + NameTally.zoneStride * Int(verdict.zone)
+            guard verdict.zone >= 0, let cells else { return }
+            let zone = cells + self.zones + NameTally.zoneStride * Int(verdict.zone)
             self.count(zone)
             if verdict.code == .nameError { self.count(zone + 1) }
             if hasSubnet { self.count(zone + 2) }
-            if verdict.node >= 0 { self.count(Int(verdict.node)) }
+            if verdict.node >= 0 { self.count(cells + Int(verdict.node)) }
             if verdict.nearest >= 0, verdict.site >= 0, Int(verdict.site) < NameTally.siteStride {
-                self.count(
-                    self.sites + NameTally.siteStride * Int(verdict.nearest) + Int(verdict.site))
+                let first = self.sites + NameTally.siteStride * Int(verdict.nearest)
+                self.count(cells + first + Int(verdict.site))
             }
         }
     }
 
-    private func value(_ cell: Int) -> UInt64 { self.cells[cell].load(ordering: .relaxed) }
+    private func value(_ cell: Int) -> UInt64 {
+        self.writer.cells?[cell].load(ordering: .relaxed) ?? 0
+    }
 
     /// Adds what this thread has counted, to names only where they are `wanted`.
     func add(to sum: inout [DomainName: ZoneCounters], names wanted: NamesWanted) {
@@ -133,72 +135,6 @@ public enum NamesWanted: Hashable, Sendable {
         case .all: true
         case .zone(let wanted): wanted == apex
         }
-    }
-}
-
-/// The tallies of all threads, over all sets of zones since the start.
-///
-/// A thread that takes in new zones begins a new tally. Those before are added up here as soon as
-/// there are some, since nobody writes them any more.
-final class TallyBook: Sendable {
-    private struct State {
-        /// By thread: the one that it writes.
-        var current: [Int: NameTally] = [:]
-        var closed: [NameTally] = []
-        var past: [DomainName: ZoneCounters] = [:]
-    }
-
-    private let state = Mutex(State())
-    private let threads = Atomic<Int>(0)
-
-    /// Closed tallies that are kept until somebody reads.
-    private static let limit = 16
-
-    func newThread() -> Int { self.threads.add(1, ordering: .relaxed).newValue }
-
-    /// Begins a thread's tally of `set`.
-    func begin(_ set: ZoneSet, thread: Int) -> NameTally {
-        let tally = NameTally(set)
-        self.state.withLock { state in
-            if let before = state.current.updateValue(tally, forKey: thread) {
-                state.closed.append(before)
-            }
-            if state.closed.count >= Self.limit { Self.fold(&state) }
-        }
-        return tally
-    }
-
-    /// The thread counts no more.
-    func end(thread: Int) {
-        self.state.withLock { state in
-            guard let last = state.current.removeValue(forKey: thread) else { return }
-            state.closed.append(last)
-            Self.fold(&state)
-        }
-    }
-
-    /// The sum over all threads.
-    func counters(names: NamesWanted) -> [DomainName: ZoneCounters] {
-        self.state.withLock { state in
-            Self.fold(&state)
-            var sum = state.past.mapValues { zone in
-                var zone = zone
-                zone.names = [:]
-                return zone
-            }
-            if names != .none {
-                for (apex, zone) in state.past where names.includes(apex) {
-                    sum[apex]?.names = zone.names
-                }
-            }
-            for tally in state.current.values { tally.add(to: &sum, names: names) }
-            return sum
-        }
-    }
-
-    private static func fold(_ state: inout State) {
-        for tally in state.closed { tally.add(to: &state.past, names: .all) }
-        state.closed.removeAll()
     }
 }
 

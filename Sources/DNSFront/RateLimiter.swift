@@ -39,7 +39,8 @@ struct RateLimiter: ~Copyable {
     /// nil: nothing is limited.
     let rules: RateLimitRules?
     private let buckets: UnsafeMutablePointer<Bucket>
-    private let memory: UnsafeMutableRawPointer
+    /// A thread that limits nobody, as that of TCP, writes none of it.
+    private let memory: ZeroedMemory
     private let setMask: Int
     private let key: SipHash.Key
     private let rates: (UInt32, UInt32, UInt32)
@@ -61,9 +62,9 @@ struct RateLimiter: ~Copyable {
         var count = Self.setSize
         while count < 3 * (rules?.tableSize ?? 0) { count *= 2 }
         self.setMask = count / Self.setSize - 1
-        self.memory = .allocate(byteCount: count * MemoryLayout<Bucket>.stride, alignment: 64)
-        self.buckets = self.memory.initializeMemory(
-            as: Bucket.self, repeating: Bucket(), count: count)
+        // A free bucket is all zeros.
+        self.memory = ZeroedMemory(byteCount: count * MemoryLayout<Bucket>.stride)
+        self.buckets = self.memory.base.bindMemory(to: Bucket.self, capacity: count)
         func rate(_ value: Int) -> UInt32 {
             UInt32(min(max(0, value), RateLimitRules.maximumRate))
         }
@@ -71,8 +72,6 @@ struct RateLimiter: ~Copyable {
             rate(rules?.answers ?? 0), rate(rules?.negative ?? 0), rate(rules?.errors ?? 0)
         )
     }
-
-    deinit { self.memory.deallocate() }
 
     /// Counts an answer, and says what becomes of it.
     @inline(__always)

@@ -18,7 +18,7 @@ import JSON
 /// here; and an `error` without a result for a question that can't be answered now, which PowerDNS
 /// tells its client as SERVFAIL. All but the first come with a sentence for PowerDNS's log.
 public struct RemoteBackend: ~Copyable {
-    private let store: ZoneStore
+    let store: ZoneStore
     private let readiness: DNSReadiness
     private let decoder = JSONDecoder()
     private var generation: UInt64
@@ -33,7 +33,22 @@ public struct RemoteBackend: ~Copyable {
         self.zones = RemoteBackendZones(zones.zones())
         self.steering = SteeredRecords(
             reader: try oracle.makeReader(),
-            responder: Responder(zones: zones, readiness: readiness))
+            responder: Responder(
+                zones: zones, readiness: readiness, rules: AnswerRulesBox(), tallies: nil,
+                decisions: nil, payloadSize: 1232, idleTimeout: .seconds(10)))
+    }
+
+    /// Takes in what has changed, though nobody asks: zones that are served no longer go.
+    mutating func refresh() {
+        self.takeZones()
+        self.steering.refresh()
+    }
+
+    private mutating func takeZones() {
+        let generation = self.store.currentGeneration()
+        guard generation != self.generation else { return }
+        self.generation = generation
+        self.zones = RemoteBackendZones(self.store.zones())
     }
 
     /// Why there is no result.
@@ -54,11 +69,7 @@ public struct RemoteBackend: ~Copyable {
         guard let request = RemoteBackendRequest(reading: line, with: self.decoder) else {
             return (Self.text(.failure("that is no request")), false)
         }
-        let generation = self.store.currentGeneration()
-        if generation != self.generation {
-            self.generation = generation
-            self.zones = RemoteBackendZones(self.store.zones())
-        }
+        self.takeZones()
         do throws(Refusal) {
             return (try self.result(of: request).text + "\n", true)
         } catch {

@@ -21,7 +21,7 @@ public struct RemoteBackendSettings: Hashable, Sendable {
 }
 
 /// Serves PowerDNS's remote backend protocol on a Unix socket, on an event loop of its own.
-public final class RemoteBackendServer: Sendable {
+public final class RemoteBackendServer: Sendable, ZoneFollower {
     private struct State {
         var listener: (any Channel)?
         var connections: [ObjectIdentifier: any Channel] = [:]
@@ -36,9 +36,16 @@ public final class RemoteBackendServer: Sendable {
 
     /// PowerDNS has a connection for each of its threads.
     public init(backend: consuming RemoteBackend, maximumConnections: Int, logger: Logger) {
+        let zones = backend.store
         self.service = RemoteBackendService(backend)
         self.maximumConnections = maximumConnections
         self.logger = logger
+        zones.add(self)
+    }
+
+    func follow() {
+        guard !self.state.withLock({ $0.isClosing }) else { return }
+        self.group.next().execute { [service = self.service] in service.refresh() }
     }
 
     /// Takes a listening socket, which belongs to the server from here on.
@@ -111,6 +118,8 @@ final class RemoteBackendService: @unchecked Sendable {
     func reply(to line: some Collection<UInt8>) -> (text: String, goesOn: Bool) {
         self.backend.reply(to: line)
     }
+
+    func refresh() { self.backend.refresh() }
 }
 
 /// One connection of PowerDNS: lines of requests, each answered before the next is looked at.

@@ -136,6 +136,7 @@ extension DNSTransport {
         switch self {
         case .udp: "udp"
         case .tcp: "tcp"
+        case .tls: "tls"
         }
     }
 }

@@ -87,7 +87,7 @@ extension Responder {
             let site = self.order[place]
             let run = self.sites.run(of: site, family, policy: record.policy)
             guard run.count > 0 else { continue }
-            if isFirst { self.note(site, match, &verdict) }
+            if isFirst { self.note(site, match, family, &verdict) }
             isFirst = false
             let first = self.rotation(run, steering, &scope)
             for number in 0..<Int(run.count) {
@@ -121,9 +121,13 @@ extension Responder {
 
     /// Notes the first site of an answer.
     @inline(__always)
-    private func note(_ site: SiteID, _ match: ClientMatch, _ verdict: inout Verdict) {
+    private func note(
+        _ site: SiteID, _ match: ClientMatch, _ family: AddressFamily?,
+        _ verdict: inout Verdict
+    ) {
         self.counters.count(CounterBlock.Slot.sites + Int(site.rawValue))
         verdict.site = Int16(site.rawValue)
+        verdict.family = family
         verdict.classID = match.classID
     }
 
@@ -159,7 +163,7 @@ extension Responder {
             self.appendNegative(walk.apex, walk.zone, &writer)
             return .none
         }
-        self.note(site, match, &verdict)
+        self.note(site, match, nil, &verdict)
         let alias = self.index.aliases[number]
         guard let start = writer.append(alias.block, of: self.index, apex: walk.apex) else {
             writer.isTruncated = true
@@ -217,7 +221,7 @@ extension Responder {
             places: record.answers, into: &self.order)
         scope = max(scope, match.scope)
         if family == .ipv4 || verdict.site < 0, let site = self.order.first {
-            self.note(site, match, &verdict)
+            self.note(site, match, family, &verdict)
         }
         var count = 0
         for place in 0..<min(record.answers, self.order.count) {

@@ -28,6 +28,8 @@ extension Responder {
         if edns.wantsIdentifier { reply.identity = self.rules.identity }
         // By UDP it means nothing (RFC 7828 §3.2.1).
         if edns.wantsKeepalive, transport != .udp { reply.keepalive = self.keepalive }
+        // Where others can read along, it would hide nothing (RFC 7830 §6).
+        if edns.wantsPadding, transport == .tls { reply.isPadded = true }
         guard let cookie = edns.cookie, self.rules.readsCookies else { return .unknown }
         return self.read(cookie, from: client.unmapped, over: transport, into: &reply)
     }

@@ -17,20 +17,20 @@ public struct Responder: ~Copyable {
     private let rulesBox: AnswerRulesBox
     let counterBlock = CounterBlock()
     let counters: CounterBlock.Writer
-    private let tallyBook: TallyBook
+    private let tallyBook: TallyBook?
     private let thread: Int
     private let payloadSize: Int
     /// What TCP clients are told that a connection may idle, in tenths of a second.
-    let keepalive: UInt16
+    private(set) var keepalive: UInt16 = 0
 
     // What holds for a batch.
     private var zoneSet: ZoneSet
     private var generation: UInt64
     private(set) var index: ZoneIndex
-    private var tally: NameTally
-    private var names: NameTally.Writer
+    private var names = NameTally.Writer.none
     private(set) var sites = SiteRecords()
     private var notes = WorldNotes()
+    private var worldGeneration: UInt64?
     private var rulesGeneration: UInt64
     private(set) var rules: RulesInForce
     var limiter: RateLimiter
@@ -57,7 +57,7 @@ public struct Responder: ~Copyable {
     }
 
     init(
-        zones: ZoneStore, readiness: DNSReadiness, rules: AnswerRulesBox, tallies: TallyBook,
+        zones: ZoneStore, readiness: DNSReadiness, rules: AnswerRulesBox, tallies: TallyBook?,
         decisions: DecisionRing?, payloadSize: Int, idleTimeout: Duration,
         moment: DNSMoment = .now()
     ) {
@@ -66,16 +66,13 @@ public struct Responder: ~Copyable {
         self.rulesBox = rules
         self.counters = self.counterBlock.writer
         self.tallyBook = tallies
-        self.thread = tallies.newThread()
+        self.thread = tallies?.newThread() ?? 0
+        if let tallies { zones.add(tallies) }
         self.payloadSize = min(max(payloadSize, 512), 65_535)
-        let (seconds, attoseconds) = idleTimeout.components
-        self.keepalive = UInt16(
-            clamping: min(seconds, 10_000) * 10 + attoseconds / 100_000_000_000_000_000)
         self.generation = zones.currentGeneration()
         self.zoneSet = zones.set()
         self.index = self.zoneSet.index
-        self.tally = tallies.begin(self.zoneSet, thread: self.thread)
-        self.names = self.tally.writer
+        if let tallies { self.names = tallies.begin(self.zoneSet, thread: self.thread) }
         self.moment = moment
         self.rulesGeneration = rules.currentGeneration()
         let inForce = rules.rules
@@ -85,13 +82,21 @@ public struct Responder: ~Copyable {
         self.sampler = DecisionSampler(decisions == nil ? nil : inForce.decisions)
         self.name = .allocate(byteCount: 272, alignment: 8)
         self.name.initializeMemory(as: UInt8.self, repeating: 0, count: 272)
+        self.setKeepalive(idleTimeout)
+    }
+
+    /// What TCP clients are told from here on of how long a connection may idle.
+    mutating func setKeepalive(_ time: Duration) {
+        let (seconds, attoseconds) = time.components
+        self.keepalive = UInt16(
+            clamping: min(seconds, 10_000) * 10 + attoseconds / 100_000_000_000_000_000)
     }
 
     deinit {
         self.name.deallocate()
         self.counterBlock.close()
         self.decisions?.close()
-        self.tallyBook.end(thread: self.thread)
+        self.tallyBook?.end(thread: self.thread)
     }
 
     /// What has been counted so far.
@@ -103,19 +108,14 @@ public struct Responder: ~Copyable {
 
     /// The same by zone, and by name where that is wanted.
     public func counted(names: NamesWanted) -> [DomainName: ZoneCounters] {
-        self.tallyBook.counters(names: names)
-    }
-
-    func countRefusedConnection() {
-        self.counters.count(CounterBlock.Slot.refusedConnections)
+        self.tallyBook?.counters(names: names) ?? [:]
     }
 
     /// Takes in what has changed: zones, sites, readiness, rules. They hold for the whole batch, as
     /// the time does.
     public mutating func begin(_ batch: inout OracleBatch, now: DNSMoment = .now()) {
         self.moment = now
-        self.sites.update(from: batch.world)
-        self.notes.update(from: batch.world)
+        if batch.worldGeneration != self.worldGeneration { self.adopt(batch.world) }
         self.isReady = self.readiness.isReady
         self.rules.roll(at: now)
         let rules = self.rulesBox.currentGeneration()
@@ -125,8 +125,16 @@ public struct Responder: ~Copyable {
         self.generation = generation
         self.zoneSet = self.store.set()
         self.index = self.zoneSet.index
-        self.tally = self.tallyBook.begin(self.zoneSet, thread: self.thread)
-        self.names = self.tally.writer
+        // The tally of the zones before goes with them, on another thread.
+        guard let tallyBook else { return }
+        self.names = tallyBook.begin(self.zoneSet, thread: self.thread)
+    }
+
+    @inline(never)
+    private mutating func adopt(_ world: World) {
+        self.worldGeneration = world.generation
+        self.sites.update(from: world)
+        self.notes.update(from: world)
     }
 
     @inline(never)
@@ -156,19 +164,24 @@ public struct Responder: ~Copyable {
         into response: inout MutableRawSpan
     ) -> Int {
         self.counters.count(CounterBlock.Slot.transports + transport.rawValue)
-        let readsSubnet =
-            readsSubnet
-            && (!self.rules.limitsSubnetSenders || self.rules.subnetSenders.contains(client))
-        guard let message = QueryMessage(reading: query, readsSubnet: readsSubnet) else {
+        guard var message = QueryMessage(reading: query, readsSubnet: readsSubnet) else {
             self.counters.count(CounterBlock.Slot.unanswered)
             return 0
+        }
+        // A Client Subnet is seldom there, a bad one is a problem, and the list may be long.
+        if readsSubnet, self.rules.limitsSubnetSenders,
+            message.edns?.clientSubnet != nil || message.problem != nil,
+            !self.rules.subnetSenders.contains(client.unmapped),
+            let plain = QueryMessage(reading: query, readsSubnet: false)
+        {
+            message = plain
         }
         return response.withUnsafeMutableBytes { buffer in
             precondition(buffer.count >= 512, "an answer is lent 512 bytes at least")
             guard let base = buffer.baseAddress else { return 0 }
             let size: Int
             switch transport {
-            case .tcp: size = 65_535
+            case .tcp, .tls: size = 65_535
             case .udp:
                 // RFC 6891 §6.2.3: what is below 512 is taken as 512.
                 size =
@@ -198,6 +211,8 @@ public struct Responder: ~Copyable {
         /// The first site of the answer, and the client's class; or -1.
         var site: Int16 = -1
         var classID: UInt32 = 0
+        /// Of the addresses that it was chosen for; nil for an alias, which holds for all.
+        var family: AddressFamily?
     }
 
     @inline(__always)
@@ -285,7 +300,7 @@ public struct Responder: ~Copyable {
         writer.writeHeader(flags: flags, questionCount: hasQuestion ? 1 : 0)
         self.counters.count(code: verdict.code)
         if verdict.nearest >= 0, self.sampler.takes(at: self.moment) {
-            self.note(message, query, client, transport, verdict)
+            self.note(message, query, client, transport, verdict, writer)
         }
         return writer.count
     }
@@ -294,12 +309,16 @@ public struct Responder: ~Copyable {
     @inline(never)
     private func note(
         _ message: QueryMessage, _ query: RawSpan, _ client: IPAddress,
-        _ transport: DNSTransport, _ verdict: Verdict
+        _ transport: DNSTransport, _ verdict: Verdict, _ writer: ResponseWriter
     ) {
         // Another name may stand there by now: one that an alias has led to.
         self.lowercaseName(query, byteCount: message.nameByteCount)
         let record = self.index.nearest[Int(verdict.nearest)]
         let subnet = record.usesClientSubnet ? message.edns?.clientSubnet : nil
+        var family = verdict.family
+        if verdict.site < 0, record.aliasCount == 0 {
+            family = message.type == .a ? .ipv4 : message.type == .aaaa ? .ipv6 : nil
+        }
         self.decisions?.note(
             Decision(
                 time: self.moment.unixMilliseconds,
@@ -307,8 +326,11 @@ public struct Responder: ~Copyable {
                 sourceLength: subnet?.address == nil ? nil : subnet?.sourceLength,
                 scope: verdict.scope, type: message.type, transport: transport,
                 policy: Int32(truncatingIfNeeded: record.policy), site: verdict.site,
-                classID: verdict.classID, nameByteCount: UInt8(message.nameByteCount)),
-            name: self.name)
+                family: family, classID: verdict.classID,
+                nameByteCount: UInt8(message.nameByteCount),
+                answerByteCount: writer.count <= Decision.maximumAnswerByteCount
+                    ? UInt16(writer.count) : 0),
+            name: self.name, answer: writer.base)
     }
 
     // MARK: Extended errors

@@ -166,10 +166,12 @@ struct ResponseWriter {
             self.count += 2
             self.append(text)
         }
+        if reply.isPadded { self.pad(limit: limit) }
         self.store16(UInt16(self.count - at - OPTReply.headByteCount), at: at + 9)
         self.additionalCount += 1
     }
 
+    @inline(__always)
     private mutating func append(_ subnet: ClientSubnet, scope: UInt8) {
         let length = subnet.addressByteCount
         self.appendOption(.clientSubnet, byteCount: 4 + length)
@@ -178,8 +180,24 @@ struct ResponseWriter {
         self.store8(scope, at: self.count + 3)
         self.count += 4
         guard let address = subnet.address else { return }
-        for index in 0..<length { self.store8(address.byte(at: index), at: self.count + index) }
+        var rest = address.high
+        for index in 0..<length {
+            if index == 8 { rest = address.low }
+            self.store8(UInt8(truncatingIfNeeded: rest >> 56), at: self.count &+ index)
+            rest &<<= 8
+        }
         self.count += length
+    }
+
+    /// Makes the message as long as the next multiple of 468 bytes (RFC 8467 §4.1), by an option that
+    /// must be the last; not where that is too long.
+    private mutating func pad(limit: Int) {
+        let block = 468
+        let end = (self.count + 4 + block - 1) / block * block
+        guard end <= limit else { return }
+        self.appendOption(.padding, byteCount: end - self.count - 4)
+        memset(self.base + self.count, 0, end - self.count)
+        self.count = end
     }
 
     @inline(__always)
@@ -239,6 +257,7 @@ struct OPTReply {
     var error: ExtendedError?
     /// Goes with the error.
     var errorText = ByteRun.none
+    var isPadded = false
 
     /// Bytes before the options.
     static let headByteCount = 11

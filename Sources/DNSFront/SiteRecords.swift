@@ -35,7 +35,6 @@ struct SiteRecords: ~Copyable {
     /// Addresses that go into an answer as hints, IPv4 then IPv6.
     private let hints: UnsafeMutableRawPointer
     private(set) var policyCount = 0
-    private var generation: UInt64?
 
     private static var siteCapacity: Int { 256 }
     /// Addresses of a family in a hint: more make the answer long and help nobody.
@@ -103,8 +102,6 @@ struct SiteRecords: ~Copyable {
     // MARK: Change
 
     mutating func update(from world: World) {
-        guard world.generation != self.generation else { return }
-        self.generation = world.generation
         self.policyCount = world.policies.count
         let services = [nil] + Set(world.policies.compactMap(\.service)).sorted().map(Optional.some)
         let width = 2 * Self.siteCapacity

@@ -34,6 +34,8 @@ struct RemoteBackendClient {
     var address: IPAddress
     /// What is known of the client; nil where PowerDNS asks for itself.
     var subnet: IPPrefix?
+    /// Bits of the client's address, as PowerDNS has it, before those of the subnet.
+    var bitsBefore = 0
 
     init(_ parameters: RemoteBackendRequest.Parameters) throws(RemoteBackend.Refusal) {
         var remote = parameters.remote?[...] ?? "0.0.0.0"
@@ -50,7 +52,13 @@ struct RemoteBackendClient {
             let length = parts.count == 2 ? Int(parts[1]) : client.family.width,
             (0...client.family.width).contains(length)
         else { throw .no("real-remote is no prefix: '\(text.prefix(64))'") }
-        if length > 0 {
+        guard length > 0 else { return }
+        let whole = client.unmapped
+        if client == address, length == client.family.width, whole.family != client.family {
+            // Who asked is the client, and is known as by DNS. A Client Subnet is what it says.
+            self.subnet = IPPrefix(masking: whole, length: whole.family.width)
+            self.bitsBefore = length - whole.family.width
+        } else {
             self.subnet = IPPrefix(masking: client.masked(toLength: length), length: length)
         }
     }
@@ -70,6 +78,8 @@ struct SteeredRecords: ~Copyable {
 
     deinit { self.room.deallocate() }
 
+    mutating func refresh() { self.reader.withBatch { self.responder.begin(&$0) } }
+
     /// The types that a name may answer by the client.
     private static let types: [RecordType] = [.a, .aaaa, .cname, .https, .svcb]
 
@@ -88,7 +98,9 @@ struct SteeredRecords: ~Copyable {
                 throw .failure("the answer for \(name) is not known yet")
             }
             // PowerDNS keeps records without a scope for everybody, and these are for some.
-            let scope = max(1, Int(answer.option(.clientSubnet)?.dropFirst(3).first ?? 0))
+            let scope = max(
+                1,
+                client.bitsBefore + Int(answer.option(.clientSubnet)?.dropFirst(3).first ?? 0))
             for found in answer.answers where found.owner == name {
                 guard !records.contains(where: { $0.data == found.data }) else { continue }
                 records.append(

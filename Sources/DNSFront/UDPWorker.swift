@@ -33,6 +33,7 @@ final class UDPWorker: @unchecked Sendable {
     private let batch: OpaquePointer
     private let replySize: Int
     private let readsSubnet: Bool
+    private let gate: ProxyGate
 
     /// Longer queries are dropped: no query needs as much.
     private static var querySize: Int { 4096 }
@@ -41,10 +42,11 @@ final class UDPWorker: @unchecked Sendable {
 
     init(
         socket: BoundSocket, reader: consuming OracleReader, responder: consuming Responder,
-        settings: DNSSettings, readsSubnet: Bool, processor: CInt? = nil
+        settings: DNSSettings, listener: DNSListener?, processor: CInt? = nil
     ) throws(DNSServerError) {
         self.replySize = min(max(settings.payloadSize, 512), 65_535)
-        self.readsSubnet = readsSubnet
+        self.readsSubnet = listener?.usesClientSubnet ?? true
+        self.gate = ProxyGate(listener?.proxies ?? [])
         guard
             let memory = martlet_batch_create(
                 CInt(min(max(settings.batch, 1), 1024)), Self.querySize, self.replySize)
@@ -100,9 +102,11 @@ final class UDPWorker: @unchecked Sendable {
                 self.batch, self.socket.descriptor, order != .end)
             guard count > 0 else {
                 if count == 0 {
-                    // While it serves, a wait that is over is one to look at the order.
-                    if order == .serve { continue }
-                    return 0
+                    guard order == .serve else { return 0 }
+                    // While it serves, a wait that is over is one to look at the order, and to let
+                    // go of zones that are served no longer.
+                    Self.refresh(&reader, &responder)
+                    continue
                 }
                 if -count == EBADF || -count == ENOTSOCK { return -count }
                 // Short of memory, or an error that an answer before met: it passes, and
@@ -115,6 +119,10 @@ final class UDPWorker: @unchecked Sendable {
             failures = 0
             self.answer(count, from: &reader, by: &responder)
         }
+    }
+
+    private static func refresh(_ reader: inout OracleReader, _ responder: inout Responder) {
+        reader.withBatch { batch in responder.begin(&batch) }
     }
 
     @inline(__always)
@@ -132,15 +140,31 @@ final class UDPWorker: @unchecked Sendable {
                 guard !datagram.truncated, datagram.length > 0,
                     let reply = martlet_batch_reply(memory, number)
                 else { continue }
-                let query = UnsafeRawBufferPointer(start: datagram.bytes, count: datagram.length)
+                let received = UnsafeRawBufferPointer(
+                    start: datagram.bytes, count: datagram.length)
+                let peer = datagram.peer.ipAddress
+                guard let (client, offset) = self.opened(received, from: peer) else {
+                    responder.counters.count(CounterBlock.Slot.badProxyHeaders)
+                    continue
+                }
+                // Not a variable: the compiler boxes one that a span is taken of.
+                let query = UnsafeRawBufferPointer(rebasing: received[offset...])
                 let room = UnsafeMutableRawBufferPointer(start: reply, count: replySize)
                 var span = room.mutableBytes
                 let length = responder.respond(
-                    to: query.bytes, from: datagram.peer.ipAddress, over: .udp,
-                    readsSubnet: readsSubnet, using: &batch, into: &span)
+                    to: query.bytes, from: client, over: .udp, readsSubnet: readsSubnet,
+                    using: &batch, into: &span)
                 if length > 0 { martlet_batch_answer(memory, number, length) }
             }
         }
         martlet_batch_send(memory, self.socket.descriptor)
+    }
+
+    /// Who asks, and where the query begins: behind the header, where a proxy has sent it.
+    @inline(__always)
+    private func opened(
+        _ datagram: UnsafeRawBufferPointer, from peer: IPAddress
+    ) -> (client: IPAddress, queryOffset: Int)? {
+        self.gate.watches(peer) ? self.gate.open(datagram.bytes, from: peer) : (peer, 0)
     }
 }

@@ -12,7 +12,6 @@ struct WorldNotes: ~Copyable {
     private let stale: UnsafeMutablePointer<Bool>
     /// By policy, and by family: none, IPv4, IPv6.
     private var allDown: UnsafeMutableBufferPointer<Bool>
-    private var generation: UInt64?
 
     private static var siteCapacity: Int { 256 }
 
@@ -47,8 +46,6 @@ struct WorldNotes: ~Copyable {
     }
 
     mutating func update(from world: World) {
-        guard world.generation != self.generation else { return }
-        self.generation = world.generation
         for id in 0..<Self.siteCapacity {
             let status = world.status[SiteID(rawValue: UInt8(id))]
             self.stale[id] = status?.feeds == .stale && status?.admin != .forced

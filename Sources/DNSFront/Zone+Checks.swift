@@ -18,37 +18,42 @@ extension Zone {
         if self.records(of: self.apex, .ns) == nil {
             problems.append(.noNameServers(apex: self.apex))
         }
-        for (owner, sets) in self.inOrder(self.records) {
+        var ofRecords: [ZoneError] = []
+        for (owner, sets) in self.records {
             guard owner.isInside(self.apex) else {
-                problems.append(.outsideZone(owner: owner, apex: self.apex))
+                ofRecords.append(.outsideZone(owner: owner, apex: self.apex))
                 continue
             }
-            for set in sets { self.check(set, among: sets, of: owner, &problems) }
+            for set in sets { self.check(set, among: sets, of: owner, &ofRecords) }
         }
-        self.checkRedirections(&problems)
-        for (owner, record) in self.inOrder(self.nearest) {
+        problems += Self.inOrder(ofRecords, by: \.owner)
+        problems += Self.inOrder(self.belowRedirections(), by: \.owner)
+        var ofNearest: [ZoneError] = []
+        for (owner, record) in self.nearest {
             guard owner.isInside(self.apex) else {
-                problems.append(.outsideZone(owner: owner, apex: self.apex))
+                ofNearest.append(.outsideZone(owner: owner, apex: self.apex))
                 continue
             }
-            if record.answers <= 0 { problems.append(.noAnswers(owner: owner)) }
+            if record.answers <= 0 { ofNearest.append(.noAnswers(owner: owner)) }
             if record.minimumTimeToLive > record.timeToLive {
-                problems.append(.minimumAboveTimeToLive(owner: owner))
+                ofNearest.append(.minimumAboveTimeToLive(owner: owner))
             }
             if record.isAlias, owner == self.apex {
-                problems.append(.nearestAliasAtApex(apex: self.apex))
+                ofNearest.append(.nearestAliasAtApex(apex: self.apex))
             }
-            Self.check(record.timeToLive, of: owner, &problems)
+            Self.check(record.timeToLive, of: owner, &ofNearest)
         }
+        problems += Self.inOrder(ofNearest, by: \.owner)
         Self.check(self.timeToLive, of: self.apex, &problems)
         Self.check(self.startOfAuthority.minimum, of: self.apex, &problems)
         return problems
     }
 
-    /// The same order on every run.
-    private func inOrder<T>(_ values: [DomainName: T]) -> [(DomainName, T)] {
-        values.map { ($0.key.lowercased.wire, $0.key, $0.value) }
-            .sorted { $0.0.lexicographicallyPrecedes($1.0) }.map { ($0.1, $0.2) }
+    /// The same order on every run: names come from a dictionary, of which there are many more.
+    private static func inOrder<T>(_ found: [T], by owner: (T) -> DomainName) -> [T] {
+        found.enumerated().map { (name: owner($1), place: $0, value: $1) }
+            .sorted { $0.name == $1.name ? $0.place < $1.place : $0.name.precedes($1.name) }
+            .map(\.value)
     }
 
     private func check(
@@ -104,15 +109,16 @@ extension Zone {
         }
     }
 
-    private func checkRedirections(_ problems: inout [ZoneError]) {
-        let redirections = Set(
-            self.records.filter { $0.value.contains { $0.type == .dname } }.keys)
-        guard !redirections.isEmpty else { return }
-        for owner in Set(self.records.keys).union(self.nearest.keys)
-            .sorted(by: { $0.lowercased.wire.lexicographicallyPrecedes($1.lowercased.wire) })
-        {
-            if let above = self.firstAbove(owner, where: redirections.contains) {
-                problems.append(.belowRedirection(owner: owner, redirection: above))
+    private func belowRedirections() -> [ZoneError] {
+        var redirections: Set<DomainName> = []
+        for (owner, sets) in self.records where sets.contains(where: { $0.type == .dname }) {
+            redirections.insert(owner)
+        }
+        guard !redirections.isEmpty else { return [] }
+        let owners = Set(self.records.keys).union(self.nearest.keys)
+        return owners.compactMap { owner in
+            self.firstAbove(owner, where: redirections.contains).map {
+                .belowRedirection(owner: owner, redirection: $0)
             }
         }
     }
@@ -131,17 +137,19 @@ extension Zone {
 
     // MARK: Notes
 
-    /// What is odd about the zone, by owner; empty where it has problems.
+    /// What is odd about the zone, by owner, where it has no ``problems()``.
     public func notes() -> [ZoneNote] {
-        guard self.isAvailable, self.problems().isEmpty else { return [] }
+        guard self.isAvailable else { return [] }
         var notes: [ZoneNote] = []
-        let cuts = Set(
-            self.records.filter { $0.key != self.apex && $0.value.contains { $0.type == .ns } }
-                .keys)
-        let servers = Set(
-            self.records.values.flatMap { $0 }.filter { $0.type == .ns }
-                .flatMap { $0.data.compactMap(\.target) })
-        for (owner, sets) in self.inOrder(self.records) {
+        var cuts: Set<DomainName> = []
+        var servers: Set<DomainName> = []
+        for (owner, sets) in self.records {
+            for set in sets where set.type == .ns {
+                if owner != self.apex { cuts.insert(owner) }
+                servers.formUnion(set.data.compactMap(\.target))
+            }
+        }
+        for (owner, sets) in self.records {
             let cut = cuts.isEmpty ? nil : self.firstAbove(owner, where: cuts.contains)
             for set in sets {
                 if let cut {
@@ -157,22 +165,18 @@ extension Zone {
                 self.noteTargets(of: set, of: owner, cuts, &notes)
             }
         }
-        for (owner, record) in self.inOrder(self.nearest) {
+        for (owner, record) in self.nearest {
             if !cuts.isEmpty, let cut = self.firstAbove(owner, where: cuts.contains) {
                 notes.append(.hidden(owner: owner, type: .a, delegation: cut))
                 continue
             }
-            for target in Set(record.aliases.values).sorted(by: Self.isBefore)
+            for target in Set(record.aliases.values).sorted(by: { $0.precedes($1) })
             where self.leadsNowhere(target, cuts) {
                 notes.append(.targetWithoutAddress(owner: owner, type: .cname, target: target))
             }
         }
         self.noteLoops(&notes)
-        return notes
-    }
-
-    private static func isBefore(_ one: DomainName, _ other: DomainName) -> Bool {
-        one.lowercased.wire.lexicographicallyPrecedes(other.lowercased.wire)
+        return Self.inOrder(notes, by: \.owner)
     }
 
     /// Whether a name is the zone's own, and nothing there has an address for it.
@@ -186,18 +190,25 @@ extension Zone {
 
     /// Notes one alias of each circle of them.
     private func noteLoops(_ notes: inout [ZoneNote]) {
-        let targets = self.records.compactMapValues { sets in
-            sets.first { $0.type == .cname }?.data.first?.target
+        var targets: [DomainName: DomainName] = [:]
+        for (owner, sets) in self.records {
+            for set in sets where set.type == .cname { targets[owner] = set.data.first?.target }
         }
         var done: Set<DomainName> = []
-        for (owner, _) in self.inOrder(targets) {
-            var path: Set<DomainName> = []
+        for owner in targets.keys {
+            var path: [DomainName: Int] = [:]
             var name = owner
-            while let next = targets[name], !done.contains(name), path.insert(name).inserted {
+            while let next = targets[name], !done.contains(name), path[name] == nil {
+                path[name] = path.count
                 name = next
             }
-            if path.contains(name), targets[name] != nil { notes.append(.aliasLoop(owner: name)) }
-            done.formUnion(path)
+            if let start = path[name] {
+                let circle = path.filter { $0.value >= start }.keys
+                if let first = circle.min(by: { $0.precedes($1) }) {
+                    notes.append(.aliasLoop(owner: first))
+                }
+            }
+            done.formUnion(path.keys)
         }
     }
 

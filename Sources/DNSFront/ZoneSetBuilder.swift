@@ -113,8 +113,7 @@ struct ZoneSetBuilder {
         guard zone.isAvailable else { return }
         // Sorted, so that equal zones make equal memory.
         let owners = Set(zone.records.keys).union(zone.nearest.keys).union([zone.apex])
-            .map { (key: $0.lowercased.wire, owner: $0) }
-            .sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.owner)
+            .sorted { $0.precedes($1) }
         let own = owners.filter { !self.isOccluded($0, by: zone.apex) }
         for owner in owners { _ = self.node(self.ownName(owner, of: zone.apex), in: names) }
         for owner in own {

@@ -75,21 +75,26 @@ public struct ClientSubnet: Hashable, Sendable {
             self.init(family: family, sourceLength: 0, address: nil)
             return
         }
+        let first = range.lowerBound + 4
+        // The bits of the last byte that the source doesn't reach are zero.
+        let beyond = (1 &<< (8 &* count &- Int(source))) &- 1
+        guard Int(bytes.byte(at: first + count - 1)) & beyond == 0 else {
+            throw .bitsBeyondSource
+        }
         var high: UInt64 = 0
+        for index in 0..<min(count, 8) {
+            high |= UInt64(bytes.byte(at: first + index)) &<< UInt64(56 &- 8 &* index)
+        }
         var low: UInt64 = 0
-        for index in 0..<count {
-            let byte = UInt64(bytes.byte(at: range.lowerBound + 4 + index))
-            if index < 8 {
-                high |= byte << UInt64(56 - 8 * index)
-            } else {
-                low |= byte << UInt64(120 - 8 * index)
+        if count > 8 {
+            for index in 8..<count {
+                low |= UInt64(bytes.byte(at: first + index)) &<< UInt64(120 &- 8 &* index)
             }
         }
         let address =
             family == 1
             ? IPAddress(ipv4: UInt32(truncatingIfNeeded: high >> 32))
             : IPAddress(ipv6High: high, low: low)
-        guard address.masked(toLength: Int(source)) == address else { throw .bitsBeyondSource }
         self.init(family: family, sourceLength: source, address: address)
     }
 }

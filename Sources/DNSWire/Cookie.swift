@@ -16,8 +16,8 @@ public struct Cookie: Hashable, Sendable {
     /// The server's part that the client gives back; nil where it gives none, or one of another
     /// form than ours.
     public var server: ServerCookie?
-    /// Bytes of the server's part, whatever its form.
-    public var serverByteCount: Int
+    /// Bytes of the server's part, whatever its form: a byte, as queries are passed on by value.
+    public var serverByteCount: UInt8
 
     public static let clientByteCount = 8
     /// Bytes of both parts in our form.
@@ -44,7 +44,7 @@ public struct Cookie: Hashable, Sendable {
             client: word(0),
             server: range.count == Self.byteCount
                 ? ServerCookie(head: word(8), hash: word(16)) : nil)
-        self.serverByteCount = range.count - Self.clientByteCount
+        self.serverByteCount = UInt8(range.count - Self.clientByteCount)
     }
 }
 

@@ -113,6 +113,18 @@ public struct DomainName: Sendable {
     }
 }
 
+extension DomainName {
+    /// An order of names, by their bytes but for the case of letters: the same on every run.
+    package func precedes(_ other: DomainName) -> Bool {
+        let (one, two) = (self.wire.span, other.wire.span)
+        for index in 0..<min(one.count, two.count) {
+            let bytes = (asciiLowercased(one[index]), asciiLowercased(two[index]))
+            if bytes.0 != bytes.1 { return bytes.0 < bytes.1 }
+        }
+        return one.count < two.count
+    }
+}
+
 /// Without regard to the case of ASCII letters (RFC 4343).
 extension DomainName: Hashable {
     public static func == (a: DomainName, b: DomainName) -> Bool {

@@ -16,6 +16,7 @@ public struct OptionCode: RawRepresentable, Hashable, Sendable {
     public static let cookie = Self(rawValue: 10)
     /// Idle time-out of a TCP connection (RFC 7828).
     public static let tcpKeepalive = Self(rawValue: 11)
+    /// Bytes that hide the length of a message where it is encrypted (RFC 7830).
     public static let padding = Self(rawValue: 12)
     /// Extended errors (RFC 8914).
     public static let extendedError = Self(rawValue: 15)
@@ -60,6 +61,9 @@ public struct EDNSRequest: Hashable, Sendable {
     public var wantsIdentifier = false
     /// The client asks how long its connection may idle (RFC 7828).
     public var wantsKeepalive = false
+    /// The client hides the length of its query, and has the server hide that of the answer
+    /// (RFC 7830 §4).
+    public var wantsPadding = false
 
     public static let dnssecOK: UInt16 = 0x8000
 
@@ -111,6 +115,7 @@ public struct EDNSRequest: Hashable, Sendable {
                 self.cookie = cookie
             case .nsid: self.wantsIdentifier = true
             case .tcpKeepalive: self.wantsKeepalive = true
+            case .padding: self.wantsPadding = true
             default: break
             }
             position += length

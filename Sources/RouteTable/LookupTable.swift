@@ -82,10 +82,16 @@ public enum TableReaderError: Error, Hashable, Sendable {
 /// One thread's access to the table. Gives its place back at the end of its life.
 public struct TableReader: ~Copyable {
     private let table: LookupTable
+    /// The table and what is its own, which live as long as `table` does: so a batch counts no
+    /// reference.
+    private let unretained: Unmanaged<LookupTable>
+    private let epochs: Unmanaged<EpochDomain>
     private let slot: Int
 
     init(table: LookupTable, slot: Int) {
         self.table = table
+        self.unretained = .passUnretained(table)
+        self.epochs = .passUnretained(table.epochs)
         self.slot = slot
     }
 
@@ -98,9 +104,10 @@ public struct TableReader: ~Copyable {
     public mutating func withSnapshot<R>(
         _ body: (borrowing TableSnapshot) throws -> R
     ) rethrows -> R {
-        self.table.epochs.pin(self.slot)
-        defer { self.table.epochs.unpin(self.slot) }
-        guard let image = self.table.published else {
+        let (epochs, slot) = (self.epochs, self.slot)
+        epochs._withUnsafeGuaranteedRef { $0.pin(slot) }
+        defer { epochs._withUnsafeGuaranteedRef { $0.unpin(slot) } }
+        guard let image = self.unretained._withUnsafeGuaranteedRef({ $0.published }) else {
             preconditionFailure("an image is published from the table's first moment")
         }
         return try body(TableSnapshot(image: image))

@@ -13,7 +13,8 @@ struct ExportCommand: AsyncParsableCommand {
             A running martletd is asked for all that it would answer, prefix after prefix, and \
             what it says is written in the other server's form. The file takes its name only when it \
             is whole. With --watch it is written anew whenever answers have changed, and stays as \
-            it is while the daemon can't be reached or isn't ready.
+            it is while the daemon can't be reached or isn't ready. A command of --run that fails is \
+            run again then, until it succeeds.
 
             Sites that are down, drained or full are left out, as they are in answers.
             """,
@@ -103,6 +104,9 @@ struct GdnsdExport: AsyncParsableCommand {
     func run() async throws {
         let (name, depth, addresses) = (self.name, self.depth, self.addresses?.family)
         try await ExportLoop(self.options).run { source in
+            if let name, addresses != nil, try source.name(name).isAlias {
+                throw ExportSource.Problem.alias(name)
+            }
             let answers = try source.answers(for: name, addresses: addresses, depth: depth)
             return GdnsdNets(answers, name: name)
         }
@@ -114,8 +118,8 @@ struct KnotExport: AsyncParsableCommand {
         commandName: "knot",
         abstract: "A file for Knot's geoip module in its subnet mode.",
         discussion: """
-            For each name and each prefix the addresses of the sites that its clients get. The \
-            prefixes don't hold each other, since Knot gives a prefix's length as the scope \
+            For each name and each prefix the addresses of the sites that its clients get, or the \
+            alias, where the name is one. The prefixes don't hold each other, since Knot gives a prefix's length as the scope \
             whatever lies inside it. Knot reads the file when the zone is reloaded: --run.
 
             Example: martlet export knot --name www.example.com -o /etc/knot/martlet.geo --watch \
@@ -129,11 +133,11 @@ struct KnotExport: AsyncParsableCommand {
     @Option(name: .customLong("name"), help: "A name that is answered; may be repeated.")
     var names: [String]
 
-    @Option(help: "Sites in an answer, as `answers` of the name.")
-    var answers = 1
+    @Option(help: "Sites in an answer; as the name has it, if unsaid.")
+    var answers: Int?
 
     func validate() throws {
-        guard self.answers >= 1 else {
+        guard self.answers ?? 1 >= 1 else {
             throw ValidationError("--answers is a number of sites, 1 or more.")
         }
     }
@@ -143,11 +147,17 @@ struct KnotExport: AsyncParsableCommand {
         try await ExportLoop(self.options).run { source in
             var geo = KnotGeo()
             for name in names {
-                let addresses = try source.addresses(for: name)
-                let lists = try AddressFamily.allCases.map {
-                    try source.answers(for: name, addresses: $0, depth: depth)
+                let found = try source.name(name)
+                guard !found.isAlias else {
+                    geo.add(
+                        alias: found,
+                        try source.answers(for: name, addresses: nil, depth: 1))
+                    continue
                 }
-                geo.add(name, ipv4: lists[0], ipv6: lists[1], addresses)
+                let lists = try AddressFamily.allCases.map {
+                    try source.answers(for: name, addresses: $0, depth: depth ?? found.answers)
+                }
+                geo.add(found, ipv4: lists[0], ipv6: lists[1])
             }
             return geo
         }

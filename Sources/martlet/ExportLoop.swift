@@ -15,6 +15,7 @@ struct ExportLoop {
         guard self.options.watch else {
             do {
                 try self.write(try self.content(from: try ExportSource(self.options), make))
+                if let failure = self.runCommand() { Printer.complain("martlet: \(failure)") }
             } catch let error as LinkError {
                 Printer.complain("martlet: \(error)")
                 throw ExitCode(2)
@@ -31,6 +32,9 @@ struct ExportLoop {
         var source: ExportSource?
         var written: [UInt8]?
         var complaint = ""
+        // A command that failed is owed: the other server may have been starting just then.
+        var owesCommand = false
+        var failure: String?
         while true {
             do {
                 let open = try source ?? ExportSource(self.options)
@@ -39,6 +43,16 @@ struct ExportLoop {
                 if file.bytes != written {
                     try self.write(file)
                     written = file.bytes
+                    owesCommand = true
+                }
+                if owesCommand {
+                    let before = failure
+                    failure = self.runCommand()
+                    owesCommand = failure != nil
+                    if let failure, failure != before { Printer.complain("martlet: \(failure)") }
+                    if before != nil, failure == nil, !self.options.quiet {
+                        Printer.complain("martlet: the command has succeeded")
+                    }
                 }
                 if !complaint.isEmpty, !self.options.quiet {
                     Printer.complain("martlet: the daemon answers again")
@@ -66,27 +80,24 @@ struct ExportLoop {
         try (output ?? .standardOutput).write(file.bytes)
         try output?.commit()
         if !self.options.quiet { Printer.complain("martlet: \(file.summary)") }
-        if let command = self.options.command { self.execute(command) }
     }
 
-    /// Runs a command to its end, and says how it failed.
-    private func execute(_ command: String) {
+    /// Runs the command to its end, if there is one.
+    ///
+    /// - Returns: How it failed.
+    private func runCommand() -> String? {
+        guard let command = self.options.command else { return nil }
         var child: pid_t = 0
         let words: [String] = ["sh", "-c", command]
         let arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
         let failure = posix_spawn(&child, "/bin/sh", nil, nil, arguments, environ)
-        guard failure == 0 else {
-            Printer.complain("martlet: sh: \(String(cString: strerror(failure)))")
-            return
-        }
+        guard failure == 0 else { return "sh: \(String(cString: strerror(failure)))" }
         var status: CInt = 0
         while waitpid(child, &status, 0) < 0, errno == EINTR {}
-        if status != 0 {
-            let words =
-                status & 0x7f == 0
-                ? "exit status \(status >> 8 & 0xff)" : "signal \(status & 0x7f)"
-            Printer.complain("martlet: '\(command)' failed: \(words)")
-        }
+        guard status != 0 else { return nil }
+        let end =
+            status & 0x7f == 0 ? "exit status \(status >> 8 & 0xff)" : "signal \(status & 0x7f)"
+        return "'\(command)' failed: \(end)"
     }
 }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
-import FoundationEssentials
 
 /// A daemon that is asked for what it answers.
 struct ExportSource {
@@ -12,12 +11,16 @@ struct ExportSource {
         case refused(String)
         /// The daemon's words make no sense.
         case strange(String)
+        /// An alias has no addresses to choose by.
+        case alias(String)
         case incomplete(found: Int, counted: String)
 
         var description: String {
             switch self {
             case .notReady(let words): words
             case .refused(let words): words
+            case .alias(let name):
+                "\(name) is an alias, the same for all addresses: leave --addresses out"
             case .strange(let line): "the daemon's reply makes no sense: '\(line)'"
             case .incomplete(let found, let counted):
                 "the daemon's reply broke off: \(found) prefixes, and then '\(counted)'"
@@ -76,25 +79,15 @@ struct ExportSource {
         return answers
     }
 
-    /// The addresses of a name's sites, as it answers with them.
-    func addresses(for name: String) throws -> [String: [IPAddress]] {
-        struct Sites: Decodable {
-            struct Site: Decodable {
-                var site: String
-                var addresses: [String]
-            }
-            var sites: [Site]
-        }
+    /// What a name answers with.
+    func name(_ name: String) throws -> ExportName {
         var text = ""
         let outcome = try self.link.ask("show sites for \(name) --json") { text += $0 }
         guard outcome == .good else { throw Problem.refused(Self.plain(text)) }
-        guard let found = try? JSONDecoder().decode(Sites.self, from: Data(text.utf8)) else {
+        guard let found = ExportName(name, reading: text) else {
             throw Problem.strange(String(text.prefix(80)))
         }
-        return Dictionary(
-            found.sites.map { site in
-                (site.site, site.addresses.compactMap { try? IPAddress(parsing: $0) })
-            }, uniquingKeysWith: { first, _ in first })
+        return found
     }
 
     /// A refusal without the mark that it has for people.

@@ -1,11 +1,13 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import Choice
 import Configuration
 import Console
 import DNSFront
 import DNSWire
+import Glibc
 import RouteTable
 
 /// What the console shows of DNS.
@@ -20,6 +22,22 @@ extension ConsoleBridge {
             DNSReport.Zone(
                 name: apex.description, queries: zone.queries, missing: zone.missing,
                 withSubnet: zone.withSubnet)
+        }
+    }
+
+    func dnsListeners() async -> [DNSReport.Listener] {
+        let now = Int64(time(nil))
+        return self.plan.dns.listeners.map { listener in
+            let certificate = self.daemon.dns.certificate(of: listener)
+            return DNSReport.Listener(
+                endpoint: listener.endpoint.description,
+                transports: (listener.tls == nil ? [DNSTransport.udp, .tcp] : [.tls])
+                    .map(\.word),
+                usesClientSubnet: listener.usesClientSubnet,
+                proxies: listener.proxies.map(\.description),
+                certificate: listener.tls?.certificate, expiry: certificate?.validity.endText,
+                problem: certificate?.problem?.description
+                    ?? certificate?.validity.concern(at: now))
         }
     }
 
@@ -60,7 +78,11 @@ extension DNSCounters {
             .init("answers", "truncated", self.truncated),
             .init("answers", "none", self.unanswered),
             .init("limited", "dropped", self.dropped), .init("limited", "slipped", self.slipped),
+            .init("connections", "accepted", self.connections),
             .init("connections", "refused", self.refusedConnections),
+            .init("connections", "replaced", self.replacedConnections),
+            .init("connections", "no-handshake", self.failedHandshakes),
+            .init("proxies", "malformed", self.badProxyHeaders),
         ]
         func add<Key: Comparable>(
             _ kind: String, _ counts: [Key: UInt64], _ word: (Key) -> String

@@ -157,10 +157,14 @@ extension Daemon {
             world.status = world.status.filter { ids.contains($0.key) }
         }
         self.board.publish()
-        try self.zones.replace(plan.zones)
+        let hasOtherZones = try self.zones.replace(plan.zones)
+        // What is served on needn't be there twice.
+        let keepsEntries = !hasOtherZones && configuration.zones == old.configuration.zones
         self.running.withLock { running in
             running.configuration = configuration
             running.plan = plan
+            if !hasOtherZones { running.plan.zones = old.plan.zones }
+            if keepsEntries { running.configuration.zones = old.configuration.zones }
             running.text = Self.text(of: path)
             running.stamps.merge(layers.stamps) { $1 }
         }
@@ -177,6 +181,7 @@ extension Daemon {
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
         changes += await self.dns.apply(plan.dns)
+        changes += self.dns.reloadCertificates()
         for dump in dumps {
             if let words = await self.load(dump, replacing: true) {
                 changes.append(words)

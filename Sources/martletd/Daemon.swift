@@ -231,6 +231,7 @@ final class Daemon: Sendable {
     /// Takes all ports, or says which can't be had. What the process has open that this one is to
     /// replace serves in the place of new sockets.
     func bind(adopting inheritance: Inheritance = Inheritance()) async throws {
+        DescriptorLimit.raise()
         try self.makeSocketFolder()
         let waits = self.succession.predecessor != nil
         var listening: [String] = []

@@ -10,7 +10,45 @@ extension BadInputTests {
         BadInput(
             "a listener with an unknown key",
             Reading.sites + "listen: { dns: [{ address: '127.0.0.1:53', ecs: off }] }\n",
-            ["2:44: unknown key 'ecs' in a dns listener (allowed: address, client-subnet)"]),
+            [
+                "2:44: unknown key 'ecs' in a dns listener (allowed: address, "
+                    + "client-subnet, proxy, tls)"
+            ]),
+        BadInput(
+            "a listener with proxies that are none",
+            Reading.sites + """
+                listen:
+                  dns:
+                    - { address: '127.0.0.1:53', proxy: 192.0.2.1 }
+                    - { address: '127.0.0.2:53', proxy: { to: 192.0.2.1 } }
+                    - { address: '127.0.0.3:53', proxy: { from: dnsdist } }
+
+                """,
+            [
+                "4:41: proxy must be a mapping (key: value), not '192.0.2.1'",
+                "5:41: proxy has no from", "5:43: unknown key 'to' in proxy (allowed: from)",
+                "6:49: each of from must be a prefix, as 192.0.2.0/24, not 'dnsdist'",
+            ]),
+        BadInput(
+            "a listener with half a certificate",
+            Reading.sites + """
+                listen:
+                  dns:
+                    - { address: '127.0.0.1:853', tls: dot.pem }
+                    - { address: '127.0.0.2:853', tls: { certificate: dot.pem } }
+                    - { address: '127.0.0.3:853', tls: { key: dot.key, password: x } }
+
+                """,
+            [
+                "4:40: tls must be a mapping (key: value), not 'dot.pem'",
+                "5:40: tls has no key",
+                "6:40: tls has no certificate",
+                "6:56: unknown key 'password' in tls (allowed: certificate, key)",
+            ]),
+        BadInput(
+            "no connections for anybody",
+            Reading.sites + "dns: { connections-per-client: 0 }\n",
+            ["2:32: connections-per-client must be a whole number from 1 to 65535, not 0"]),
         BadInput(
             "a listener without an address",
             Reading.sites + "listen: { dns: [{ client-subnet: off }] }\n",

@@ -82,6 +82,36 @@ struct DNSOptionTests {
         #expect(nearest[try DomainName(parsing: "mail.example.com")]?.usesClientSubnet == true)
     }
 
+    @Test("listeners have proxies, and clients so many connections")
+    func proxies() throws {
+        let configuration = try Reading.parse(
+            Reading.sites + """
+                listen:
+                  dns:
+                    - "127.0.0.1:53"
+                    - address: "127.0.0.2:53"
+                      proxy: { from: [192.0.2.0/28, "2001:db8::1/128"] }
+                      client-subnet: off
+                    - { address: "[::]:853", tls: { certificate: dot.pem, key: dot.key } }
+                dns: { connections-per-client: 7 }
+
+                """)
+        let dns = configuration.plan().dns
+        #expect(dns.connectionsPerClient == 7)
+        #expect(
+            dns.listeners.map { $0.proxies.map(\.description) }
+                == [[], ["192.0.2.0/28", "2001:db8::1/128"], []])
+        #expect(
+            dns.listeners.map(\.tls)
+                == [nil, nil, TLSFiles(certificate: "dot.pem", key: "dot.key")])
+        let summary = configuration.summary()
+        #expect(
+            summary.contains(
+                "listen dns: 127.0.0.1:53, 127.0.0.2:53 (proxy 192.0.2.0/28 2001:db8::1/128; "
+                    + "client-subnet off), [::]:853 (tls by dot.pem)"))
+        #expect(summary.contains("at most 7 of a client"))
+    }
+
     @Test("much of it can be off")
     func off() throws {
         let rules = try self.plan(

@@ -96,7 +96,8 @@ struct DifferenceTests {
                     + "prefixes (warn at 80%, then again after 10 min)"),
             Change(
                 "127.0.0.1:53", "[::1]:53",
-                "listen dns: 127.0.0.1:53 -> [::1]:53, from the next start on"),
+                "listen dns: 127.0.0.1:53 -> [::1]:53; what was there is closed once the new is "
+                    + "there"),
             Change(
                 "listen: {", "listen: { socket: none,",
                 "listen socket: the usual one -> none, from the next start on"),
@@ -173,15 +174,15 @@ struct DifferenceTests {
                 "checkpoint: none -> table every 15 min"),
             Change("level: info", "level: debug", "log level: info -> debug"),
             Change("wait: 60", "wait: 90", "ready wait: 1 min -> 90 s, at the next start"),
-            Change("threads: 1", "threads: 2", "dns: changed, from the next start on"),
+            Change("threads: 1", "threads: 2", "dns: 2 threads"),
             Change(
                 "threads: 1", "threads: 2, rate-limit: off, version: hidden",
-                "dns: changed, from the next start on", "dns: version hidden; rate-limit off"),
+                "dns: 2 threads; version hidden; rate-limit off"),
             Change(
                 "dns: [\"127.0.0.1:53\"]",
                 "dns: [{ address: \"127.0.0.1:53\", client-subnet: off }]",
-                "listen dns: 127.0.0.1:53 -> 127.0.0.1:53 (client-subnet off), from the next "
-                    + "start on"),
+                "listen dns: 127.0.0.1:53 -> 127.0.0.1:53 (client-subnet off); what was there is "
+                    + "closed once the new is there"),
             Change(
                 "timeout: 60", "timeout: 90",
                 "console: idle-timeout 1 min -> 90 s, for new connections"),

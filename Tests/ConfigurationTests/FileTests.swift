@@ -92,6 +92,40 @@ struct FileTests {
         #expect(configuration.maps == ["etc/away.routes", "/absolute"])
     }
 
+    @Test("are plain ones: a pipe that nobody writes to holds nothing up", .timeLimit(.minutes(1)))
+    func plain() throws {
+        let folder = try Folder()
+        for name in ["zone", "list", "secret"] {
+            #expect(mkfifo("\(folder.path)/\(name)", 0o600) == 0)
+        }
+        #expect(
+            try folder.complaints(
+                Reading.sites + """
+                    prefix-lists: { bad: { file: list } }
+                    console: { password-file: secret }
+                    """) == [
+                    "martlet.yaml:2:30: list: it is not a plain file",
+                    "martlet.yaml:3:27: secret: it is not a plain file",
+                ])
+        #expect(
+            try folder.complaints(
+                Reading.sites + "prefix-lists: { none: { file: /dev/null } }\n") == [])
+        try folder.write("@ 60 SOA a b 1 2 3 4 5\n@ 60 NS a.example.\n$INCLUDE zone\n", "good")
+        let configuration = try Configuration.load(
+            path: try folder.write(
+                Reading.sites + """
+                    zones:
+                      a.example: { file: zone }
+                      b.example: { file: /dev/zero }
+                      c.example: { file: good }
+                    """, "martlet.yaml"))
+        #expect(configuration.zones.map(\.state) == [.missing, .missing, .missing])
+        #expect(
+            configuration.zones.allSatisfy {
+                $0.problems.first?.description.hasSuffix("it is not a plain file") == true
+            }, "\(configuration.zones.map(\.problems))")
+    }
+
     @Test("include the configuration itself")
     func itself() throws {
         let folder = try Folder()

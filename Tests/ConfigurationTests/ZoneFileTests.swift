@@ -217,6 +217,78 @@ struct ZoneFileTests {
         #expect(fourth.zones[0].records.count == old.zones[0].records.count + 1)
     }
 
+    @Test("that turn bad have the nearest names and records that the configuration says now")
+    func keptBeside() throws {
+        let folder = try Folder()
+        let text = Self.yaml.replacing("zones/example.net.zone", with: "example.net.zone")
+        try folder.write(Self.master, "example.net.zone")
+        let old = try self.load(folder, text)
+        try folder.write(Self.master + "\nbroken A\n", "example.net.zone")
+        // Sydney is no more, and neither is a record.
+        var new = try self.load(
+            folder,
+            text.replacing("[sydney, tokyo]", with: "tokyo, ttl: 7").replacing(
+                ", txt: hello", with: ", caa: '0 issue \"ca.example\"'"
+            ).replacing(
+                "sites: { sydney: { as: 64600, addresses: [192.0.2.1] }, ", with: "sites: { "))
+        #expect(!new.sites.map(\.name).contains("sydney"))
+        new.keepZones(of: old)
+        let zone = try #require(new.plan().zones.first)
+        #expect(new.zones[0].state == .kept && zone.isAvailable)
+        #expect(new.zones[0].problems.count == 1)
+        #expect(new.zones[0].nearest.map(\.sites) == [["tokyo"]])
+        #expect(zone.nearest[self.name("www.example.net")]?.timeToLive == 7)
+        #expect(zone.startOfAuthority.serial == 2_026_112_101)
+        #expect(zone.records(of: self.name("mail.example.net"), .a)?.data.count == 1)
+        #expect(zone.records(of: self.name("more.example.net"), .txt) == nil)
+        #expect(zone.records(of: self.name("more.example.net"), .caa)?.data.count == 1)
+        #expect(zone.records(of: self.name("more.example.net"), .mx)?.data.count == 1)
+    }
+
+    @Test("that turn bad, and whose old records the configuration contradicts, stay as a whole")
+    func keptAsWhole() throws {
+        let folder = try Folder()
+        let text = Self.yaml.replacing("zones/example.net.zone", with: "example.net.zone")
+        try folder.write(Self.master, "example.net.zone")
+        let old = try self.load(folder, text)
+        try folder.write(Self.master + "\nbroken A\n", "example.net.zone")
+        func kept(_ change: (String) -> String) throws -> [String] {
+            var new = try self.load(folder, change(text))
+            new.keepZones(of: old)
+            let zone = try #require(new.zones.first)
+            #expect(zone.state == .kept)
+            #expect(zone.records == old.zones[0].records)
+            #expect(new.plan().zones[0].isAvailable)
+            return zone.problems.dropFirst().map {
+                $0.description.replacing(folder.path + "/", with: "")
+            }
+        }
+        let clash =
+            "example.net.zone: what the configuration says of the zone doesn't go with the records "
+            + "that the file had before, and waits for the file: "
+        #expect(
+            try kept { $0.replacing("more: {", with: "mail: { a: 192.0.2.26,") } == [
+                clash + "mail.example.net. has A in both"
+            ])
+        #expect(
+            try kept { $0.replacing("more: {", with: "mail: { nearest: tokyo } \n      more: {") }
+                == [
+                    clash + "mail.example.net. is a nearest name and has a record of type A too"
+                ])
+        // Sites that are gone are left out and told of.
+        #expect(
+            try kept {
+                $0.replacing("www: { nearest: [sydney, tokyo] }", with: "mail: { nearest: tokyo }")
+                    .replacing(
+                        "sites: { sydney: { as: 64600, addresses: [192.0.2.1] }, ",
+                        with: "sites: { ")
+            } == [
+                clash + "mail.example.net. is a nearest name and has a record of type A too",
+                "example.net.zone: www.example.net. is served as before without 'sydney', no site "
+                    + "any more",
+            ])
+    }
+
     @Test("tell of serial numbers that don't count up")
     func serials() throws {
         let folder = try Folder()

@@ -67,10 +67,26 @@ struct DNSReportTests {
             try await self.run("complete show dns names zone ").contains("example.com."))
     }
 
+    @Test("lists the places where DNS is served")
+    func listeners() async throws {
+        #expect(
+            try await self.run("show dns listeners") == """
+                * 2
+                [::]:53 over=udp,tcp client_subnet=off proxies=192.0.2.0/24,2001:db8::/32 \
+                certificate=- expires=- problem=-
+                [::]:853 over=tls client_subnet=on proxies=- certificate=/etc/martlet/dot.pem \
+                expires=2026-12-01_10:00_UTC problem=it_expires
+                .
+
+                """)
+        #expect(
+            try await self.run("show dns listeners", .people).contains("2026-12-01 10:00 UTC"))
+    }
+
     @Test("says where DNS isn't served")
     func none() async throws {
         let interpreter = try await Fixture().interpreter()
-        for line in ["show dns", "show dns zones", "show dns names"] {
+        for line in ["show dns", "show dns zones", "show dns names", "show dns listeners"] {
             let reply = await interpreter.run(line, face: .machine)
             #expect(
                 reply.text

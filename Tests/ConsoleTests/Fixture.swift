@@ -214,6 +214,18 @@ final class Fixture: ConsoleBackend {
         ]
     }
 
+    func dnsListeners() async -> [DNSReport.Listener] {
+        [
+            DNSReport.Listener(
+                endpoint: "[::]:53", transports: ["udp", "tcp"], usesClientSubnet: false,
+                proxies: ["192.0.2.0/24", "2001:db8::/32"]),
+            DNSReport.Listener(
+                endpoint: "[::]:853", transports: ["tls"], usesClientSubnet: true, proxies: [],
+                certificate: "/etc/martlet/dot.pem", expiry: "2026-12-01 10:00 UTC",
+                problem: "it expires"),
+        ]
+    }
+
     func dnsNames(zone: String?) async -> [DNSReport.Name] {
         [
             DNSReport.Name(

@@ -57,4 +57,53 @@ struct AllocationTests {
             #expect(total > 0)
         }
     }
+
+    @Test(
+        "nor does the thread that takes in other zones: who replaces them has made what it needs",
+        .enabled(if: isOptimised, "only in an optimised build"),
+        .enabled(if: martlet_allocation_count() >= 0, "a sanitizer has malloc"))
+    func otherZones() throws {
+        let bench = try Bench()
+        let query = Query("static.example.com", .a).bytes
+        let client = address("198.51.100.1")
+        _ = bench.askRepeatedly(query, from: client, count: 2)
+        for round in 0..<20 {
+            var zone = exampleZone()
+            zone.add(name("round\(round).example.com"), timeToLive: 1, .text("x"))
+            try bench.store.replace([zone])
+            let before = martlet_allocation_count()
+            _ = bench.askRepeatedly(query, from: client, count: 1)
+            #expect(martlet_allocation_count() - before == 0, "round \(round)")
+            // Which adds up what was counted before.
+            #expect(
+                bench.counters(names: .none)[name("example.com")]?.queries
+                    == UInt64(64 + 32 * (round + 1)))
+        }
+    }
+
+    @Test(
+        "nor does a proxy's header",
+        .enabled(if: isOptimised, "only in an optimised build"),
+        .enabled(if: martlet_allocation_count() >= 0, "a sanitizer has malloc"))
+    func proxied() {
+        let gate = ProxyGate([prefix("192.0.2.0/24"), prefix("2001:db8::/32")])
+        let proxy = address("2001:db8::7")
+        let client = address("203.0.113.9")
+        let signature: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10]
+        let bare = Query("www.example.com", .a).bytes
+        let datagram =
+            signature + [0x21, 0x12, 0, 12, 203, 0, 113, 9, 127, 0, 0, 1, 0, 9, 0, 53] + bare
+        let before = martlet_allocation_count()
+        var opened = 0
+        for _ in 0..<1000 {
+            guard gate.watches(proxy), !gate.watches(client),
+                let passed = gate.open(datagram.span.bytes, from: proxy),
+                gate.open(bare.span.bytes, from: proxy) == nil
+            else { continue }
+            if passed.client == client, passed.queryOffset == 28 { opened += 1 }
+        }
+        let after = martlet_allocation_count()
+        #expect(after - before == 0)
+        #expect(opened == 1000)
+    }
 }

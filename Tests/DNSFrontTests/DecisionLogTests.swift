@@ -22,12 +22,15 @@ struct DecisionLogTests {
         var by: String
         var scope: Int
         var site: String?
-        var addresses: [String]
+        var sites: [String]
+        var addresses: [String]?
+        var answer: [String]?
         var reason: String?
         var allDown: Bool
 
         enum CodingKeys: String, CodingKey {
-            case time, name, type, transport, client, by, scope, site, addresses, reason
+            case time, name, type, transport, client, by, scope, site, sites, addresses, answer
+            case reason
             case allDown = "all_down"
         }
     }
@@ -105,11 +108,43 @@ struct DecisionLogTests {
                     == Line(
                         time: "", name: "www.example.com.", type: "A", transport: "tcp",
                         client: "192.0.2.128/25", by: "subnet", scope: 24, site: "amsterdam",
-                        addresses: ["193.173.27.8"], reason: "pinned", allDown: false))
+                        sites: ["amsterdam"], addresses: ["193.173.27.8"],
+                        answer: ["A 193.173.27.8"], reason: "pinned", allDown: false))
             #expect(lines[1].name == "v4.example.com." && lines[1].site == nil)
-            #expect(lines[1].addresses.isEmpty)
+            #expect(lines[1].addresses == [] && lines[1].answer == [] && lines[1].sites == [])
             #expect(lines[2].client == "127.0.0.0/24" && lines[2].by == "resolver")
             #expect(lines[2].addresses == ["2001:db8:1::1"])
+        }
+    }
+
+    @Test("says what was answered: the alias, all sites, hints; and why the first site")
+    func answers() async throws {
+        try await self.withLog { _ in
+        } _: { server, endpoint, path in
+            var queries = ["cdn.example.com", "two.example.com"].map {
+                Query($0, .a)
+            }
+            queries += [Query("two.example.com", .https), Query("cdn.example.com", .aaaa)]
+            for index in queries.indices { queries[index].subnet = "192.0.2.0/24" }
+            try await self.ask(queries, endpoint)
+            let lines = try await Self.lines(of: path, count: 4)
+            #expect(lines.count == 4)
+            guard lines.count == 4 else { return }
+            for line in [lines[0], lines[3]] {
+                #expect(line.site == "amsterdam" && line.reason == "pinned")
+                #expect(line.addresses == [])
+                #expect(line.answer == ["CNAME ams.example.net."])
+                #expect(line.sites == ["amsterdam"])
+            }
+            #expect(lines[1].addresses == ["193.173.27.8", "210.18.215.100"])
+            #expect(lines[1].answer == ["A 193.173.27.8", "A 210.18.215.100"])
+            #expect(lines[1].sites == ["amsterdam", "sydney"])
+            #expect(lines[2].type == "HTTPS" && lines[2].site == "amsterdam")
+            #expect(lines[2].addresses == [] && lines[2].answer?.count == 1)
+            #expect(
+                lines[2].answer?.first?.contains("ipv4hint=193.173.27.8,210.18.215.100") == true)
+            #expect(lines[2].sites == ["amsterdam", "sydney"])
+            #expect(lines[2].reason == "pinned")
         }
     }
 

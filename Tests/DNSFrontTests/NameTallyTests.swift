@@ -67,4 +67,61 @@ struct NameTallyTests {
         #expect(zone.names.count == 41)
         #expect(bench.counters(names: .all)[name("example.com")] == zone, "reading adds nothing")
     }
+
+    @Test("zones that are the same to the letter are left alone")
+    func same() throws {
+        let store = ZoneStore()
+        #expect(try store.replace([exampleZone()]))
+        #expect(try !store.replace([exampleZone()]))
+        // Equal names in other letters are answered otherwise.
+        func changed(_ change: (inout Zone) -> Void) throws -> Bool {
+            #expect(try store.replace([]))
+            #expect(try store.replace([exampleZone()]))
+            var zone = exampleZone()
+            change(&zone)
+            return try store.replace([zone])
+        }
+        func zone(_ target: String, _ alias: String) -> Zone {
+            var zone = exampleZone()
+            zone.add(name("x.example.com"), timeToLive: 5, .mailExchange(1, name(target)))
+            zone.nearest[name("cdn.example.com")]?.aliases[tokyo] = name(alias)
+            return zone
+        }
+        #expect(try store.replace([zone("mail.example.com", "tokyo.example.net")]))
+        #expect(try !store.replace([zone("mail.example.com", "tokyo.example.net")]))
+        #expect(try store.replace([zone("Mail.example.com", "tokyo.example.net")]))
+        #expect(try store.replace([zone("Mail.example.com", "TOKYO.example.net")]))
+        #expect(try changed { $0.startOfAuthority.serial += 1 })
+        #expect(try changed { $0.startOfAuthority.host = name("NS1.example.com") })
+        #expect(try changed { $0.timeToLive += 1 })
+        #expect(try changed { $0.nearest[name("www.example.com")]?.policy = 2 })
+        #expect(try changed { $0.nearest[name("www.example.com")]?.minimumTimeToLive = 2 })
+        #expect(try changed { $0.nearest[name("www.example.com")] = nil })
+        #expect(
+            try changed { $0.add(name("new.example.com"), timeToLive: 5, .text("new")) })
+        #expect(
+            try changed { $0.add(name("static.example.com"), timeToLive: 5, .text("hello")) },
+            "a set's TTL")
+        #expect(try !changed { _ in })
+        #expect(try store.replace([.unavailable(name("example.com"))]))
+    }
+
+    @Test("a thread that ends, and one that answers nothing, keep nothing from being counted")
+    func threads() throws {
+        let store = ZoneStore()
+        try store.replace([exampleZone()])
+        let bench = try Bench()
+        let other = try Bench()
+        _ = try bench.ask("static.example.com", .a)
+        for round in 0..<3 {
+            var zone = exampleZone()
+            zone.add(name("r\(round).example.com"), timeToLive: 1, .text("x"))
+            try bench.store.replace([zone])
+            try other.store.replace([zone])
+        }
+        #expect(bench.counters(names: .all)[name("example.com")]?.queries == 1)
+        #expect(other.counters(names: .all)[name("example.com")]?.queries == 0)
+        _ = try bench.ask("r2.example.com", .txt)
+        #expect(bench.counters(names: .all)[name("example.com")]?.queries == 2)
+    }
 }

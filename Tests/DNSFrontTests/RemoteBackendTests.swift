@@ -240,6 +240,33 @@ struct RemoteBackendTests {
         #expect(linkLocal.records.count == 1)
     }
 
+    @Test("knows an IPv4 client by its mapped address too, as by DNS; a subnet is what it says")
+    func mapped() async throws {
+        await self.talk.bench.pin([("192.0.2.0/24", [amsterdam]), ("::/0", [tokyo])])
+        func record(_ remote: String, _ client: String) throws -> Reply.Record {
+            let records = try self.talk.call(
+                "lookup",
+                """
+                {"qtype":"A","qname":"www.example.com.","remote":"\(remote)",\
+                "real-remote":"\(client)","zone-id":-1}
+                """
+            ).records
+            return try #require(records.first)
+        }
+        let own = try record("::ffff:192.0.2.7", "::ffff:192.0.2.7/128")
+        #expect(own.content == "193.173.27.8")
+        #expect(own.scopeMask == 96 + 24, "of the address as PowerDNS has it")
+        var query = Query("www.example.com", .a)
+        query.client = address("::ffff:192.0.2.7")
+        #expect(try self.talk.bench.ask(query).addresses == ["193.173.27.8"])
+        for client in ["::ffff:192.0.2.7/128", "::ffff:192.0.2.0/120"] {
+            #expect(try record("::ffff:198.51.100.1", client).content == "192.0.2.80")
+            var query = Query("www.example.com", .a)
+            query.subnet = client
+            #expect(try self.talk.bench.ask(query).addresses == ["192.0.2.80"])
+        }
+    }
+
     @Test("says nothing of a zone by another zone's number")
     func numbers() throws {
         let net = Zone(

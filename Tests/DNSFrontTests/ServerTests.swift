@@ -94,7 +94,10 @@ struct ServerTests {
 
     @Test("turns away connections beyond the bound, and takes new ones when others end")
     func bound() async throws {
-        try await withServer(change: { $0.maximumConnections = 2 }) { server, endpoints in
+        try await withServer(change: {
+            $0.maximumConnections = 2
+            $0.quietTime = .seconds(3600)
+        }) { server, endpoints in
             try await blocking {
                 let query = Query("static.example.com", .a).framed(identifier: 1)
                 var clients: [TCPClient] = []

@@ -156,6 +156,15 @@ final class Bench {
         _ query: [UInt8], from client: IPAddress = address("198.51.100.1"),
         over transport: DNSTransport = .udp, readsSubnet: Bool = true
     ) -> [UInt8]? {
+        let reply = self.reply(to: query, from: client, over: transport, readsSubnet: readsSubnet)
+        return reply.isEmpty ? nil : Array(reply)
+    }
+
+    /// The same where the responder has put it: good until the next question. Empty for silence.
+    func reply(
+        to query: [UInt8], from client: IPAddress, over transport: DNSTransport = .udp,
+        readsSubnet: Bool = true
+    ) -> UnsafeRawBufferPointer {
         let length = self.reader.withBatch { batch in
             self.responder.begin(&batch, now: self.moment)
             var span = self.room.mutableBytes
@@ -163,7 +172,7 @@ final class Bench {
                 to: query.span.bytes, from: client, over: transport, readsSubnet: readsSubnet,
                 using: &batch, into: &span)
         }
-        return length == 0 ? nil : Array(self.room.prefix(length))
+        return UnsafeRawBufferPointer(rebasing: self.room.prefix(length))
     }
 
     /// Asks many times, without anything between that allocates.

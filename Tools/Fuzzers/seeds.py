@@ -146,13 +146,27 @@ def dns():
     subnet4 = struct.pack(">HHHBB", 8, 7, 1, 24, 0) + bytes((198, 51, 100))
     subnet6 = struct.pack(">HHHBB", 8, 10, 2, 48, 0) + bytes.fromhex("20010db8abcd")
     cookie = struct.pack(">HH", 10, 8) + b"12345678"
-    for what in ("www.example.com", "alias.example.com", "no.example.com", "example.net"):
-        for kind in (1, 28, 16, 2, 6, 5, 255, 252):
+    for what in ("www.example.com", "alias.example.com", "no.example.com", "example.net", "x.wild.example.com",
+                 "a.sub.example.com", "deep.moved.example.com", "chain.example.com", "big.example.com",
+                 "a.made.example.com", "own.example.com", "cdn.example.com", "explain.www.example.com"):
+        for kind in (1, 28, 16, 2, 6, 5, 65, 255, 252):
             yield query(what, kind)
             yield query(what, kind, subnet4)
     yield query("www.example.com", 28, subnet6)
     yield query("www.example.com", 1, cookie + subnet4)
     yield query("www.example.com", 1, b"", flags=0x2100)
+
+
+def proxies():
+    """Headers of the PROXY protocol, version 2."""
+    def header(command, family, rest):
+        return b"\r\n\r\n\0\r\nQUIT\n" + struct.pack(">BBH", command, family, len(rest)) + rest
+    ipv4 = bytes((203, 0, 113, 9, 127, 0, 0, 1)) + struct.pack(">HH", 4660, 53)
+    ipv6 = bytes.fromhex("20010db8") + bytes(28) + struct.pack(">HH", 4660, 53)
+    yield header(0x21, 0x12, ipv4)
+    yield header(0x21, 0x21, ipv6 + b"\x04\0\2\0\0")
+    yield header(0x21, 0x31, bytes(216))
+    yield header(0x20, 0, b"")
 
 
 def bmp():
@@ -304,6 +318,13 @@ def seeds():
         for body in met if len(body) < 256]
     yield "powerdns", list(powerdns())
     yield "dns", [bytes([over]) + packet for packet in dns() for over in (0, 1)]
+    headers = list(proxies())
+    yield "proxy", headers + [header + b"\0\0" for header in headers]
+    framed = b"".join(struct.pack(">H", len(packet)) + packet for packet in list(dns())[:6])
+    # Straight and through a proxy, cut to pieces of so many bytes.
+    yield "streams", [
+        bytes([pieces << 1 | proxied]) + (headers[0] if proxied else b"") + framed
+        for proxied in (0, 1) for pieces in (0, 6, 40)]
     # Whole files, and each entry alone.
     texts = [text.lstrip("\n") for text in [*ZONES.values(), INCLUDED]]
     yield "zones", [

@@ -17,11 +17,11 @@ dns: { rate-limit: off }
 choice: { measure: hops, ties: [order] }
 sites:
   sydney:       { as: 64600, addresses: [192.0.2.10, "2001:db8:10::80"] }
-  tokyo:        { as: 64601, addresses: [192.0.2.20, "2001:db8:20::80"] }
+  tokyo:        { as: 64601, addresses: [192.0.2.20, "2001:db8:20::80"], alias: tokyo.example.net }
   johannesburg: { as: 64602, addresses: [192.0.2.30, "2001:db8:30::80"] }
   newyork:      { as: 64603, addresses: [192.0.2.40, "2001:db8:40::80"] }
-  zurich:       { as: 64604, addresses: [192.0.2.50, "2001:db8:50::80"] }
-  montreal:     { as: 64605, addresses: [192.0.2.60, "2001:db8:60::80"] }
+  zurich:       { as: 64604, addresses: [192.0.2.50, "2001:db8:50::80"], alias: zurich.example.net }
+  montreal:     { as: 64605, addresses: [192.0.2.60, "2001:db8:60::80"], alias: montreal.example.net }
 feeds:
   sydney:       { site: sydney, mrt: { file: $v4, peer: 203.62.252.186 } }
   tokyo:        { site: tokyo, mrt: { file: $v4, peer: 202.232.0.3 } }
@@ -38,6 +38,8 @@ zones:
     records:
       www: { nearest: [sydney, tokyo, johannesburg, newyork, zurich, montreal], ttl: 60 }
       two: { nearest: [tokyo, zurich, montreal], ttl: 60, answers: 2 }
+      cdn: { nearest: [tokyo, zurich, montreal], ttl: 30, alias: true }
+      own: { nearest: [tokyo, zurich, montreal], client-subnet: off }
 """
 SITES = {
     "sydney": 10, "tokyo": 20, "johannesburg": 30, "newyork": 40, "zurich": 50, "montreal": 60}

@@ -417,8 +417,8 @@ class CounterTests(DNSTestCase):
         self.assertIn(first.pop("scope"), (24, 23, 22))
         self.assertEqual(first, {
             "name": "www.example.com.", "type": "A", "transport": "udp",
-            "client": "198.51.100.0/24", "by": "subnet", "site": "far",
-            "addresses": ["192.0.2.20"], "reason": "pinned", "all_down": False})
+            "client": "198.51.100.0/24", "by": "subnet", "site": "far", "sites": ["far"],
+            "addresses": ["192.0.2.20"], "answer": ["A 192.0.2.20"], "reason": "pinned", "all_down": False})
         self.assertEqual(
             (second["client"], second["by"], second["transport"], second["site"]),
             ("127.0.0.0/24", "resolver", "tcp", "near"))

@@ -474,10 +474,10 @@ class ListenerTests(HandoverTestCase):
             other = taken.getsockname()[1]
             said = self.reload(
                 daemon, f'dns: ["127.0.0.1:{port}"]', f'dns: ["127.0.0.1:{port}", "127.0.0.1:{other}"]')
-            self.assertIn(f"can't listen for DNS on 127.0.0.1:{other} by TCP: Address already in use", said)
+            self.assertIn(f"DNS can't have 127.0.0.1:{other} by TCP: Address already in use", said)
         flood.at_least(500)
         # The next reload tries again.
-        eventually("the port", lambda: "can't listen" not in daemon.console("reload").stdout)
+        eventually("the port", lambda: "can't have" not in daemon.console("reload").stdout)
         self.assertEqual(
             run("dig", "@127.0.0.1", "-p", str(other), "+short", "ns1.example.com").stdout.split(),
             ["192.0.2.53"])

@@ -4,6 +4,7 @@
 import ipaddress
 import os
 import random
+import re
 import shutil
 import tempfile
 import unittest
@@ -41,6 +42,7 @@ ZONE = """$ORIGIN example.com.
 ns1 A 127.0.0.1
 www 60 A 192.0.2.99
 two 60 A 192.0.2.99
+cdn 60 CNAME nowhere.example.net.
 """
 
 
@@ -80,8 +82,8 @@ class ExportTests(TestCase):
     def test_ten_thousand_clients_get_the_same_answer_and_no_scope_is_too_wide(self):
         for name, answers in [("www.example.com", 1), ("two.example.com", 2)]:
             path = os.path.join(self.folder(), "martlet.geo")
-            done = export(
-                self.daemon, "knot", "--name", name, "--answers", str(answers), "-o", path)
+            # As many sites as the name has.
+            done = export(self.daemon, "knot", "--name", name, "-o", path)
             self.assertEqual(done.returncode, 0, done.stderr)
             knot = Knot(path)
             self.addCleanup(knot.stop)
@@ -108,6 +110,42 @@ class ExportTests(TestCase):
                 self.assertEqual(
                     sorted(their.addresses), sorted(our.addresses),
                     f"{subnet}, scope {their.scope}, seed {seed}")
+
+    def test_a_name_that_is_an_alias_is_one_in_knot(self):
+        path = os.path.join(self.folder(), "martlet.geo")
+        done = export(self.daemon, "knot", "--name", "cdn.example.com", "-o", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        knot = Knot(path)
+        self.addCleanup(knot.stop)
+        self.assertNotRegex(knot.output, r"(error|warning):")
+        with open(path) as file:
+            text = file.read()
+        self.assertIn("# cdn.example.com: ttl 30\n", text)
+        self.assertNotRegex(text, r"(?m)^    A+: ")
+        targets = set()
+        seed = random.randrange(1 << 32)
+        for subnet in clients(random.Random(seed), 60):
+            for kind in ["A", "AAAA", "TXT"]:
+                theirs, ours = (
+                    Answer(port, "cdn.example.com", kind, subnet)
+                    for port in (knot.port, self.daemon.port("dns")))
+                found = re.findall(r"IN\s+CNAME\s+(\S+)", ours.text)
+                self.assertEqual(len(found), 1, ours.text)
+                self.assertEqual(
+                    re.findall(r"IN\s+CNAME\s+(\S+)", theirs.text), found,
+                    f"{subnet} {kind}, seed {seed}: {theirs.text}")
+                targets.update(found)
+        self.assertGreater(len(targets), 1, targets)
+
+    def test_what_a_file_cannot_say_is_said(self):
+        path = os.path.join(self.folder(), "martlet.geo")
+        done = export(self.daemon, "knot", "--name", "own.example.com", "-o", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("own.example.com goes by the resolver's address", done.stderr)
+        done = export(
+            self.daemon, "gdnsd", "--name", "cdn.example.com", "--addresses", "ipv4", "-o", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cdn.example.com is an alias", done.stderr)
 
     def test_prefixes_that_hold_each_other_are_taken_apart(self):
         """Knot gives a prefix's length as scope, whatever lies inside."""
@@ -145,6 +183,36 @@ class WatchTests(TestCase):
         martlet.write("pins.routes", PINS.replace("64605", "64601"))
         self.assertEqual(martlet.console("reload").returncode, 0)
         eventually("Knot to answer with another site", lambda: answer() == ["192.0.2.20"])
+
+
+    def test_a_command_that_failed_is_run_again(self):
+        """As Knot's while it is being restarted."""
+        martlet = daemon()
+        self.addCleanup(martlet.stop)
+        folder = self.folder()
+        watcher = Process([
+            program("martlet"), "export", "knot", martlet.socket_path, "--name",
+            "www.example.com", "-o", os.path.join(folder, "geo"), "--watch", "--every", "0.1",
+            "--run", f"echo run >>{folder}/runs; test -e {folder}/there"])
+        self.addCleanup(watcher.stop)
+
+        def runs():
+            path = os.path.join(folder, "runs")
+            if not os.path.exists(path):
+                return 0
+            with open(path) as file:
+                return len(file.readlines())
+
+        eventually("three attempts", lambda: runs() >= 3)
+        with open(os.path.join(folder, "there"), "w"):
+            pass
+        watcher.wait_line("has succeeded")
+        self.assertEqual(watcher.output.count("failed: exit status 1"), 1, watcher.output)
+        # It is owed no more.
+        before = runs()
+        martlet.write("pins.routes", PINS.replace("64605", "64601"))
+        self.assertEqual(martlet.console("reload").returncode, 0)
+        eventually("the command for another file", lambda: runs() == before + 1)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The README's session, typed again: a reader sees what is printed there; and all examples checked.
 
-Every fenced block of the kind `console` is typed, line by line: `$ ` begins a command, what follows
-is what it prints. After a router has been started the next command is tried until it prints what it
-should. Within `telnet` what stands after the prompt is typed.
+Every session in it is typed, line by line. After a router has been started the next command is tried
+until it prints what it should. Within `telnet` what stands after the prompt is typed.
 """
 import contextlib
 import glob
@@ -21,43 +20,12 @@ import unittest
 from harness import (
     PATIENCE, PROGRAMS, ROOT, Process, TestCase, eventually, free_port, peer, program, run)
 from mmdb import mmdb
+from transcripts import session, steadied
 
 README = os.path.join(ROOT, "README.md")
 DEMO = os.path.join(ROOT, "Routes", "demo.yaml")
 ROUTER = os.path.join(ROOT, "Routes", "router.bird.conf")
 PROMPT = "martlet> "
-
-# What differs from one day, machine or version to the next.
-VARYING = [
-    (r"since=\d+", "since=N"),
-    (r"Last update: .*", "Last update: DATE"),
-    (r"; <<>> DiG \S+ <<>>", "; <<>> DiG VERSION <<>>"),
-    (r"; COOKIE: [0-9a-f]{48} \(good\)", "; COOKIE: N (good)"),
-    (r"(->>HEADER<<-.* id: )\d+", r"\1N"),
-    (r";; Query time: \d+ msec", ";; Query time: N msec"),
-    (r";; WHEN: .*", ";; WHEN: DATE"),
-    (r"\d\d:\d\d:\d\d", "TIME"),
-    (r"\(version [^)]*\)", "(version N)"),
-    (r" \((UDP|TCP)\)$", ""),  # dig before 9.18 doesn't say
-]
-
-
-def steadied(text):
-    for pattern, word in VARYING:
-        text = re.sub(pattern, word, text)
-    return [line.rstrip() for line in text.strip("\n").splitlines()]
-
-
-def session(text):
-    """[(command, what it prints), ...] of all console blocks."""
-    steps = []
-    for block in re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S):
-        for line in block.splitlines(keepends=True):
-            if line.startswith("$ "):
-                steps.append([line[2:].strip(), ""])
-            elif steps:
-                steps[-1][1] += line
-    return steps
 
 
 class ReadmeTests(TestCase):

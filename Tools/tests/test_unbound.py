@@ -63,15 +63,19 @@ remote-control:
 
 
 class Unbound(Process):
-    """A resolver that knows where some zones are ({zone: (address, port)})."""
+    """A resolver that knows where some zones are ({zone: (address, port)}).
 
-    def __init__(self, stubs):
+    With `tls`, a server's name and a file of authorities, it asks over TLS.
+    """
+
+    def __init__(self, stubs, tls=None):
         program = peer("unbound")
         self.folder = tempfile.mkdtemp(prefix="martlet-unbound-")
         self.port = free_port()
         path = os.path.join(self.folder, "unbound.conf")
-        lines = "\n".join(
-            f"stub-zone:\n  name: {zone}\n  stub-addr: {address}@{port}"
+        name = f"#{tls[0]}\n  stub-tls-upstream: yes" if tls else ""
+        lines = (f"  tls-cert-bundle: {tls[1]}\n" if tls else "") + "\n".join(
+            f"stub-zone:\n  name: {zone}\n  stub-addr: {address}@{port}{name}"
             for zone, (address, port) in stubs.items())
         with open(path, "w") as file:
             file.write(UNBOUND.format(

@@ -49,6 +49,34 @@ public struct DNSReport: Hashable, Sendable {
         }
     }
 
+    /// A place where DNS is served.
+    public struct Listener: Hashable, Sendable {
+        public var endpoint: String
+        /// `udp`, `tcp`, `tls`.
+        public var transports: [String]
+        public var usesClientSubnet: Bool
+        /// Who puts a proxy's header before what it sends.
+        public var proxies: [String]
+        /// The certificate's file, and when it ends.
+        public var certificate: String?
+        public var expiry: String?
+        /// What is the matter with it.
+        public var problem: String?
+
+        public init(
+            endpoint: String, transports: [String], usesClientSubnet: Bool, proxies: [String],
+            certificate: String? = nil, expiry: String? = nil, problem: String? = nil
+        ) {
+            self.endpoint = endpoint
+            self.transports = transports
+            self.usesClientSubnet = usesClientSubnet
+            self.proxies = proxies
+            self.certificate = certificate
+            self.expiry = expiry
+            self.problem = problem
+        }
+    }
+
     /// In the order in which they are shown.
     public var counters: [Counter]
 
@@ -64,6 +92,9 @@ extension ConsoleBackend {
 
     /// The same by name, those that have been asked for: of one zone, or of all.
     public func dnsNames(zone: String?) async -> [DNSReport.Name] { [] }
+
+    /// Where DNS is served.
+    public func dnsListeners() async -> [DNSReport.Listener] { [] }
 
     /// The zones that are served, for completion.
     public var zoneNames: [String] { [] }
@@ -122,6 +153,27 @@ extension Interpreter {
             [
                 .text(name.name), .text(name.zone), .integer(Int(clamping: name.queries)),
                 .list(name.sites.map { "\($0.what):\($0.count)" }),
+            ]
+        }
+        return table
+    }
+
+    /// What `show dns listeners` answers.
+    func dnsListeners() async throws(CommandFailure) -> Table {
+        _ = try self.dnsReport()
+        var table = Table(
+            "listeners",
+            columns: [
+                .alone("listener"), Table.Column("over"),
+                Table.Column("client_subnet", title: "client subnet"), Table.Column("proxies"),
+                Table.Column("certificate"), Table.Column("expires"), Table.Column("problem"),
+            ])
+        table.rows = await self.backend.dnsListeners().map { listener in
+            [
+                .text(listener.endpoint), .list(listener.transports),
+                .text(listener.usesClientSubnet ? "on" : "off"), .list(listener.proxies),
+                .text(listener.certificate), .text(listener.expiry),
+                .text(listener.problem),
             ]
         }
         return table

@@ -17,9 +17,20 @@ extension Interpreter {
         let world = self.backend.oracle.world
         guard world.policies.indices.contains(number) else { throw Self.unknown(name: name) }
         let policy = world.policies[number]
-        return self.table(of: policy.sites.compactMap(world.site), in: world) {
-            $0.addresses(of: policy.service)
+        let sites = policy.sites.compactMap(world.site)
+        var table = self.table(of: sites, in: world) { $0.addresses(of: policy.service) }
+        guard let report = self.backend.nearestName(name) else { return table }
+        table.trailingFields = [
+            ("answers", .integer(report.answers)), ("ttl", .integer(report.timeToLive)),
+            ("minimum_ttl", .integer(report.minimumTimeToLive)),
+            ("client_subnet", .flag(report.usesClientSubnet)),
+        ]
+        guard !report.aliases.isEmpty else { return table }
+        table.columns.append(Table.Column("alias"))
+        for (row, site) in sites.enumerated() {
+            table.rows[row].append(.text(report.aliases[site.name]))
         }
+        return table
     }
 
     private func table(

@@ -120,6 +120,7 @@ public struct Interpreter: Sendable {
         case .showRPKI(let target?): return reply(try await self.origins(covering: target))
         case .showDNS: return reply(try self.dnsCounters())
         case .showDNSZones: return reply(try await self.dnsZones())
+        case .showDNSListeners: return reply(try await self.dnsListeners())
         case .showDNSNames(let zone, let limit):
             return reply(try await self.dnsNames(zone: zone, limit: limit))
         case .showMemory: return reply(try await self.memory())

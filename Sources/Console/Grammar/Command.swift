@@ -85,6 +85,7 @@ package enum Command: Hashable, Sendable {
     case showDNS
     case showDNSZones
     case showDNSNames(zone: String?, limit: Int?)
+    case showDNSListeners
     case showAnswers(AnswerFilter)
     case showMemory
     case showCheckpoint
@@ -140,6 +141,7 @@ extension Invocation {
         case .showDNS: .showDNS
         case .showDNSZones: .showDNSZones
         case .showDNSNames: .showDNSNames(zone: self.text(.zone), limit: self.count)
+        case .showDNSListeners: .showDNSListeners
         case .showAnswers:
             .showAnswers(
                 Command.AnswerFilter(

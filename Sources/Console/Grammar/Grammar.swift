@@ -58,6 +58,9 @@ package struct Grammar: Sendable {
         Rule(
             "show dns names [zone ZONE] [limit COUNT]", .showDNSNames,
             "The same by name, those that are asked for most first", json: true),
+        Rule(
+            "show dns listeners", .showDNSListeners,
+            "Where DNS is served, for whom, and with which certificates", json: true),
         Rule("show memory", .showMemory, "Bytes by what holds them, and counts", json: true),
         Rule(
             "show checkpoint", .showCheckpoint, "The table's file: how it was read and written",

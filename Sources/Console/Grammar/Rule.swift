@@ -80,7 +80,7 @@ package enum Verb: Hashable, Sendable, CaseIterable {
     case showBGP, showBGPIPv4, showBGPIPv6, showBGPSummary
     case showFeed, clearFeed, shutDownFeed, resumeFeed, debugFeed
     case showSites, showFeeds, showRoutes, showRoundTrips, showRPKI, showDNS, showDNSZones,
-        showDNSNames, showMemory, showCheckpoint
+        showDNSNames, showDNSListeners, showMemory, showCheckpoint
     case showVersion, showConfiguration
     case observe, ready, reload, replace, checkpoint, releaseGuard
     case showFeedRules, showAnswers, showSitesOfName

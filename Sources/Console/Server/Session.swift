@@ -125,9 +125,9 @@ package struct Session: Sendable {
         case .enable(let secret): return self.enable(secret)
         case .ask, .showBGP, .showBGPSummary, .showSites, .showFeeds, .showRoutes,
             .showRoundTrips, .observe, .showMemory, .showCheckpoint, .checkpoint, .showVersion,
-            .showRPKI, .showDNS, .showDNSZones, .showDNSNames, .showConfiguration, .showFeed,
-            .order, .debugFeed, .ready, .reload, .replace, .releaseGuard, .showFeedRules,
-            .showAnswers, .showSitesOfName, .complete, .help:
+            .showRPKI, .showDNS, .showDNSZones, .showDNSNames, .showDNSListeners,
+            .showConfiguration, .showFeed, .order, .debugFeed, .ready, .reload, .replace,
+            .releaseGuard, .showFeedRules, .showAnswers, .showSitesOfName, .complete, .help:
             return .run(command, wantsJSON: invocation.wantsJSON)
         }
     }

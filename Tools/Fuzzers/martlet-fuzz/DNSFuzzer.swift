@@ -62,7 +62,8 @@ private final class DNSBench: @unchecked Sendable {
             Site(
                 id: SiteID(rawValue: 0), name: "near", asNumber: 64600,
                 addresses: [
-                    try IPAddress(parsing: "192.0.2.10"), try IPAddress(parsing: "2001:db8::1"),
+                    try IPAddress(parsing: "192.0.2.10"), try IPAddress(parsing: "192.0.2.11"),
+                    try IPAddress(parsing: "2001:db8::1"),
                 ]),
             Site(
                 id: SiteID(rawValue: 1), name: "far", asNumber: 64601,
@@ -106,15 +107,39 @@ private final class DNSBench: @unchecked Sendable {
             apex: apex, startOfAuthority: StartOfAuthority(host: host, mailbox: host),
             nameServers: [host])
         zone.add(host, timeToLive: 300, .address(try IPAddress(parsing: "192.0.2.53")))
-        zone.add(try DomainName(parsing: "text.example.com"), timeToLive: 300, .text("all is well"))
-        zone.add(
-            try DomainName(parsing: "alias.example.com"), timeToLive: 300,
-            .alias(try DomainName(parsing: "www.example.com")))
-        zone.add(
-            try DomainName(parsing: "deep.below.example.com"), timeToLive: 300,
-            .address(try IPAddress(parsing: "2001:db8::2")))
-        zone.nearest[try DomainName(parsing: "www.example.com")] = NearestRecord(
-            policy: 0, timeToLive: 60, answers: 2)
+        func add(_ owner: String, _ type: RecordType, _ text: String) throws {
+            zone.add(
+                try DomainName(parsing: owner + ".example.com"), timeToLive: 300,
+                try RecordData(parsing: text, type: type))
+        }
+        try add("text", .txt, "\"all is well\"")
+        try add("alias", .cname, "www.example.com.")
+        try add("deep.below", .aaaa, "2001:db8::2")
+        try add("*.wild", .txt, "wild")
+        try add("sub", .ns, "ns.sub.example.com.")
+        try add("ns.sub", .a, "192.0.2.54")
+        try add("moved", .dname, "below.example.com.")
+        try add("chain", .cname, "deep.moved.example.com.")
+        try add("mail", .mx, "10 ns1.example.com.")
+        try add("www", .https, "1 . alpn=h2")
+        for number in 0..<9 { try add("big", .txt, String(repeating: "x", count: 200 + number)) }
+        func nearest(_ owner: String, _ change: (inout NearestRecord) -> Void) throws {
+            var record = NearestRecord(policy: 0, timeToLive: 60)
+            change(&record)
+            zone.nearest[try DomainName(parsing: owner + ".example.com")] = record
+        }
+        try nearest("www") { $0.answers = 2 }
+        try nearest("*.made") { $0.rotates = false }
+        try nearest("own") { $0.usesClientSubnet = false }
+        let targets = [
+            try DomainName(parsing: "text.example.com"),
+            try DomainName(parsing: "elsewhere.example.net"),
+        ]
+        try nearest("cdn") { record in
+            for (number, target) in targets.enumerated() {
+                record.aliases[SiteID(rawValue: UInt8(number))] = target
+            }
+        }
         return zone
     }
 

@@ -22,11 +22,13 @@ private let fuzzers: [String: Fuzzer] = [
     "mrt": fuzzMRT,
     "open": fuzzOpens,
     "powerdns": fuzzRemoteBackend,
+    "proxy": fuzzProxyHeaders,
     "roundtrips": fuzzRoundTrips,
     "routemap": fuzzRouteMaps,
     "rtr": fuzzRTR,
     "rules": fuzzRules,
     "session": fuzzSessions,
+    "streams": fuzzStreams,
     "textdump": fuzzTextDumps,
     "zones": fuzzZones,
 ]
