@@ -128,10 +128,12 @@ final class LookupTrie: @unchecked Sendable {
     /// Takes back some of what was retired before an epoch.
     func reclaim(before epoch: UInt64) { self.stock.pointee.reclaim(before: epoch) }
 
-    /// Bytes that were written at one time or another: root, nodes and bits.
+    /// Bytes that were written at one time or another: root, nodes, also those whose memory was
+    /// only asked for, and bits.
     var byteCount: Int {
-        self.rootMemory.residentBytes(first: 4 << LookupBase.rootBits)
-            + self.nodeMemory.residentBytes(first: self.nodeHighWater * 64)
+        let nodeBytes = max(self.nodeHighWater * 64, self.nodesAhead?.takenBytes ?? 0)
+        return self.rootMemory.residentBytes(first: 4 << LookupBase.rootBits)
+            + self.nodeMemory.residentBytes(first: nodeBytes)
             + self.mixedMemory.residentBytes(first: self.mixedMemory.byteCount)
     }
 

@@ -39,6 +39,9 @@ final class PagesAhead: @unchecked Sendable {
         }
     }
 
+    /// Bytes of the pages that are there.
+    var takenBytes: Int { self.taken.load(ordering: .acquiring) * ReservedMemory.hugePage }
+
     private func take(_ pages: Range<Int>) {
         for page in pages {
             let word = (self.memory.base + page * ReservedMemory.hugePage)
