@@ -32,9 +32,14 @@ extension ConfigurationReader {
     /// with the other files.
     private func prefixList(_ name: String, _ path: String, _ value: Value) -> PrefixList {
         let empty = PrefixList(name: name, patterns: [])
-        guard self.readsFiles,
-            case .success(let bytes) = TextFile.read(path, maximum: Self.mostListBytes)
-        else { return empty }
+        guard self.readsFiles else { return empty }
+        let bytes: [UInt8]
+        switch TextFile.read(path, maximum: Self.mostListBytes) {
+        case .success(let read): bytes = read
+        case .failure(let failure):
+            if TextFile.problem(reading: path) == nil { value.complain("\(path): \(failure)") }
+            return empty
+        }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             value.complain("\(path) is not UTF-8")
             return empty

@@ -34,8 +34,8 @@ extension Configuration.ZoneEntry {
         if before.file != nil {
             kept.timeToLive = self.timeToLive
             kept.records =
-                before.records.filter(\.isFromMasterFile)
-                + self.records.filter { !$0.isFromMasterFile }
+                self.records.filter { !$0.isFromMasterFile }
+                + before.records.filter(\.isFromMasterFile)
             kept.nearest = self.nearest
             guard let clash = kept.clash else { return kept }
             kept.timeToLive = before.timeToLive

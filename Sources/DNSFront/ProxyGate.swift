@@ -26,7 +26,12 @@ package struct ProxyGate: ~Copyable {
     package func open(
         _ datagram: RawSpan, from proxy: IPAddress
     ) -> (client: IPAddress, queryOffset: Int)? {
-        guard let header = try? ProxyHeader(reading: datagram) else { return nil }
-        return (header.client ?? proxy, header.byteCount)
+        // Not by `try?`, which puts the error into a box.
+        do throws(ProxyHeader.ReadingError) {
+            let header = try ProxyHeader(reading: datagram)
+            return (header.client ?? proxy, header.byteCount)
+        } catch {
+            return nil
+        }
     }
 }

@@ -27,7 +27,7 @@ extension BadInputTests {
             [
                 "4:41: proxy must be a mapping (key: value), not '192.0.2.1'",
                 "5:41: proxy has no from", "5:43: unknown key 'to' in proxy (allowed: from)",
-                "6:49: each of from must be a prefix, as 192.0.2.0/24, not 'dnsdist'",
+                "6:49: each of from must be a prefix, as 192.0.2.0/24, not 'dnsdist': unexpected 'd'",
             ]),
         BadInput(
             "a listener with half a certificate",

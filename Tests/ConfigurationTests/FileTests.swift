@@ -107,9 +107,6 @@ struct FileTests {
                     "martlet.yaml:2:30: list: it is not a plain file",
                     "martlet.yaml:3:27: secret: it is not a plain file",
                 ])
-        #expect(
-            try folder.complaints(
-                Reading.sites + "prefix-lists: { none: { file: /dev/null } }\n") == [])
         try folder.write("@ 60 SOA a b 1 2 3 4 5\n@ 60 NS a.example.\n$INCLUDE zone\n", "good")
         let configuration = try Configuration.load(
             path: try folder.write(

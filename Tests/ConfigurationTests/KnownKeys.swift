@@ -33,6 +33,7 @@ struct KnownKeys {
         "sites.*.location": [("latitude", "latitude: 1"), ("longitude", "longitude: 1")],
         "listen.console": [("address", "address: 192.0.2.1:1")],
         "listen.dns": [("address", "address: 192.0.2.1:2")],
+        "listen.dns.tls": [("certificate", "certificate: x"), ("key", "key: x")],
         "rpki.caches": [("address", "address: 192.0.2.1")],
         "powerdns": [("socket", "socket: x")],
     ]

@@ -53,6 +53,7 @@ struct DecisionLogTests {
     }
 
     private func withLog(
+        zones: [Zone] = [exampleZone()],
         _ change: @escaping @Sendable (inout DecisionLogRules) -> Void,
         _ body: @escaping @Sendable (DNSServer, DNSEndpoint, String) async throws -> Void
     ) async throws {
@@ -62,7 +63,7 @@ struct DecisionLogTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         let path = folder.appendingPathComponent("decisions").path
         try await withServer(
-            pins: Self.pins,
+            pins: Self.pins, zones: zones,
             change: { settings in
                 var rules = DecisionLogRules(file: path)
                 rules.sample = 1
@@ -113,18 +114,25 @@ struct DecisionLogTests {
             #expect(lines[1].name == "v4.example.com." && lines[1].site == nil)
             #expect(lines[1].addresses == [] && lines[1].answer == [] && lines[1].sites == [])
             #expect(lines[2].client == "127.0.0.0/24" && lines[2].by == "resolver")
-            #expect(lines[2].addresses == ["2001:db8:1::1"])
+            #expect(lines[2].addresses == ["2001:db8:1::1", "2001:db8:2::1"])
+            #expect(lines[2].site == "sydney" && lines[2].sites == ["sydney", "amsterdam"])
         }
     }
 
     @Test("says what was answered: the alias, all sites, hints; and why the first site")
     func answers() async throws {
-        try await self.withLog { _ in
+        var zone = exampleZone()
+        zone.nearest[name("web.example.com")] = NearestRecord(
+            policy: 0, timeToLive: 60, answers: 2)
+        zone.add(
+            name("web.example.com"), timeToLive: 60,
+            try RecordData(parsing: "1 . alpn=h2", type: .https, relativeTo: name("example.com")))
+        try await self.withLog(zones: [zone]) { _ in
         } _: { server, endpoint, path in
-            var queries = ["cdn.example.com", "two.example.com"].map {
+            var queries = ["cdn.example.com", "web.example.com"].map {
                 Query($0, .a)
             }
-            queries += [Query("two.example.com", .https), Query("cdn.example.com", .aaaa)]
+            queries += [Query("web.example.com", .https), Query("cdn.example.com", .aaaa)]
             for index in queries.indices { queries[index].subnet = "192.0.2.0/24" }
             try await self.ask(queries, endpoint)
             let lines = try await Self.lines(of: path, count: 4)
