@@ -71,14 +71,26 @@ public final class BGPSpeaker: Sendable {
 
     /// Binds the listeners: before privileges are dropped. Who calls waits until ``run()``.
     ///
+    /// - Parameter sockets: Listening sockets of the process before this one. Those that fit serve
+    ///   instead of new ones, the others are closed.
     /// - Returns: Where it listens, ports that the system chose filled in.
     /// - Throws: ``BindError`` for the first that can't be bound; the others are bound then.
     @discardableResult
-    public func bind() async throws -> [SocketAddress] {
+    public func bind(adopting sockets: [Int32] = []) async throws -> [SocketAddress] {
         let core = self.core
-        let wanted = try await self.loop.submit { core.value.settings.listen }.get()
+        let wanted = try await self.loop.submit {
+            core.value.listeners.adopt(sockets)
+            return core.value.settings.listen
+        }.get()
+        defer { self.loop.execute { core.value.listeners.dropInherited() } }
         if let error = try await self.listen(on: wanted).errors.first { throw error }
         return try await self.loop.submit { core.value.listeners.localAddresses }.get()
+    }
+
+    /// Other descriptors of the listening sockets, for another process, which closes them.
+    public func sockets() async -> [Int32] {
+        let core = self.core
+        return (try? await self.loop.submit { core.value.listeners.copies }.get()) ?? []
     }
 
     private func listen(on addresses: [ListenAddress]) async throws -> ListenerSet.Outcome {

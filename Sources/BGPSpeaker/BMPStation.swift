@@ -41,16 +41,26 @@ public final class BMPStation: Sendable {
 
     /// Binds the listeners. Who calls waits until ``run()``.
     ///
+    /// - Parameter sockets: Listening sockets of the process before this one. Those that fit serve
+    ///   instead of new ones, the others are closed.
     /// - Returns: Where it listens, ports that the system chose filled in.
     /// - Throws: ``BGPSpeaker/BindError`` for the first that can't be bound.
     @discardableResult
-    public func bind() async throws -> [SocketAddress] {
+    public func bind(adopting sockets: [Int32] = []) async throws -> [SocketAddress] {
         let core = self.core
         let outcome = try await self.loop.flatSubmit {
-            core.value.listeners.listen(on: core.value.settings.listen)
+            core.value.listeners.adopt(sockets)
+            return core.value.listeners.listen(on: core.value.settings.listen)
         }.get()
+        try await self.loop.submit { core.value.listeners.dropInherited() }.get()
         if let error = outcome.errors.first { throw error }
         return try await self.loop.submit { core.value.listeners.localAddresses }.get()
+    }
+
+    /// Other descriptors of the listening sockets, for another process, which closes them.
+    public func sockets() async -> [Int32] {
+        let core = self.core
+        return (try? await self.loop.submit { core.value.listeners.copies }.get()) ?? []
     }
 
     /// Runs until the task is cancelled, and returns when all connections have gone.

@@ -28,6 +28,13 @@ public struct CheckpointStore: Hashable, Sendable {
         if descriptor < 0, errno == ENOENT { return nil }
         try self.check(descriptor >= 0, "open")
         defer { close(descriptor) }
+        return try self.load(from: descriptor)
+    }
+
+    /// Reads and verifies what an open file holds; ``path`` is its name in errors.
+    ///
+    /// - Throws: ``CheckpointFileError``, `CheckpointError` or `TableResourceError`.
+    public func load(from descriptor: CInt) throws -> Checkpoint {
         var status = stat()
         try self.check(fstat(descriptor, &status) == 0, "look at")
         guard status.st_mode & S_IFMT == S_IFREG else {
@@ -61,21 +68,35 @@ public struct CheckpointStore: Hashable, Sendable {
         try self.check(descriptor >= 0, "open", new)
         var isOpen = true
         do {
-            let counts = try owner.writeCheckpoint(time: time) { bytes in
-                try self.write(bytes, to: descriptor, new)
-            }
-            let bytes = lseek(descriptor, 0, SEEK_CUR)
+            let saved = try self.save(owner, time: time, to: descriptor, new)
             try self.check(fsync(descriptor) == 0, "sync", new)
             isOpen = false
             try self.check(close(descriptor) == 0, "close", new)
             try self.check(rename(new, self.path) == 0, "rename", new)
             self.syncFolder()
-            return Saved(counts: counts, bytes: Int(bytes))
+            return saved
         } catch {
             if isOpen { close(descriptor) }
             unlink(new)
             throw error
         }
+    }
+
+    /// Writes the table to an open file, whose name in errors is ``path``.
+    ///
+    /// - Throws: ``CheckpointFileError`` or `CheckpointRefusal`.
+    @discardableResult
+    public func save(_ owner: TableOwner, time: Int64, to descriptor: CInt) throws -> Saved {
+        try self.save(owner, time: time, to: descriptor, self.path)
+    }
+
+    private func save(
+        _ owner: TableOwner, time: Int64, to descriptor: CInt, _ path: String
+    ) throws -> Saved {
+        let counts = try owner.writeCheckpoint(time: time) { bytes in
+            try self.write(bytes, to: descriptor, path)
+        }
+        return Saved(counts: counts, bytes: Int(lseek(descriptor, 0, SEEK_CUR)))
     }
 
     private func write(

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import CLinux
 import Glibc
 import Logging
 import NIOCore
@@ -49,6 +50,8 @@ final class ListenerSet {
     /// Binds follow one another.
     private lazy var turn = self.loop.makeSucceededVoidFuture()
     private var retry: Scheduled<Void>?
+    /// Sockets of the process before this one, which listen already.
+    private var inherited: [CInt] = []
     /// Connections are accepted.
     private(set) var isOpen = false
     private var isClosed = false
@@ -131,6 +134,44 @@ final class ListenerSet {
         } catch {
             self.problems[prefix] = error.description
         }
+    }
+
+    // MARK: Sockets that are handed on
+
+    /// Takes listening sockets, which serve what is to be listened on instead of new ones. They
+    /// belong to the set from here on.
+    func adopt(_ descriptors: [CInt]) { self.inherited += descriptors }
+
+    /// Closes those that nobody has wanted.
+    func dropInherited() {
+        for descriptor in self.inherited { Glibc.close(descriptor) }
+        self.inherited = []
+    }
+
+    /// Other descriptors of the sockets, for another process.
+    var copies: [CInt] {
+        self.listeners.values.compactMap { listener in
+            let copy = try? listener.channel.pipeline.syncOperations
+                .withUnsafeTransportIfAvailable { (descriptor: NIOBSDSocket.Handle) in
+                    fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+                }
+            return copy.flatMap { $0 >= 0 ? $0 : nil }
+        }
+    }
+
+    /// An inherited socket that is bound where it should be.
+    private func takeInherited(_ place: ListenPlace) -> CInt? {
+        let index = self.inherited.firstIndex { descriptor in
+            var endpoint = martlet_endpoint()
+            guard martlet_local_endpoint(descriptor, &endpoint) == 0,
+                place.address.port == 0 || endpoint.port == place.address.port
+            else { return false }
+            let count = endpoint.family == 4 ? 4 : 16
+            let bytes = withUnsafeBytes(of: endpoint.bytes) { Array($0.prefix(count)) }
+            let isDual = place.isIPv6 && martlet_is_only_ipv6(descriptor) == 0
+            return IPAddress(bytes: bytes) == place.address.address && isDual == place.isDual
+        }
+        return index.map { self.inherited.remove(at: $0) }
     }
 
     // MARK: Binding
@@ -243,6 +284,7 @@ final class ListenerSet {
 
     private func bind(_ place: ListenPlace) -> EventLoopFuture<any Channel> {
         let bound = NIOLoopBound(self, eventLoop: self.loop)
+        let inherited = self.takeInherited(place)
         var bootstrap = self.configure(ServerBootstrap(group: self.loop, childGroup: self.loop))
             .serverChannelOption(.backlog, value: 64)
             .serverChannelOption(.autoRead, value: self.isOpen)
@@ -250,7 +292,8 @@ final class ListenerSet {
             .serverChannelInitializer { channel in
                 // Before it is bound: nobody gets in unsigned meanwhile.
                 channel.eventLoop.makeCompletedFuture {
-                    bound.value.prepare(Listener(channel: channel, place: place))
+                    bound.value.prepare(
+                        Listener(channel: channel, place: place), isInherited: inherited != nil)
                 }
             }
             .childChannelInitializer { channel in
@@ -258,6 +301,7 @@ final class ListenerSet {
                     try channel.pipeline.syncOperations.addHandler(bound.value.makeHandler())
                 }
             }
+        if let inherited { return bootstrap.withBoundSocket(inherited) }
         if place.isIPv6 {
             bootstrap = bootstrap.serverChannelOption(
                 ChannelOptions.Types.SocketOption(
@@ -272,11 +316,15 @@ final class ListenerSet {
         }
     }
 
-    private func prepare(_ listener: Listener) {
+    private func prepare(_ listener: Listener, isInherited: Bool) {
         self.listeners[listener.place] = listener
         // A system that refuses this has neighbours that check TTLs time out.
         try? self.options(listener)?.setFullReach()
         for (prefix, authentication) in self.keys {
+            // A key tuple can't be set twice.
+            if isInherited, case .ao = authentication {
+                self.options(listener)?.remove(authentication, for: prefix)
+            }
             self.set(authentication, for: prefix, on: listener)
         }
     }

@@ -132,10 +132,32 @@ int martlet_local_endpoint(int descriptor, struct martlet_endpoint *endpoint) {
     return 0;
 }
 
-int martlet_udp_wake(int descriptor) {
-    // An unconnected socket gives ENOTCONN, and yet its receivers wake.
-    if (shutdown(descriptor, SHUT_RD) != 0 && errno != ENOTCONN) return -errno;
-    return 0;
+int martlet_udp_retire(int descriptor) {
+    // A connected socket has no part in the choice among those that share a port. It is connected
+    // to itself: nobody else sends from there.
+    union address address;
+    socklen_t length = sizeof address;
+    if (getsockname(descriptor, &address.any, &length) != 0) return -errno;
+    if (address.any.sa_family == AF_INET) {
+        if (address.v4.sin_addr.s_addr == htonl(INADDR_ANY))
+            address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return connect(descriptor, &address.any, length) == 0 ? 0 : -errno;
+    }
+    if (!IN6_IS_ADDR_UNSPECIFIED(&address.v6.sin6_addr))
+        return connect(descriptor, &address.any, length) == 0 ? 0 : -errno;
+    address.v6.sin6_addr = in6addr_loopback;
+    if (connect(descriptor, &address.any, length) == 0) return 0;
+    // A system without IPv6 on its loopback.
+    static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
+    memcpy(&address.v6.sin6_addr, mapped, sizeof mapped);
+    return connect(descriptor, &address.any, length) == 0 ? 0 : -errno;
+}
+
+int martlet_is_only_ipv6(int descriptor) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (getsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &value, &length) != 0) return -errno;
+    return value != 0;
 }
 
 void martlet_batch_destroy(struct martlet_batch *batch) {
@@ -187,7 +209,7 @@ struct martlet_batch *martlet_batch_create(int capacity, size_t query_size, size
     return batch;
 }
 
-int martlet_batch_receive(struct martlet_batch *batch, int descriptor) {
+int martlet_batch_receive(struct martlet_batch *batch, int descriptor, bool waits) {
     // The kernel has written over the lengths of those that were received last time only.
     for (int i = 0; i < batch->capacity; i++) {
         batch->queries[i].msg_hdr.msg_namelen = sizeof *batch->peers;
@@ -195,12 +217,10 @@ int martlet_batch_receive(struct martlet_batch *batch, int descriptor) {
     }
     batch->answers = 0;
     batch->received = 0;
-    int count = recvmmsg(descriptor, batch->queries, (unsigned)batch->capacity, MSG_WAITFORONE,
-                         NULL);
+    int flags = waits ? MSG_WAITFORONE : MSG_DONTWAIT;
+    int count = recvmmsg(descriptor, batch->queries, (unsigned)batch->capacity, flags, NULL);
     if (count < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -errno;
-    // A woken socket gives datagrams of no sender.
-    while (count > 0 && batch->queries[count - 1].msg_hdr.msg_namelen == 0) count--;
     batch->received = count;
     return count;
 }

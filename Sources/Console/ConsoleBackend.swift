@@ -62,6 +62,9 @@ public protocol ConsoleBackend: Sendable {
     /// Reads the configuration again and returns what it changed, a line each.
     func reload() async -> Result<[String], CommandFailure>
 
+    /// Has a new process take this one's place, and says what came of it.
+    func replace() async -> Result<String, CommandFailure>
+
     /// How the table's file was read and written; nil where none is configured.
     func checkpointReport() -> CheckpointReport?
 
@@ -256,6 +259,10 @@ extension ConsoleBackend {
     }
 
     public func watchFeed(_: FeedID) async -> FeedWatch? { nil }
+
+    public func replace() async -> Result<String, CommandFailure> {
+        .failure(CommandFailure(.noSuchThing, "there is no process to be replaced"))
+    }
 
     public func staleSince(feed _: FeedID) -> Int64? { nil }
 

@@ -10,9 +10,16 @@ public final class AnswerRulesBox: Sendable {
     private let current: Mutex<AnswerRules>
     private let generation = Atomic<UInt64>(1)
     /// What cookie secrets are drawn from where none are given. All threads draw the same.
-    let cookieSeed = SipHash.Key.random()
+    let cookieSeed: SipHash.Key
 
-    public init(_ rules: AnswerRules = AnswerRules()) { self.current = Mutex(rules) }
+    public convenience init(_ rules: AnswerRules = AnswerRules()) {
+        self.init(rules, cookieSeed: .random())
+    }
+
+    init(_ rules: AnswerRules, cookieSeed: SipHash.Key) {
+        self.current = Mutex(rules)
+        self.cookieSeed = cookieSeed
+    }
 
     /// Lets other rules hold, for each responder from its next batch on.
     public func replace(_ rules: AnswerRules) {

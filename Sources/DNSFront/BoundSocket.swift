@@ -49,10 +49,25 @@ final class BoundSocket: Sendable {
         return BoundSocket(adopting: result)
     }
 
+    /// Another descriptor of the same socket.
+    func copy() throws(DNSServerError) -> BoundSocket {
+        let copy = fcntl(self.descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw .cannotCopySocket(errno: errno) }
+        return BoundSocket(adopting: copy)
+    }
+
     /// The port that the system picked.
-    func port() -> UInt16? {
+    func port() -> UInt16? { self.endpoint()?.port }
+
+    /// What it is bound to; nil where it is no such socket.
+    func endpoint() -> DNSEndpoint? {
         var address = martlet_endpoint()
-        return martlet_local_endpoint(self.descriptor, &address) == 0 ? address.port : nil
+        guard martlet_local_endpoint(self.descriptor, &address) == 0 else { return nil }
+        let bytes = withUnsafeBytes(of: address.bytes) { Array($0) }
+        guard let found = IPAddress(bytes: bytes.prefix(address.family == 4 ? 4 : 16)) else {
+            return nil
+        }
+        return DNSEndpoint(address: found, port: address.port)
     }
 }
 

@@ -53,6 +53,12 @@ final class CounterBlock: @unchecked Sendable {
     // Sendable: the memory holds atomics, and is allocated in init and freed in deinit only.
 
     private let cells: UnsafeMutablePointer<Atomic<UInt64>>
+    private let closed = Atomic(false)
+
+    /// Nobody counts here any more.
+    var isClosed: Bool { self.closed.load(ordering: .acquiring) }
+
+    func close() { self.closed.store(true, ordering: .releasing) }
 
     enum Slot {
         static let transports = 0

@@ -5,65 +5,78 @@ import Addressing
 public import Choice
 public import DNSWire
 public import Logging
-import NIOCore
-import NIOPosix
 import Synchronization
 
 /// Serves zones by UDP, on threads of its own, and by TCP, on an event loop of its own.
 ///
-/// ``bind()`` takes the ports, while the process may; ``run()`` serves until its task is cancelled.
+/// ``bind(adopting:)`` takes the ports, while the process may; ``run()`` serves until its task is
+/// cancelled. Meanwhile ``apply(_:)`` changes what is served where, and ``leave()`` hands all of it
+/// to another process that has the same sockets; neither loses a query.
 public final class DNSServer: Sendable {
-    private let oracle: Oracle
+    let oracle: Oracle
     private let zones: ZoneStore
-    private let settings: DNSSettings
-    private let logger: Logger
+    let logger: Logger
     private let rules: AnswerRulesBox
     private let tallies = TallyBook()
     private let decisions: DecisionLog
     /// Set it when answers may be given.
     public let readiness: DNSReadiness
-    private let state = Mutex(State())
+    let state: Mutex<State>
+    /// Who changes what is served.
+    private let turn = Turn()
+    private let serving = Gate()
 
-    private struct State {
-        var ports: Ports?
+    struct State {
+        var settings: DNSSettings
+        var phase = Phase.new
+        var places: [ListeningPlace] = []
+        /// Sockets of another process's listeners that there are no more.
+        var surplus: [BoundSocket] = []
+        var front: StreamFront?
+        /// Threads are numbered for their names.
+        var threads = 0
         var counters: [CounterBlock] = []
+        /// What threads that have ended had counted.
+        var past = DNSCounters()
     }
 
-    /// The sockets between ``bind()`` and ``run()``.
-    private struct Ports {
-        var udp: [Port] = []
-        var tcp: [Port] = []
-    }
+    enum Phase { case new, bound, serving, left, ended }
 
-    private struct Port {
-        var socket: BoundSocket
-        var listener: DNSListener
-    }
-
+    /// A server that does nothing yet. Cookies' secrets are drawn from `cookieSeed` where none are
+    /// configured; who takes another process's place has its seed, so that its cookies stay good.
     public init(
         oracle: Oracle, zones: ZoneStore, settings: DNSSettings,
-        readiness: DNSReadiness = DNSReadiness(), logger: Logger
+        readiness: DNSReadiness = DNSReadiness(), cookieSeed: SipHash.Key = .random(),
+        logger: Logger
     ) {
         self.oracle = oracle
         self.zones = zones
-        self.settings = settings
+        self.state = Mutex(State(settings: settings))
         self.readiness = readiness
         self.logger = logger
-        self.rules = AnswerRulesBox(settings.rules)
+        self.rules = AnswerRulesBox(settings.rules, cookieSeed: cookieSeed)
         self.decisions = DecisionLog(oracle: oracle, rules: self.rules, logger: logger)
     }
 
-    /// Lets other rules hold from each thread's next batch of queries on.
-    public func apply(_ rules: AnswerRules) {
-        self.rules.replace(rules)
-        self.decisions.wake()
-    }
+    /// What secrets of cookies are drawn from.
+    public var cookieSeed: SipHash.Key { self.rules.cookieSeed }
 
     /// What has been counted on all threads since the start.
     public func counters() -> DNSCounters {
-        var sum = DNSCounters()
-        for block in self.state.withLock({ $0.counters }) { block.add(to: &sum) }
-        return sum
+        self.state.withLock { state in
+            Self.fold(&state)
+            var sum = state.past
+            for block in state.counters { block.add(to: &sum) }
+            return sum
+        }
+    }
+
+    private static func fold(_ state: inout State) {
+        state.counters.removeAll { block in
+            guard block.isClosed else { return false }
+            block.add(to: &state.past)
+            return true
+        }
     }
 
     /// The same by zone, and by name where that is wanted.
@@ -75,51 +88,37 @@ public final class DNSServer: Sendable {
 
     /// Takes the listeners' ports, all or none.
     ///
+    /// - Parameter sockets: Those that the process before this one has; they belong to the server
+    ///   from here on. They serve the listeners that they fit, which then need no right to bind.
     /// - Returns: The listeners, with the ports that the system picked for those that asked for 0.
+    /// - Throws: For the first port that can't be had; then none is taken.
     @discardableResult
-    public func bind() throws(DNSServerError) -> [DNSEndpoint] {
-        var ports = Ports()
-        var found: [DNSEndpoint] = []
-        for listener in self.settings.listeners {
-            found.append(try self.bind(listener, &ports))
+    public func bind(
+        adopting sockets: DNSSockets = DNSSockets()
+    ) throws(DNSServerError) -> [DNSEndpoint] {
+        let settings = self.state.withLock { $0.settings }
+        var inherited = InheritedSockets(sockets)
+        var places: [ListeningPlace] = []
+        for listener in settings.listeners {
+            places.append(try ListeningPlace(listener, settings, &inherited))
         }
-        self.state.withLock { $0.ports = ports }
-        return found
+        let rest = inherited.rest()
+        let endpoints = places.map(\.endpoint)
+        self.state.withLock { state in
+            state.places = places
+            state.surplus = rest
+            state.phase = .bound
+        }
+        return endpoints
     }
 
-    private func bind(
-        _ listener: DNSListener, _ ports: inout Ports
-    ) throws(DNSServerError) -> DNSEndpoint {
-        let wanted = listener.endpoint
-        // 0.0.0.0 beside :: on the same port takes IPv4 for itself.
-        let onlyIPv6 =
-            wanted.isWildcard && wanted.address.family == .ipv6 && wanted.port != 0
-            && self.settings.listeners.map(\.endpoint).contains {
-                $0.isWildcard && $0.address.family == .ipv4 && $0.port == wanted.port
-            }
-        // The port that the system picks for UDP may be taken by somebody's TCP.
-        var attempts = wanted.port == 0 ? 16 : 1
-        while true {
-            attempts -= 1
-            do throws(DNSServerError) {
-                var endpoint = wanted
-                let buffer = self.settings.socketBuffer
-                var udp = [
-                    try BoundSocket.udp(endpoint, onlyIPv6: onlyIPv6, buffer: buffer)
-                ]
-                endpoint.port = udp[0].port() ?? endpoint.port
-                let tcp = try BoundSocket.tcp(
-                    endpoint, onlyIPv6: onlyIPv6, sharesPort: self.settings.sharesPorts)
-                while udp.count < self.settings.threads {
-                    udp.append(
-                        try BoundSocket.udp(endpoint, onlyIPv6: onlyIPv6, buffer: buffer))
-                }
-                ports.udp += udp.map { Port(socket: $0, listener: listener) }
-                ports.tcp.append(Port(socket: tcp, listener: listener))
-                return endpoint
-            } catch {
-                guard attempts > 0 else { throw error }
-            }
+    /// The sockets, for another process: they belong to the server, and stay open until
+    /// ``apply(_:)`` is called or ``run()`` returns.
+    public func sockets() -> DNSSockets {
+        self.state.withLock { state in
+            DNSSockets(
+                udp: state.places.flatMap { $0.udp.map(\.descriptor) },
+                tcp: state.places.map(\.tcp.descriptor))
         }
     }
 
@@ -127,137 +126,165 @@ public final class DNSServer: Sendable {
 
     /// Serves until the task is cancelled; returns when all threads have ended.
     public func run() async throws {
-        let ports = self.state.withLock { state in
-            defer { state.ports = nil }
-            return state.ports
+        let isBound = self.state.withLock { state in
+            defer { if state.phase == .bound { state.phase = .serving } }
+            return state.phase == .bound
         }
-        guard let ports else { throw DNSServerError.notBound }
-        // What can fail comes before the first thread starts.
-        var workers: [UDPWorker] = []
-        for port in ports.udp {
-            workers.append(
-                try UDPWorker(
-                    socket: port.socket, reader: self.oracle.makeReader(),
-                    responder: self.makeResponder(), settings: self.settings,
-                    readsSubnet: port.listener.usesClientSubnet))
-        }
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        guard isBound else { throw DNSServerError.notBound }
+        let log = Gate()
         do {
-            let channels = try await self.serveTCP(ports.tcp, on: group.next())
-            do {
-                try await self.serveUDP(workers)
-            } catch {
-                await self.close(channels)
-                throw error
-            }
-            await self.close(channels)
+            try self.startLog(log)
+            try await self.turn.take { try await self.serve() }
+            self.serving.open()
+            await Gate().wait()
         } catch {
-            try? await group.shutdownGracefully()
+            await self.turn.take { await self.end(log) }
             throw error
         }
-        try await group.shutdownGracefully()
+        await self.turn.take { await self.end(log) }
     }
 
-    private func makeResponder() -> Responder {
-        let responder = Responder(
-            zones: self.zones, readiness: self.readiness, rules: self.rules,
-            tallies: self.tallies, decisions: self.decisions.makeRing(),
-            payloadSize: self.settings.payloadSize, idleTimeout: self.settings.idleTimeout)
-        let block = responder.counterBlock
-        self.state.withLock { $0.counters.append(block) }
-        return responder
-    }
+    /// Returns when queries are answered.
+    public func waitUntilServing() async { await self.serving.wait() }
 
-    private func serveUDP(_ workers: [UDPWorker]) async throws {
-        let stop = StopFlag()
-        let ended = Countdown(workers.count + 1)
-        let processors = self.settings.pinsThreads ? WorkerThread.processors() : []
-        var failure: DNSServerError?
-        for (number, worker) in workers.enumerated() {
-            let logger = self.logger
-            do throws(DNSServerError) {
-                try WorkerThread.start(
-                    name: "dns-udp-\(number)",
-                    processor: processors.isEmpty ? nil : processors[number % processors.count]
-                ) {
-                    let reason = worker.run(until: stop)
-                    if reason != 0 {
-                        logger.error(
-                            "DNS over UDP gave up a socket", metadata: ["errno": "\(reason)"])
-                    }
-                    ended.arrive()
-                }
-            } catch {
-                // Those that run already are ended below.
-                failure = error
-                ended.arrive()
-            }
-        }
-        let decisions = self.decisions
+    private func startLog(_ ended: Gate) throws(DNSServerError) {
+        let (decisions, logger) = (self.decisions, self.logger)
         do throws(DNSServerError) {
-            let logger = self.logger
             try WorkerThread.start(name: "dns-log") {
                 do {
                     try decisions.run()
                 } catch {
                     logger.error("DNS decisions are not written: \(error)")
                 }
-                ended.arrive()
+                ended.open()
             }
         } catch {
-            failure = error
-            ended.arrive()
+            ended.open()
+            throw error
         }
-        let end: @Sendable () -> Void = {
-            stop.set()
-            for worker in workers { worker.wake() }
-            decisions.stop()
-        }
-        if failure != nil { end() }
-        await withTaskCancellationHandler {
-            await ended.wait()
-            // Without listeners, or with all sockets given up, TCP is served on.
-            if failure == nil, !stop.isSet { await Self.untilCancelled() }
-        } onCancel: {
-            end()
-        }
-        if let failure { throw failure }
     }
 
-    private static func untilCancelled() async {
-        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
-        for await _ in stream {}
-        continuation.finish()
-    }
-
-    // MARK: TCP
-
-    private func serveTCP(
-        _ ports: [Port], on loop: any EventLoop
-    ) async throws -> [any Channel] {
-        let service = TCPService(
-            reader: try self.oracle.makeReader(), responder: self.makeResponder(),
-            settings: self.settings)
-        var channels: [any Channel] = []
-        for port in ports {
-            let readsSubnet = port.listener.usesClientSubnet
-            channels.append(
-                try await ServerBootstrap(group: loop)
-                    .childChannelOption(.autoRead, value: false)
-                    .childChannelOption(.allowRemoteHalfClosure, value: true)
-                    .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-                    .childChannelInitializer { channel in
-                        channel.eventLoop.makeCompletedFuture {
-                            try channel.pipeline.syncOperations.addHandler(
-                                TCPConnection(service: service, readsSubnet: readsSubnet))
-                        }
-                    }
-                    .withBoundSocket(port.socket.release()).get())
+    /// Begins all that ``bind(adopting:)`` has prepared.
+    private func serve() async throws {
+        let (settings, places, surplus) = self.state.withLock { state in
+            defer { state.surplus = [] }
+            return (state.settings, state.places, state.surplus)
         }
-        return channels
+        let front = StreamFront(
+            service: TCPService(
+                reader: try self.oracle.makeReader(), responder: self.makeResponder(settings),
+                settings: settings))
+        self.state.withLock { $0.front = front }
+        for index in places.indices {
+            var place = places[index]
+            place.workers = try place.udp.map { try self.startWorker($0, place, settings) }
+            self.state.withLock { $0.places[index].workers = place.workers }
+            let stream = try await front.start(try place.tcp.copy(), place.listener)
+            self.state.withLock { $0.places[index].stream = stream }
+        }
+        for socket in surplus {
+            // Nobody waits for them: they end when nothing comes any more.
+            try self.startWorker(socket, nil, settings).retire()
+        }
     }
 
-    private func close(_ channels: [any Channel]) async {
-        for channel in channels { try? await channel.close() }
+    /// Ends what serves. What has arrived is answered first.
+    private func end(_ log: Gate) async {
+        let (places, front) = self.state.withLock { state in
+            defer {
+                state.places = []
+                state.front = nil
+                state.phase = .ended
+            }
+            return (state.places, state.front)
+        }
+        for worker in places.flatMap(\.workers) { worker.end() }
+        for worker in places.flatMap(\.workers) { await worker.ended.wait() }
+        for place in places { await place.stream?.close() }
+        await front?.stop()
+        self.decisions.stop()
+        await log.wait()
+    }
+
+    /// A thread for a socket; for one that is listened on no more, without a place.
+    func startWorker(
+        _ socket: BoundSocket, _ place: ListeningPlace?, _ settings: DNSSettings
+    ) throws -> UDPWorker {
+        let number = self.state.withLock { state in
+            defer { state.threads += 1 }
+            return state.threads
+        }
+        let processors = settings.pinsThreads ? WorkerThread.processors() : []
+        let worker = try UDPWorker(
+            socket: socket, reader: try self.oracle.makeReader(),
+            responder: self.makeResponder(settings), settings: settings,
+            readsSubnet: place?.listener.usesClientSubnet ?? true,
+            processor: processors.isEmpty ? nil : processors[number % processors.count])
+        let logger = self.logger
+        try worker.start(name: "dns-udp-\(number)") { reason in
+            logger.error("DNS over UDP gave up a socket", metadata: ["errno": "\(reason)"])
+        }
+        return worker
+    }
+
+    private func makeResponder(_ settings: DNSSettings) -> Responder {
+        let responder = Responder(
+            zones: self.zones, readiness: self.readiness, rules: self.rules,
+            tallies: self.tallies, decisions: self.decisions.makeRing(),
+            payloadSize: settings.payloadSize, idleTimeout: settings.idleTimeout)
+        let block = responder.counterBlock
+        self.state.withLock { state in
+            Self.fold(&state)
+            state.counters.append(block)
+        }
+        return responder
+    }
+
+    // MARK: Changes
+
+    /// Lets other rules hold from each thread's next batch of queries on.
+    public func apply(_ rules: AnswerRules) {
+        self.rules.replace(rules)
+        self.decisions.wake()
+    }
+
+    /// Takes other settings: the rules hold from each thread's next batch of queries on, listeners
+    /// and threads begin and end. No query is lost on listeners that stay, and those that have arrived
+    /// on others are answered.
+    ///
+    /// - Returns: What can't be had, and what waits for the next start, in words.
+    public func apply(_ settings: DNSSettings) async -> [String] {
+        self.apply(settings.rules)
+        return await self.turn.take { await self.change(to: settings) }
+    }
+
+    /// Stops reading queries at once, and returns when nobody does any more. Another process that has
+    /// the sockets reads on. Connections that are there go on; see ``finishConnections(within:)``.
+    public func leave() async {
+        await self.turn.take {
+            let places = self.state.withLock { state in
+                guard state.phase == .serving else { return [ListeningPlace]() }
+                state.phase = .left
+                defer { state.places = [] }
+                return state.places
+            }
+            for worker in places.flatMap(\.workers) { worker.leave() }
+            for place in places { await place.stream?.close() }
+            for worker in places.flatMap(\.workers) { await worker.ended.wait() }
+            self.state.withLock { $0.front }?.drain()
+        }
+    }
+
+    /// Returns when all connections have ended, or the time is over.
+    ///
+    /// - Returns: How many are left.
+    public func finishConnections(within limit: Duration) async -> Int {
+        guard let front = self.state.withLock({ $0.front }) else { return 0 }
+        let end = ContinuousClock().now + limit
+        while true {
+            let count = await front.connectionCount
+            if count == 0 || ContinuousClock().now >= end { return count }
+            guard (try? await Task.sleep(for: .milliseconds(100))) != nil else { return count }
+        }
     }
 }

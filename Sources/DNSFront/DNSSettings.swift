@@ -72,6 +72,7 @@ public enum DNSServerError: Error, Hashable, Sendable {
     case cannotBind(DNSEndpoint, transport: String, errno: Int32)
     case outOfMemory
     case cannotStartThread(errno: Int32)
+    case cannotCopySocket(errno: Int32)
     /// ``DNSServer/run()`` was called before ``DNSServer/bind()``, or twice.
     case notBound
 }

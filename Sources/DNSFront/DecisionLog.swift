@@ -70,7 +70,11 @@ final class DecisionLog: Sendable {
         while true {
             let rules = self.rules.rules.decisions
             let isStopped = self.state.withLock { $0.isStopped }
-            let rings = self.state.withLock { $0.rings }
+            // What was closed before its last look has nothing more to say.
+            let rings = self.state.withLock { state in
+                defer { state.rings.removeAll { $0.isClosed } }
+                return state.rings
+            }
             if let rules {
                 self.write(rings, from: &reader, to: &file, rules)
             } else {

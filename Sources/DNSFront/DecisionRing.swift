@@ -35,6 +35,12 @@ final class DecisionRing: @unchecked Sendable {
     private let written = Atomic<UInt64>(0)
     private let read = Atomic<UInt64>(0)
     private let lost = Atomic<UInt64>(0)
+    private let closed = Atomic(false)
+
+    /// Nothing is noted here any more.
+    var isClosed: Bool { self.closed.load(ordering: .acquiring) }
+
+    func close() { self.closed.store(true, ordering: .releasing) }
 
     private static var capacity: UInt64 { 256 }
     /// A decision, then its name: at most 255 bytes.

@@ -168,6 +168,15 @@ final class TallyBook: Sendable {
         return tally
     }
 
+    /// The thread counts no more.
+    func end(thread: Int) {
+        self.state.withLock { state in
+            guard let last = state.current.removeValue(forKey: thread) else { return }
+            state.closed.append(last)
+            Self.fold(&state)
+        }
+    }
+
     /// The sum over all threads.
     func counters(names: NamesWanted) -> [DomainName: ZoneCounters] {
         self.state.withLock { state in

@@ -87,7 +87,12 @@ public struct Responder: ~Copyable {
         self.name.initializeMemory(as: UInt8.self, repeating: 0, count: 272)
     }
 
-    deinit { self.name.deallocate() }
+    deinit {
+        self.name.deallocate()
+        self.counterBlock.close()
+        self.decisions?.close()
+        self.tallyBook.end(thread: self.thread)
+    }
 
     /// What has been counted so far.
     public var counted: DNSCounters {

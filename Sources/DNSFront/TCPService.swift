@@ -14,6 +14,7 @@ final class TCPService: @unchecked Sendable {
     let idleTimeout: TimeAmount
     private let maximumConnections: Int
     private var connections = 0
+    var connectionCount: Int { self.connections }
     private var reader: OracleReader
     private var responder: Responder
     private let room: UnsafeMutableRawBufferPointer

@@ -9,9 +9,25 @@ import Synchronization
 
 /// Serves one UDP socket from one thread.
 final class UDPWorker: @unchecked Sendable {
-    // Sendable: made on one thread, then handed whole to the thread that runs it.
+    // Sendable: made on one thread, then handed whole to the thread that runs it; the order is
+    // atomic.
 
-    private let socket: BoundSocket
+    /// What the thread is to do.
+    enum Order: UInt8, AtomicRepresentable {
+        case serve
+        /// End with the batch at hand: others read the same socket.
+        case leave
+        /// Answer what comes until nothing does.
+        case retire
+        /// Answer what has arrived, then end.
+        case end
+    }
+
+    let socket: BoundSocket
+    let processor: CInt?
+    /// Opens when the thread has ended.
+    let ended = Gate()
+    private let order = Atomic(Order.serve)
     private var reader: OracleReader?
     private var responder: Responder?
     private let batch: OpaquePointer
@@ -20,10 +36,12 @@ final class UDPWorker: @unchecked Sendable {
 
     /// Longer queries are dropped: no query needs as much.
     private static var querySize: Int { 4096 }
+    /// More than a full buffer holds: under a flood the end must come, too.
+    private static var lastBatches: Int { 512 }
 
     init(
         socket: BoundSocket, reader: consuming OracleReader, responder: consuming Responder,
-        settings: DNSSettings, readsSubnet: Bool
+        settings: DNSSettings, readsSubnet: Bool, processor: CInt? = nil
     ) throws(DNSServerError) {
         self.replySize = min(max(settings.payloadSize, 512), 65_535)
         self.readsSubnet = readsSubnet
@@ -32,6 +50,7 @@ final class UDPWorker: @unchecked Sendable {
                 CInt(min(max(settings.batch, 1), 1024)), Self.querySize, self.replySize)
         else { throw .outOfMemory }
         self.socket = socket
+        self.processor = processor
         self.reader = .some(reader)
         self.responder = .some(responder)
         self.batch = memory
@@ -39,62 +58,89 @@ final class UDPWorker: @unchecked Sendable {
 
     deinit { martlet_batch_destroy(self.batch) }
 
-    /// Lets a thread that waits in ``run(until:)`` look at its flag.
-    func wake() { _ = martlet_udp_wake(self.socket.descriptor) }
+    /// Begins the thread, which ends when it is told to; `giveUp` is called there with the errno that
+    /// ends it before its time. Once.
+    func start(name: String, giveUp: @escaping @Sendable (CInt) -> Void) throws(DNSServerError) {
+        try WorkerThread.start(name: name, processor: self.processor) {
+            let reason = self.run()
+            if reason != 0 { giveUp(reason) }
+            self.ended.open()
+        }
+    }
 
-    /// Answers until `stop` is set. Once.
-    ///
-    /// - Returns: The errno that ended it before its time; 0 otherwise.
-    func run(until stop: StopFlag) -> CInt {
+    /// Ends without a look at what is still to be read. The socket is not touched: whoever has it,
+    /// too, goes on.
+    func leave() { self.order.store(.leave, ordering: .releasing) }
+
+    /// Takes the socket out of those of its port, and ends when all that went there is answered.
+    func retire() {
+        // A socket that can't be taken out is closed under what comes.
+        let result = martlet_udp_retire(self.socket.descriptor)
+        if result == 0 { self.order.store(.retire, ordering: .releasing) } else { self.end() }
+    }
+
+    /// Ends for good, after answers to what has arrived. It takes as long as a wait for a datagram:
+    /// shutdown(2), which would end that, would end the receives of other processes, too.
+    func end() { self.order.store(.end, ordering: .releasing) }
+
+    private func run() -> CInt {
         guard var reader = self.reader.take(), var responder = self.responder.take() else {
             return 0
         }
-        let memory = self.batch
-        let replySize = self.replySize
-        let readsSubnet = self.readsSubnet
-        let descriptor = self.socket.descriptor
         var failures = 0
-        while !stop.isSet {
-            let count = martlet_batch_receive(memory, descriptor)
+        var left = Self.lastBatches
+        while true {
+            let order = self.order.load(ordering: .acquiring)
+            if order == .leave { return 0 }
+            if order == .end {
+                left -= 1
+                guard left > 0 else { return 0 }
+            }
+            let count = martlet_batch_receive(
+                self.batch, self.socket.descriptor, order != .end)
             guard count > 0 else {
-                guard count < 0 else { continue }
+                if count == 0 {
+                    // While it serves, a wait that is over is one to look at the order.
+                    if order == .serve { continue }
+                    return 0
+                }
                 if -count == EBADF || -count == ENOTSOCK { return -count }
                 // Short of memory, or an error that an answer before met: it passes, and
                 // until then this thread leaves the processor to others.
                 failures += 1
+                if order != .serve, failures > 16 { return 0 }
                 usleep(UInt32(min(failures, 100)) * 1000)
                 continue
             }
             failures = 0
-            reader.withBatch { batch in
-                responder.begin(&batch)
-                var datagram = martlet_datagram()
-                for number in 0..<count {
-                    martlet_batch_datagram(memory, number, &datagram)
-                    guard !datagram.truncated, datagram.length > 0,
-                        let reply = martlet_batch_reply(memory, number)
-                    else { continue }
-                    let query = UnsafeRawBufferPointer(
-                        start: datagram.bytes, count: datagram.length)
-                    let room = UnsafeMutableRawBufferPointer(start: reply, count: replySize)
-                    var span = room.mutableBytes
-                    let length = responder.respond(
-                        to: query.bytes, from: datagram.peer.ipAddress, over: .udp,
-                        readsSubnet: readsSubnet, using: &batch, into: &span)
-                    if length > 0 { martlet_batch_answer(memory, number, length) }
-                }
-            }
-            martlet_batch_send(memory, descriptor)
+            self.answer(count, from: &reader, by: &responder)
         }
-        return 0
     }
-}
 
-/// Tells threads to end.
-final class StopFlag: Sendable {
-    private let flag = Atomic(false)
-
-    var isSet: Bool { self.flag.load(ordering: .acquiring) }
-
-    func set() { self.flag.store(true, ordering: .releasing) }
+    @inline(__always)
+    private func answer(
+        _ count: CInt, from reader: inout OracleReader, by responder: inout Responder
+    ) {
+        let memory = self.batch
+        let replySize = self.replySize
+        let readsSubnet = self.readsSubnet
+        reader.withBatch { batch in
+            responder.begin(&batch)
+            var datagram = martlet_datagram()
+            for number in 0..<count {
+                martlet_batch_datagram(memory, number, &datagram)
+                guard !datagram.truncated, datagram.length > 0,
+                    let reply = martlet_batch_reply(memory, number)
+                else { continue }
+                let query = UnsafeRawBufferPointer(start: datagram.bytes, count: datagram.length)
+                let room = UnsafeMutableRawBufferPointer(start: reply, count: replySize)
+                var span = room.mutableBytes
+                let length = responder.respond(
+                    to: query.bytes, from: datagram.peer.ipAddress, over: .udp,
+                    readsSubnet: readsSubnet, using: &batch, into: &span)
+                if length > 0 { martlet_batch_answer(memory, number, length) }
+            }
+        }
+        martlet_batch_send(memory, self.socket.descriptor)
+    }
 }

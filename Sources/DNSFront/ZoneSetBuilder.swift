@@ -192,8 +192,9 @@ struct ZoneSetBuilder {
     private static func keep<T: BitwiseCopyable>(
         _ values: [T]
     ) -> UnsafeMutableBufferPointer<T> {
+        // Of nothing, too, there is an address.
         let buffer = UnsafeMutableBufferPointer<T>.allocate(capacity: max(values.count, 1))
         _ = buffer.initialize(from: values)
-        return buffer
+        return UnsafeMutableBufferPointer(start: buffer.baseAddress, count: values.count)
     }
 }

@@ -3,15 +3,37 @@
 
 import Glibc
 
-/// Running in the background: the process starts itself again in a session of its own, and ends
-/// when that one says that it listens, or with its complaint.
+/// Starting this program again: in the background, and as the process that takes this one's place. The
+/// new process reports on a pipe when it serves; it ends with its complaint otherwise.
 ///
 /// A fork alone would leave the copy without the threads that Swift's runtime had started.
 enum Background {
-    /// Names the descriptor on which the process in the background reports.
+    /// Names the descriptor on which the new process reports.
     private static let variable = "MARTLETD_READY_FD"
 
-    /// The descriptor to report on, in the process that was started in the background.
+    /// How this process was started.
+    struct Launch: Sendable {
+        var arguments: [String]
+        /// Where the program was then: an upgrade has another one stand there since.
+        var executable: String
+
+        /// To be made while nothing has changed the title of the process.
+        static func current() -> Launch {
+            var path = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+            let count = readlink("/proc/self/exe", &path, path.count - 1)
+            let executable = String(
+                decoding: path.prefix(max(0, count)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+            return Launch(arguments: CommandLine.arguments, executable: executable)
+        }
+    }
+
+    /// A process that was started, and where it will report.
+    struct Started: Sendable {
+        var process: pid_t
+        var pipe: Int32
+    }
+
+    /// The descriptor to report on, in a process that was started so.
     static func reportDescriptor() -> Int32? {
         guard let text = getenv(self.variable).map({ String(cString: $0) }),
             let descriptor = Int32(text), fcntl(descriptor, F_GETFD) >= 0
@@ -21,56 +43,92 @@ enum Background {
         return descriptor
     }
 
-    /// Says that all is well, and lets the starter end.
+    /// Says that all is well, and lets the starter go on.
     static func reportReady(_ descriptor: Int32) {
         var byte: UInt8 = 1
         _ = write(descriptor, &byte, 1)
         close(descriptor)
     }
 
-    /// Starts this program again with the same arguments and waits until it listens.
+    /// Starts this program in the background with the same arguments, and waits until it serves.
     ///
     /// - Returns: The exit status for the process that the user started.
-    static func start() -> Int32 {
+    static func start(_ launch: Launch) -> Int32 {
+        switch self.spawn(launch, hasSession: true) {
+        case .success(let started): return self.wait(for: started)
+        case .failure(let failure):
+            StandardError.print("martletd: \(failure)")
+            return 71
+        }
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        var call: String
+        var errno: Int32
+        var description: String { "\(self.call): \(String(cString: strerror(self.errno)))" }
+    }
+
+    /// Starts the program; one that has a session is none of the terminal's.
+    static func spawn(_ launch: Launch, hasSession: Bool) -> Result<Started, Failure> {
         var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { return self.fail("pipe") }
+        guard pipe(&ends) == 0 else { return .failure(Failure(call: "pipe", errno: errno)) }
         _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
-        setenv(self.variable, "\(ends[1])", 1)
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
         // POSIX_SPAWN_SETSID, which the Swift overlay does not import.
-        posix_spawnattr_setflags(&attributes, 0x80)
+        if hasSession { posix_spawnattr_setflags(&attributes, 0x80) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
 
+        let arguments = launch.arguments.map { strdup($0) } + [nil]
+        let environment =
+            (self.environment() + ["\(self.variable)=\(ends[1])"]).map { strdup($0) } + [nil]
+        defer { for text in arguments + environment { free(text) } }
         var child = pid_t()
         let status = posix_spawn(
-            &child, "/proc/self/exe", &actions, &attributes, CommandLine.unsafeArgv, environ)
+            &child, launch.executable, &actions, &attributes, arguments, environment)
         close(ends[1])
         guard status == 0 else {
-            errno = status
-            return self.fail("posix_spawn")
+            close(ends[0])
+            return .failure(Failure(call: launch.executable, errno: status))
         }
+        return .success(Started(process: child, pipe: ends[0]))
+    }
+
+    /// This process's own, but for what systemd says to it by its number.
+    private static func environment() -> [String] {
+        var found: [String] = []
+        var entry = environ
+        while let text = entry.pointee {
+            let line = String(cString: text)
+            if !line.hasPrefix("WATCHDOG_PID="), !line.hasPrefix(self.variable + "=") {
+                found.append(line)
+            }
+            entry += 1
+        }
+        return found
+    }
+
+    /// Waits until the new process serves, or has ended.
+    ///
+    /// - Returns: 0, or its exit status, which is none of success.
+    static func wait(for started: Started) -> Int32 {
+        defer { close(started.pipe) }
         var byte: UInt8 = 0
         while true {
-            let count = read(ends[0], &byte, 1)
+            let count = read(started.pipe, &byte, 1)
             if count < 0, errno == EINTR { continue }
             if count == 1 { return 0 }
             break
         }
         // The pipe closed without a word: the complaint is on standard error.
         var result: Int32 = 0
-        waitpid(child, &result, 0)
+        while waitpid(started.process, &result, 0) < 0, errno == EINTR {}
         let code = result >> 8 & 0xff
         return code == 0 ? 1 : code
-    }
-
-    private static func fail(_ call: String) -> Int32 {
-        StandardError.print("martletd: \(call): \(String(cString: strerror(errno)))")
-        return 71
     }
 }

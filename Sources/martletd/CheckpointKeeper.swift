@@ -72,6 +72,27 @@ final class CheckpointKeeper: Sendable {
         self.logger.warning("no checkpoint can be written", metadata: ["error": "\(problem)"])
     }
 
+    /// Begins to restore what the process before this one has written for it: sites, feeds, pins and
+    /// locations are defined.
+    ///
+    /// - Returns: The feeds whose routes come back, and whether readers see them already.
+    /// - Throws: Where it can't be used.
+    func beginRestore(from table: CInt) throws -> (feeds: [FeedID], isAnswering: Bool) {
+        let start = ContinuousClock().now
+        let checkpoint = try CheckpointStore(path: "the table").load(from: table)
+        let restore = try self.owner.beginRestore(checkpoint)
+        self.state.withLock { state in
+            state.report?.reading = CheckpointReport.Event(
+                state: "restoring", time: checkpoint.written, bytes: checkpoint.byteCount,
+                counts: checkpoint.counts, milliseconds: Self.milliseconds(since: start))
+            state.restore = restore
+        }
+        self.logger.notice(
+            "restoring the other process's table",
+            metadata: ["routes": "\(checkpoint.counts.routes)"])
+        return (restore.feeds, restore.isAnswering)
+    }
+
     /// Begins to restore, where there is a file: sites, feeds, pins and locations are defined.
     ///
     /// - Returns: The feeds whose routes come back, and whether readers see them already.
@@ -151,6 +172,21 @@ final class CheckpointKeeper: Sendable {
             guard let every = state.options?.every, every > .zero else { return nil }
             return every - (ContinuousClock().now - state.lastTry)
         }
+    }
+
+    /// Writes the table for another process.
+    func save(to descriptor: CInt) async throws -> CheckpointStore.Saved {
+        let (owner, time) = (self.owner, self.now())
+        return try await self.thread.runIfActive {
+            try CheckpointStore(path: "the table").save(owner, time: time, to: descriptor)
+        }
+    }
+
+    /// The file is another process's from here on.
+    func retire() async {
+        self.apply(nil)
+        // What is being written is there before the other writes.
+        try? await self.thread.runIfActive {}
     }
 
     /// Writes the table, after what is under way.

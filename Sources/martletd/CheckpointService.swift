@@ -18,30 +18,43 @@ struct CheckpointService: Service {
     /// The longest time after which a reload's other interval is noticed.
     private static let longestSleep = Duration.seconds(60)
 
+    /// Whether the file is this process's to write.
+    private var isWriter: Bool {
+        self.daemon.succession.isInCharge.isOpen && !self.daemon.succession.hasLeft.isOpen
+    }
+
     func run() async throws {
-        await withTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Void.self) { group in
             if await self.daemon.checkpoints.finishRestore() {
                 self.daemon.board.hasCheckpoint = !self.daemon.restoredFeeds.isEmpty
+                self.daemon.isRestored.open()
+            } else if self.daemon.hasInheritedTable {
+                throw StartFailure(
+                    lines: ["the other process's table can't be used; it stays"],
+                    status: StartFailure.systemError)
             } else {
                 await self.startOver(&group)
             }
             while !Task.isShuttingDownGracefully, !Task.isCancelled {
                 let left = self.daemon.checkpoints.timeLeft ?? Self.longestSleep
-                if left <= .zero {
+                if left <= .zero, self.isWriter {
                     _ = await self.daemon.checkpoints.save()
                 } else {
                     await cancelWhenGracefulShutdown {
-                        try? await Task.sleep(for: min(left, Self.longestSleep))
+                        try? await Task.sleep(
+                            for: min(max(left, .seconds(1)), Self.longestSleep))
                     }
                 }
             }
-            if self.daemon.checkpoints.report != nil { _ = await self.daemon.checkpoints.save() }
+            if self.daemon.checkpoints.report != nil, self.isWriter {
+                _ = await self.daemon.checkpoints.save()
+            }
             group.cancelAll()
         }
     }
 
     /// What was answered from a moment ago is gone: as if there had been no checkpoint.
-    private func startOver(_ group: inout TaskGroup<Void>) async {
+    private func startOver(_ group: inout ThrowingTaskGroup<Void, any Error>) async {
         let daemon = self.daemon
         await daemon.speaker.restored(daemon.restoredFeeds, isGood: false)
         for feed in daemon.restoredFeeds where daemon.board[feed]?.isFile == true {

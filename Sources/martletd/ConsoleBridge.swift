@@ -185,9 +185,7 @@ struct ConsoleBridge: ConsoleBackend {
 
     func readiness() -> Readiness {
         if self.daemon.readiness.isReady { return .ready }
-        let missing = self.daemon.board.missing
-        return .notReady(
-            waitingFor: missing.isEmpty ? "the table" : missing.joined(separator: ", "))
+        return .notReady(waitingFor: self.daemon.waitedFor)
     }
 
     /// The file holds no secrets: passwords stand in files of their own.
@@ -223,4 +221,6 @@ struct ConsoleBridge: ConsoleBackend {
     }
 
     func reload() async -> Result<[String], CommandFailure> { await self.daemon.reload() }
+
+    func replace() async -> Result<String, CommandFailure> { await self.daemon.replace() }
 }

@@ -20,9 +20,18 @@ extension Daemon {
     /// - Returns: What was changed, a line each; or why nothing was.
     func reload(waits: Bool = false) async -> Result<[String], CommandFailure> {
         guard await self.beginReload(waits: waits) else {
-            return .failure(CommandFailure(.tooMuch, "a reload is under way"))
+            let isHandover = self.running.withLock { $0.isHandingOver }
+            return .failure(
+                CommandFailure(
+                    .tooMuch, "\(isHandover ? "a handover" : "a reload") is under way"))
         }
-        defer { self.running.withLock { $0.isReloading = false } }
+        // systemd waits for a process that says so to be ready again.
+        let isReady = self.readiness.isReady
+        if isReady { ServiceManager.reloading() }
+        defer {
+            self.endReload()
+            if isReady { ServiceManager.ready(self.status) }
+        }
         do {
             let changes = try await self.change()
             await self.giveMemoryBack()
@@ -41,9 +50,9 @@ extension Daemon {
     /// Waits for location files that are being read by themselves: a reload that somebody asks for
     /// just after replacing them is not to get lost. Nor is a signal's, since nobody could tell its
     /// sender: the reload under way may have read the files before they were changed again.
-    private func beginReload(waits: Bool) async -> Bool {
+    func beginReload(waits: Bool) async -> Bool {
         var hasSaidSo = false
-        while !Task.isShuttingDownGracefully {
+        while !Task.isShuttingDownGracefully, !Task.isCancelled, !self.succession.hasLeft.isOpen {
             let (isFirst, isWorthWaiting) = self.running.withLock { running in
                 defer { running.isReloading = true }
                 return (!running.isReloading, running.isReadingLocations)
@@ -59,6 +68,13 @@ extension Daemon {
             }
         }
         return false
+    }
+
+    func endReload() {
+        self.running.withLock { running in
+            running.isReloading = false
+            running.isHandingOver = false
+        }
     }
 
     /// Tells of zones whose master files are bad, and of what is odd about others.
@@ -160,12 +176,7 @@ extension Daemon {
         await self.origins.apply(plan)
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
-        self.dns.apply(plan.dns.rules)
-        var unchanging = plan.dns
-        unchanging.rules = old.plan.dns.rules
-        if unchanging != old.plan.dns {
-            changes.append("the dns listeners and limits change at the next start")
-        }
+        changes += await self.dns.apply(plan.dns)
         for dump in dumps {
             if let words = await self.load(dump, replacing: true) {
                 changes.append(words)

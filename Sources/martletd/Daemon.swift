@@ -8,6 +8,7 @@ import Choice
 import Configuration
 import Console
 import DNSFront
+import DNSWire
 import FeedRules
 import Glibc
 import Logging
@@ -33,9 +34,22 @@ final class Daemon: Sendable {
     let dns: DNSServer
     let powerDNS: PowerDNSService?
     let checkpoints: CheckpointKeeper
+    /// Opens when all routes of the table that the daemon began with are back.
+    let isRestored = Gate()
+    /// Whether the table began as the one of the process that is to be replaced.
+    let hasInheritedTable: Bool
     let dumps: DumpKeeper
     let origins: OriginService
     let started: Int64
+    let succession: Succession
+    /// The file that holds this process's number.
+    let pidFile: PidFile?
+    /// The services, once they run.
+    let group = Mutex<ServiceGroup?>(nil)
+    /// A new process was started, and has not taken over yet.
+    let isReplacing = Atomic(false)
+    /// What is done once this process has taken another's place.
+    private let inChargeBox = Mutex<(@Sendable () -> Void)?>(nil)
     /// Who the daemon runs as once its ports are open; nil where that doesn't change.
     private let socketOwner: (user: uid_t, group: gid_t)?
     /// Files are read here, off everybody's event loop.
@@ -43,6 +57,7 @@ final class Daemon: Sendable {
     let running: Mutex<Running>
     private let bgpGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let bmpGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let handover = Mutex<HandoverService?>(nil)
     private let consoleBox = Mutex<ConsoleServer?>(nil)
     private let restoredBox = Mutex<[FeedID]>([])
 
@@ -54,6 +69,8 @@ final class Daemon: Sendable {
         /// The files as they were when they were read.
         var stamps: [String: FileStamp] = [:]
         var isReloading = false
+        /// What is under way is no reload, but another process's taking over.
+        var isHandingOver = false
         /// What is under way is the reading of location files that have changed.
         var isReadingLocations = false
     }
@@ -63,9 +80,14 @@ final class Daemon: Sendable {
     /// - Parameters:
     ///   - configuration: What to run.
     ///   - socketOwner: The user and group that the daemon will run as.
+    ///   - pidFile: Its file, whose number is written once it is in charge.
+    ///   - estate: What it has from the process that it is to replace.
     /// - Throws: ``StartFailure`` where a file is bad; nothing has been bound then.
     ///   `TableResourceError` where the system has no room for the table.
-    init(configuration: Configuration, socketOwner: (user: uid_t, group: gid_t)?) throws {
+    init(
+        configuration: Configuration, socketOwner: (user: uid_t, group: gid_t)?,
+        pidFile: PidFile? = nil, after estate: Estate? = nil
+    ) throws {
         let plan = Self.plan(configuration, after: Assignment(), socketOwner: socketOwner)
         let logger = Logger(label: "martletd")
         self.logger = logger
@@ -75,6 +97,9 @@ final class Daemon: Sendable {
         self.scopes = try ScopeKeeper(owner: self.owner, oracle: self.oracle)
         let now: @Sendable () -> Int64 = { TableOwner.systemTime() }
         self.started = now()
+        self.succession = Succession(after: estate?.predecessor)
+        self.pidFile = pidFile
+        self.hasInheritedTable = estate?.table != nil
         self.socketOwner = socketOwner
         let board = FeedBoard(oracle: self.oracle, now: now)
         self.board = board
@@ -89,7 +114,7 @@ final class Daemon: Sendable {
         self.dumps = DumpKeeper(speaker: self.speaker, logger: Logger(label: "dump"))
         self.dns = DNSServer(
             oracle: self.oracle, zones: self.zones, settings: plan.dns, readiness: self.readiness,
-            logger: Logger(label: "dns"))
+            cookieSeed: estate?.sockets.cookieSeed ?? .random(), logger: Logger(label: "dns"))
         self.powerDNS =
             if let settings = plan.powerDNS {
                 try PowerDNSService(
@@ -119,7 +144,12 @@ final class Daemon: Sendable {
         }
         self.define(plan)
         layers.submit(to: self.owner)
-        let (restored, isAnswering) = self.checkpoints.beginRestore()
+        let (restored, isAnswering) =
+            if let table = estate?.table {
+                try self.checkpoints.beginRestore(from: table)
+            } else {
+                self.checkpoints.beginRestore()
+            }
         self.restoredBox.withLock { $0 = restored }
         for feed in restored { board.set(feed, liveness: .stale) }
         board.hasCheckpoint = isAnswering
@@ -129,6 +159,13 @@ final class Daemon: Sendable {
             logger: Logger(label: "console"))
         self.consoleBox.withLock { $0 = console }
     }
+
+    /// Has something done once this process has taken another's place.
+    func whenInCharge(_ body: @escaping @Sendable () -> Void) {
+        self.inChargeBox.withLock { $0 = body }
+    }
+
+    func tellInCharge() { self.inChargeBox.withLock { $0.take() }?() }
 
     var console: ConsoleServer? { self.consoleBox.withLock { $0 } }
     /// Feeds that began with the routes of a checkpoint.
@@ -145,6 +182,13 @@ final class Daemon: Sendable {
     ) -> Plan {
         Self.plan(
             configuration, after: assignment, judges: judges, socketOwner: self.socketOwner)
+    }
+
+    /// Where the console's socket of a daemon with this configuration is; nil where it has none.
+    static func consoleSocket(
+        of configuration: Configuration, socketOwner: (user: uid_t, group: gid_t)?
+    ) -> String? {
+        Self.plan(configuration, after: Assignment(), socketOwner: socketOwner).console.socketPath
     }
 
     private static func plan(
@@ -184,24 +228,35 @@ final class Daemon: Sendable {
         if let owner = self.socketOwner { _ = chown(Self.socketFolder, owner.user, owner.group) }
     }
 
-    /// Takes all ports, or says which can't be had.
-    func bind() async throws {
+    /// Takes all ports, or says which can't be had. What the process has open that this one is to
+    /// replace serves in the place of new sockets.
+    func bind(adopting inheritance: Inheritance = Inheritance()) async throws {
         try self.makeSocketFolder()
+        let waits = self.succession.predecessor != nil
         var listening: [String] = []
         do {
-            for address in try await self.speaker.bind() {
+            for address in try await self.speaker.bind(adopting: inheritance.bgp) {
                 listening.append("bgp \(Self.text(address))")
             }
-            for address in try await self.station.bind() {
+            for address in try await self.station.bind(adopting: inheritance.bmp) {
                 listening.append("bmp \(Self.text(address))")
             }
-            for endpoint in try self.dns.bind() { listening.append("dns \(endpoint)") }
-            for address in try await self.console?.bind() ?? [] {
+            for endpoint in try self.dns.bind(adopting: inheritance.dns) {
+                listening.append("dns \(endpoint)")
+            }
+            for address in try await self.console?.bind(
+                adopting: waits ? inheritance.console : nil) ?? []
+            {
                 listening.append("console \(Self.text(address))")
             }
             if let powerDNS = self.powerDNS {
-                try await powerDNS.bind()
+                try await powerDNS.bind(waits: waits)
                 listening.append("powerdns \(powerDNS.settings.socketPath)")
+            }
+            if let path = self.running.withLock({ $0.plan.console.socketPath }) {
+                let service = try HandoverService(
+                    self, path: path, owner: self.socketOwner?.user)
+                self.handover.withLock { $0 = service }
             }
         } catch {
             throw StartFailure(lines: ["\(error)"], status: StartFailure.systemError)
@@ -228,7 +283,9 @@ final class Daemon: Sendable {
         await self.speaker.restored(self.restoredFeeds)
         await self.station.restored(self.restoredFeeds)
         self.dumps.start()
-        await self.dumps.apply(self.running.withLock { $0.plan })
+        if self.succession.isInCharge.isOpen {
+            await self.dumps.apply(self.running.withLock { $0.plan })
+        }
         do {
             try self.scopes.start()
         } catch {
@@ -237,17 +294,33 @@ final class Daemon: Sendable {
         var services: [any Service] = [
             FileFeedService(daemon: self), ReadinessService(daemon: self),
             ReloadService(daemon: self), RoundTripService(daemon: self),
-            LocationService(daemon: self), LimitService(daemon: self), self.origins,
+            LocationService(daemon: self), LimitService(daemon: self),
+            WatchdogService(daemon: self),
+            ServiceInCharge("rpki", self.succession) { try await self.origins.run() },
             AlarmService(owner: self.owner, logger: Logger(label: "feeds")),
             DumpService(keeper: self.dumps),
-            ClosureTask("bgp") { try await self.speaker.run() },
-            ClosureTask("bmp") { try await self.station.run() },
-            ClosureTask("dns") { try await self.dns.run() },
+            ServiceInCharge("bgp", self.succession) { try await self.speaker.run() },
+            ServiceInCharge("bmp", self.succession) { try await self.station.run() },
+            ClosureTask("dns") {
+                await self.succession.serves.wait()
+                if !Task.isCancelled { try await self.dns.run() }
+            },
         ]
         if let console = self.console {
-            services.append(ClosureTask("console") { try await console.run() })
+            services.append(
+                ClosureTask("console") {
+                    await self.succession.isInCharge.wait()
+                    try await console.run()
+                })
         }
-        if let powerDNS = self.powerDNS { services.append(powerDNS) }
+        if let powerDNS = self.powerDNS {
+            services.append(
+                ClosureTask("powerdns") {
+                    await self.succession.isInCharge.wait()
+                    if !Task.isCancelled { try await powerDNS.run() }
+                })
+        }
+        if let handover = self.handover.withLock({ $0 }) { services.append(handover) }
         services.append(CheckpointService(daemon: self))
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
@@ -255,8 +328,11 @@ final class Daemon: Sendable {
         // A checkpoint of many full tables on a slow disk takes its time, also one that only a
         // reload has asked for.
         configuration.maximumGracefulShutdownDuration = .seconds(45)
-        try await ServiceGroup(configuration: configuration).run()
-        ServiceManager.notify("STOPPING=1")
+        let group = ServiceGroup(configuration: configuration)
+        self.group.withLock { $0 = group }
+        try await group.run()
+        self.group.withLock { $0 = nil }
+        if !self.succession.hasLeft.isOpen { ServiceManager.stopping("Ending") }
         await self.dumps.close()
         self.scopes.stop()
         self.owner.shutdown()

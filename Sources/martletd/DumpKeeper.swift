@@ -75,7 +75,11 @@ final class DumpKeeper: Sendable {
 
     /// Completes all files; the sessions are over.
     func close() async {
-        for recorder in self.recorders.withLock({ Array($0.values) }) {
+        let recorders = self.recorders.withLock { recorders in
+            defer { recorders = [:] }
+            return Array(recorders.values)
+        }
+        for recorder in recorders {
             await self.speaker.detach(recorder)
             await recorder.close()
         }

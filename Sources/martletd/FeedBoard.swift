@@ -44,6 +44,8 @@ final class FeedBoard: Sendable {
     }
 
     private struct State {
+        /// What the oracle knows stays as it is.
+        var isFrozen = false
         var entries: [FeedID: Entry] = [:]
         var deadlinePassed = false
         /// The table has what a checkpoint had.
@@ -215,10 +217,14 @@ final class FeedBoard: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
+    /// Leaves the sites' states as they are, whatever becomes of the feeds.
+    func freeze() { self.state.withLock { $0.isFrozen = true } }
+
     /// Tells the oracle how each site's feeds stand, as the best of them does. A feed that is read
     /// through sites is a feed of each of them.
     func publish() {
-        let entries = self.entries.values
+        let (frozen, entries) = self.state.withLock { ($0.isFrozen, $0.entries.values) }
+        guard !frozen else { return }
         self.oracle.update { world in
             for site in world.sites {
                 let states = entries.filter {

@@ -51,8 +51,23 @@ struct ReadinessService: Service {
 
     func run() async throws {
         let board = self.daemon.board
-        let wait = self.daemon.running.withLock { $0.plan.readyWait }
+        let succession = self.daemon.succession
+        // There are no answers to lose: sessions can begin here the sooner.
+        if let predecessor = succession.predecessor, !predecessor.isReady {
+            try await self.daemon.takeOver()
+        }
+        // With the other process's table there is nothing to wait for. Where that had no routes, it
+        // was ready without the sessions that this one can't have before.
+        let wait =
+            succession.isInCharge.isOpen
+            ? self.daemon.running.withLock { $0.plan.readyWait } : .zero
+        if !succession.isInCharge.isOpen {
+            ServiceManager.tell("Taking over")
+        } else if !board.isReady {
+            ServiceManager.tell("Waiting for \(self.daemon.waitedFor)")
+        }
         await cancelWhenGracefulShutdown {
+            if self.daemon.hasInheritedTable { await self.daemon.isRestored.wait() }
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
                     try? await Task.sleep(for: wait)
@@ -66,6 +81,7 @@ struct ReadinessService: Service {
             // With a checkpoint readers see it already, and its routes are on their way.
             if !board.hasCheckpoint { await self.daemon.owner.flush() }
             self.daemon.readiness.isReady = true
+            if !succession.isInCharge.isOpen { try await self.daemon.takeOver() }
             let missing = board.missing
             if board.hasCheckpoint {
                 self.daemon.logger.notice("ready, from the checkpoint")
@@ -76,7 +92,7 @@ struct ReadinessService: Service {
                     "ready without all feeds",
                     metadata: ["missing": "\(missing.joined(separator: ","))"])
             }
-            ServiceManager.notify("READY=1")
+            ServiceManager.ready(self.daemon.status)
             await self.daemon.giveMemoryBack()
         }
         try await gracefulShutdown()
@@ -89,9 +105,7 @@ struct ReloadService: Service {
 
     func run() async throws {
         for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
-            ServiceManager.notify("RELOADING=1")
             _ = await self.daemon.reload(waits: true)
-            ServiceManager.notify("READY=1")
         }
     }
 }

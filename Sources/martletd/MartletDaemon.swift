@@ -16,6 +16,7 @@ import RouteTable
 @main
 enum Entry {
     static func main() {
+        _ = MartletDaemon.launch
         // Before any thread of ours reads the environment, which it moves.
         setproctitle_init(CommandLine.argc, CommandLine.unsafeArgv, environ)
         martlet_map_large_memory()
@@ -34,7 +35,10 @@ struct MartletDaemon: AsyncParsableCommand {
         abstract: "Serves which of your sites is nearest, from BGP, by DNS and a line protocol.",
         discussion: """
             Listens where the configuration says, then gives up root for the user that is named. \
-            Without --foreground it returns once it listens, and goes on in the background.
+            Without --foreground it returns once it listens, and goes on in the background. \
+            With --replace it takes the place of the process that runs with the same console's socket: \
+            it has that one's sockets and table, and no query is lost. A process that can't serve \
+            leaves the old one as it is.
             """,
         version: "martletd \(ProductVersion.text)")
 
@@ -53,6 +57,14 @@ struct MartletDaemon: AsyncParsableCommand {
     @Flag(name: .long, help: "Stay in the foreground.")
     var foreground = false
 
+    @Flag(
+        name: .long,
+        help: "Take the place of the process that runs; start as usual where none does.")
+    var replace = false
+
+    /// How the process was started: the main thread asks for it before anything else.
+    static let launch = Background.Launch.current()
+
     func validate() throws {
         guard self.group == nil || self.user != nil else {
             throw ValidationError("--group needs --user")
@@ -61,9 +73,11 @@ struct MartletDaemon: AsyncParsableCommand {
 
     func run() async throws {
         let report = Background.reportDescriptor()
-        if !self.foreground, report == nil { throw ExitCode(Background.start()) }
+        if !self.foreground, report == nil { throw ExitCode(Background.start(Self.launch)) }
         // A peer that goes away in the middle of a write is an error at that write.
         signal(SIGPIPE, SIG_IGN)
+        // One that comes before anybody listens for it asks for nothing that isn't done anyway.
+        signal(SIGHUP, SIG_IGN)
         LoggingSystem.bootstrap { StandardErrorLog(label: $0) }
         do {
             try await self.serve(reportingTo: report)
@@ -91,18 +105,46 @@ struct MartletDaemon: AsyncParsableCommand {
         let configuration = try Configuration.load(path: self.config)
         StandardErrorLog.setLevel(configuration.logLevel.level)
         let privileges = try self.user.map { try Privileges(user: $0, group: self.group) }
-        let lock = try self.pidFile.map { try PidFile(path: $0) }
-        let daemon = try Daemon(
-            configuration: configuration, socketOwner: privileges.map { ($0.user, $0.group) })
-        try await daemon.bind()
-        lock?.write()
+        let owner = privileges.map { ($0.user, $0.group) }
+        let estate = try self.replace ? Estate.find(configuration, socketOwner: owner) : nil
+        let pidFile = try self.pidFile.map { try self.takePidFile($0, of: estate) }
+        // The lock is kept to the end, whatever that is.
+        defer { pidFile?.remove() }
+        if let lock = estate?.sockets.pidFile, pidFile?.isInherited != true {
+            close(lock.descriptor)
+        }
+        let daemon: Daemon
+        do {
+            daemon = try Daemon(
+                configuration: configuration, socketOwner: owner, pidFile: pidFile,
+                after: estate)
+        } catch  where estate != nil && !(error is StartFailure) {
+            throw StartFailure(
+                lines: ["can't take over: \(error)"], status: StartFailure.systemError)
+        }
+        if let table = estate?.table { close(table) }
+        try await daemon.bind(adopting: estate?.sockets ?? Inheritance())
+        if estate == nil { pidFile?.write() }
         try privileges?.drop()
         if privileges != nil { daemon.warnOfUnreadableFiles() }
         martlet_set_process_title("martletd: \(configuration.sites.count) sites")
-        if let report { Background.reportReady(report) }
+        if let report {
+            if estate == nil {
+                Background.reportReady(report)
+            } else {
+                daemon.whenInCharge { Background.reportReady(report) }
+            }
+        }
         try await daemon.run()
-        // Keeps the lock to the end.
-        withExtendedLifetime(lock) {}
+    }
+
+    private func takePidFile(
+        _ path: String, of estate: Estate?
+    ) throws(PidFile.Failure) -> PidFile {
+        if let inherited = estate?.sockets.pidFile, inherited.path == path {
+            return PidFile(adopting: inherited.descriptor, path: path)
+        }
+        return try PidFile(path: path)
     }
 }
 

@@ -25,15 +25,21 @@ final class PowerDNSService: Service, Sendable {
             maximumConnections: settings.maximumConnections, logger: Logger(label: "powerdns"))
     }
 
-    /// Makes the socket, while the process may.
-    func bind() async throws {
+    /// Makes the socket, while the process may. It waits where the process before this one still
+    /// serves.
+    func bind(waits: Bool) async throws {
         let (socket, descriptor) = try UnixSocket.listen(
-            path: self.settings.socketPath, group: self.settings.socketGroup)
+            path: self.settings.socketPath, group: self.settings.socketGroup, waits: waits)
         self.socket.withLock { $0 = socket }
         try await self.server.listen(adopting: descriptor)
     }
 
     func run() async throws {
+        do {
+            try self.socket.withLock { try $0?.takeName() }
+        } catch {
+            Logger(label: "powerdns").error("the socket isn't this process's: \(error)")
+        }
         await cancelWhenGracefulShutdown { await self.server.run() }
         self.socket.withLock { $0?.remove() }
     }

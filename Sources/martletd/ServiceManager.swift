@@ -5,8 +5,48 @@ import Glibc
 
 /// Tells systemd how the service stands (sd_notify(3)): one datagram to the socket it names.
 enum ServiceManager {
-    static func notify(_ state: String) {
-        guard let path = getenv("NOTIFY_SOCKET").map({ String(cString: $0) }),
+    /// The table can be relied on. The process is named, since it may not be the one that systemd has
+    /// started.
+    static func ready(_ status: String) {
+        self.notify("READY=1", "MAINPID=\(getpid())", "STATUS=\(status)")
+    }
+
+    /// In words, for `systemctl status`.
+    static func tell(_ status: String) { self.notify("STATUS=\(status)") }
+
+    /// The configuration is read again; ``ready(_:)`` ends that. systemd wants the time of its beginning
+    /// (Type=notify-reload).
+    static func reloading() {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        let microseconds = UInt64(now.tv_sec) * 1_000_000 + UInt64(now.tv_nsec) / 1000
+        self.notify("RELOADING=1", "MONOTONIC_USEC=\(microseconds)", "STATUS=Reloading")
+    }
+
+    static func stopping(_ status: String) { self.notify("STOPPING=1", "STATUS=\(status)") }
+
+    /// Another process is the service from now on.
+    static func handOver(to process: pid_t) { self.notify("MAINPID=\(process)") }
+
+    static func isAlive() { self.notify("WATCHDOG=1") }
+
+    /// How often systemd wants to hear that the process is alive: twice in the time that it waits; nil
+    /// where it doesn't (sd_watchdog_enabled(3)).
+    static let watchdogInterval: Duration? = {
+        guard let microseconds = variable("WATCHDOG_USEC").flatMap(Int64.init), microseconds > 0
+        else { return nil }
+        if let process = variable("WATCHDOG_PID"), process != "\(getpid())" { return nil }
+        return .microseconds(microseconds / 2)
+    }()
+
+    private static func variable(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }
+    }
+
+    /// A line break in a value would begin another assignment.
+    private static func notify(_ lines: String...) {
+        let state = lines.map { $0.replacing("\n", with: " ") }.joined(separator: "\n")
+        guard let path = self.variable("NOTIFY_SOCKET"),
             path.hasPrefix("/") || path.hasPrefix("@")
         else { return }
         var address = sockaddr_un()

@@ -89,7 +89,7 @@ struct GrammarTests {
     @Test(
         "says what is wrong with a line",
         arguments: [
-            ("r", "ambiguous command: 'r' may be rank, ready, reload"),
+            ("r", "ambiguous command: 'r' may be rank, ready, reload, replace"),
             ("ex", "ambiguous command: 'ex' may be explain, exit"),
             ("show ip bgp summary \u{4}x", "unknown command: '\\u{4}x' is none of --json"),
             (
@@ -162,7 +162,7 @@ struct GrammarTests {
                 "ADDRESS|PREFIX", "summary",
             ])
         #expect(try self.grammar.help(after: "sh ip ").map(\.word) == ["bgp"])
-        #expect(try self.grammar.help(after: "re").map(\.word) == ["ready", "reload"])
+        #expect(try self.grammar.help(after: "re").map(\.word) == ["ready", "reload", "replace"])
         #expect(
             try self.grammar.help(after: "show sites ").map(\.word) == [
                 "--json", "for", "<cr>",

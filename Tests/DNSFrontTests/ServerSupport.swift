@@ -4,6 +4,7 @@
 import Addressing
 import Choice
 import DNSFront
+import DNSWire
 import Foundation
 import Glibc
 import Logging
@@ -13,6 +14,7 @@ import RouteTable
 func withServer(
     listen: [String] = ["127.0.0.1"], pins: [(String, [SiteID])] = [],
     zones: [Zone] = [exampleZone()], change: (inout DNSSettings) -> Void = { _ in },
+    adopting sockets: DNSSockets = DNSSockets(),
     _ body: @escaping @Sendable (DNSServer, [DNSEndpoint]) async throws -> Void
 ) async throws {
     let owner = try TableOwner()
@@ -29,7 +31,7 @@ func withServer(
     let server = DNSServer(
         oracle: Oracle(lookup: owner.lookup, world: world), zones: store, settings: settings,
         readiness: DNSReadiness(isReady: true), logger: Logger(label: "test"))
-    let endpoints = try server.bind()
+    let endpoints = try server.bind(adopting: sockets)
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await server.run() }
         do {
@@ -72,12 +74,13 @@ func output(of program: String, _ arguments: [String]) async throws -> String {
     }
 }
 
-/// A blocking TCP client; every wait ends after some seconds.
-final class TCPClient {
+/// A blocking client, by TCP or by UDP; every wait ends after some seconds.
+final class TCPClient: Sendable {
     private let descriptor: CInt
 
-    init(_ endpoint: DNSEndpoint, timeout: Int = 60) throws {
-        self.descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    init(_ endpoint: DNSEndpoint, timeout: Int = 60, isDatagrams: Bool = false) throws {
+        self.descriptor = socket(
+            AF_INET, Int32((isDatagrams ? SOCK_DGRAM : SOCK_STREAM).rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = endpoint.port.bigEndian
@@ -158,4 +161,10 @@ extension Query {
         bytes[1] = UInt8(identifier & 0xff)
         return [UInt8(bytes.count >> 8), UInt8(bytes.count & 0xff)] + bytes
     }
+}
+
+/// What a server said; throws where it said nothing.
+func message(_ bytes: [UInt8]?) throws -> Message {
+    guard let bytes else { throw Silence() }
+    return try Message(reading: bytes.span.bytes)
 }

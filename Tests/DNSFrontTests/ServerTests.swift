@@ -191,8 +191,3 @@ struct ServerTests {
         }
     }
 }
-
-private func message(_ bytes: [UInt8]?) throws -> Message {
-    guard let bytes else { throw Silence() }
-    return try Message(reading: bytes.span.bytes)
-}

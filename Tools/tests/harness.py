@@ -73,6 +73,14 @@ def free_port():
     raise AssertionError("no free port")
 
 
+def free_ports(count):
+    """So many, no two the same."""
+    ports = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
+
+
 def run(*command, seconds=PATIENCE, **options):
     """Runs a command to its end; text in, text out."""
     options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
@@ -163,7 +171,7 @@ class Martlet(Process):
         self.folder = tempfile.mkdtemp(prefix="martlet-test-")
         os.chmod(self.folder, mode)
         self.words = {
-            name: str(free_port()) for name in ("bgp", "console", "machine", "dns", "peer")}
+            name: str(port) for name, port in zip(("bgp", "console", "machine", "dns", "peer"), free_ports(5))}
         self.words["folder"] = self.folder
         self.words["socket"] = os.path.join(self.folder, "console.sock")
         for name, text in (files or {}).items():

@@ -1,6 +1,7 @@
 # Martlet: a BGP-fed route server and proximity oracle
 # SPDX-License-Identifier: Apache-2.0
 """The life of the daemon: start, reload, second instance, privileges, end."""
+import contextlib
 import os
 import pwd
 import signal
@@ -278,9 +279,46 @@ class StartAndEndTests(TestCase):
         for line in text().splitlines():
             self.assertRegex(line, r"^<[0-7]>\D")
 
+    def told(self, manager):
+        """What systemd hears next, as a dictionary."""
+        return dict(line.split("=", 1) for line in manager.recv(4096).decode().split("\n"))
+
     def test_systemd_is_told(self):
-        """sd_notify(3): when it is ready, when it reloads, when it ends."""
+        """sd_notify(3): when it is ready, when it reloads, when it ends; to sockets of both kinds."""
         daemon = self.martlet(CONFIGURATION, files={"pins.routes": PINS})
+        daemon.signal(signal.SIGTERM)
+        daemon.wait(15)
+        path = os.path.join(self.folder(), "notify")
+        for address in (path, f"\0martlet-test-{os.getpid()}"):
+            with self.subTest(address=address), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                manager.bind(address)
+                manager.settimeout(15)
+                again = Process(
+                    [program("martletd"), "--config", daemon.configuration, "--foreground"],
+                    env={**os.environ, "NOTIFY_SOCKET": address.replace("\0", "@")})
+                self.addCleanup(again.stop)
+                ready = {"READY": "1", "MAINPID": str(again.child.pid), "STATUS": "Ready"}
+                self.assertEqual(self.told(manager), ready)
+                before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+                again.signal(signal.SIGHUP)
+                reloading = self.told(manager)
+                self.assertEqual(reloading.pop("RELOADING"), "1")
+                self.assertGreaterEqual(int(reloading.pop("MONOTONIC_USEC")), before)
+                self.assertEqual(self.told(manager), ready)
+                # The console's reload is one, too.
+                self.assertIn("nothing has changed", daemon.console("reload").stdout)
+                self.assertEqual(self.told(manager)["RELOADING"], "1")
+                self.assertEqual(self.told(manager), ready)
+                again.signal(signal.SIGTERM)
+                self.assertEqual(self.told(manager), {"STOPPING": "1", "STATUS": "Ending"})
+
+    def test_systemd_hears_what_is_waited_for(self):
+        """READY comes when the wait is over, and never before: not with a reload either."""
+        daemon = self.martlet(
+            CONFIGURATION + "ready: { wait: 600s }\nfeeds:\n"
+            "  late: { site: near, bgp: { peer: 127.0.0.77, as: 65077, connect: passive } }\n",
+            files={"pins.routes": PINS}, wait=False)
+        daemon.wait_line("listening")
         daemon.signal(signal.SIGTERM)
         daemon.wait(15)
         path = os.path.join(self.folder(), "notify")
@@ -291,12 +329,55 @@ class StartAndEndTests(TestCase):
                 [program("martletd"), "--config", daemon.configuration, "--foreground"],
                 env={**os.environ, "NOTIFY_SOCKET": path})
             self.addCleanup(again.stop)
-            self.assertEqual(manager.recv(4096), b"READY=1")
-            again.signal(signal.SIGHUP)
-            self.assertTrue(manager.recv(4096).startswith(b"RELOADING=1"))
-            self.assertEqual(manager.recv(4096), b"READY=1")
+            self.assertEqual(self.told(manager), {"STATUS": "Waiting for late"})
+            # The first one may come before anybody listens for it.
+            eventually("a reload", lambda: again.signal(signal.SIGHUP) or "reloaded" in again.output)
+            said = daemon.console("ready")
+            self.assertIn("ot ready: late", said.stdout + said.stderr)
             again.signal(signal.SIGTERM)
-            self.assertEqual(manager.recv(4096), b"STOPPING=1")
+            told = []
+            while not told or "STOPPING" not in told[-1]:
+                told.append(self.told(manager))
+            self.assertFalse([one for one in told if "READY" in one], told)
+
+    def test_systemd_watches(self):
+        """WATCHDOG=1 twice in the time that systemd gives, and only where this process is meant."""
+        daemon = self.martlet(CONFIGURATION, files={"pins.routes": PINS})
+        daemon.signal(signal.SIGTERM)
+        daemon.wait(15)
+        path = os.path.join(self.folder(), "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(15)
+            environment = {**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"}
+            again = Process(
+                [program("martletd"), "--config", daemon.configuration, "--foreground"],
+                env=environment)
+            self.addCleanup(again.stop)
+            heard, began = [], time.monotonic()
+            while len(heard) < 6:
+                if "WATCHDOG" in self.told(manager):
+                    heard.append(time.monotonic())
+            # Six half times, on a busy machine.
+            self.assertGreater(heard[-1] - began, 0.8)
+            again.stop()
+            while True:
+                manager.settimeout(0.2)
+                try:
+                    manager.recv(4096)
+                except TimeoutError:
+                    break
+            other = Process(
+                [program("martletd"), "--config", daemon.configuration, "--foreground"],
+                env={**environment, "WATCHDOG_PID": "1"})
+            self.addCleanup(other.stop)
+            other.wait_line(r"\bready\b")
+            manager.settimeout(1.5)
+            heard = []
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    heard.append(self.told(manager))
+            self.assertFalse([one for one in heard if "WATCHDOG" in one])
 
     def test_options_that_make_no_sense(self):
         for arguments in ([], ["--config"], ["--config", "/nonexistent.yaml"], ["--no-such"]):

@@ -6,6 +6,7 @@
 #ifndef MARTLET_CLINUX_H
 #define MARTLET_CLINUX_H
 
+#include "local.h"
 #include "memory.h"
 #include "process.h"
 #include "tcp.h"

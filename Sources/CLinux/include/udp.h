@@ -34,8 +34,12 @@ int martlet_tcp_listen(const struct martlet_endpoint *endpoint, bool only_ipv6, 
 /// The address that a socket is bound to. \returns 0, or a negated errno.
 int martlet_local_endpoint(int descriptor, struct martlet_endpoint *endpoint);
 
-/// Ends blocked and later receives of `descriptor`. \returns 0, or a negated errno.
-int martlet_udp_wake(int descriptor);
+/// Takes the socket out of those that share its port: what has arrived can still be received, what
+/// comes goes to the others. \returns 0, or a negated errno.
+int martlet_udp_retire(int descriptor);
+
+/// Whether a socket takes IPv6 alone. \returns 1 or 0, or a negated errno.
+int martlet_is_only_ipv6(int descriptor);
 
 /// Room for `capacity` datagrams in and as many replies out, for one thread.
 struct martlet_batch;
@@ -44,9 +48,9 @@ struct martlet_batch;
 struct martlet_batch *martlet_batch_create(int capacity, size_t query_size, size_t reply_size);
 void martlet_batch_destroy(struct martlet_batch *batch);
 
-/// Waits for a datagram and takes what else has arrived, at most the capacity.
-/// \returns how many, 0 when the time is over or the socket was woken, or a negated errno.
-int martlet_batch_receive(struct martlet_batch *batch, int descriptor);
+/// Waits for a datagram, where `waits`, and takes what else has arrived, at most the capacity.
+/// \returns how many, 0 when there is none and the time is over, or a negated errno.
+int martlet_batch_receive(struct martlet_batch *batch, int descriptor, bool waits);
 
 /// One datagram as it arrived. `bytes` belong to the batch until the next receive.
 struct martlet_datagram {

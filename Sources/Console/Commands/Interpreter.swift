@@ -149,6 +149,8 @@ public struct Interpreter: Sendable {
             var json = JSONText()
             json.object { $0.key("changes", .list(lines)) }
             return .json(json.text)
+        case .replace:
+            return .done(try await self.backend.replace().get(), wantsJSON: wantsJSON)
         case .releaseGuard(let feed):
             return try await self.releaseGuard(feed, wantsJSON: wantsJSON)
         case .showFeedRules(let feed): return reply(try self.rules(of: feed))

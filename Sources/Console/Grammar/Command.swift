@@ -92,6 +92,7 @@ package enum Command: Hashable, Sendable {
     case showConfiguration
     case ready
     case reload
+    case replace
     case checkpoint
     case releaseGuard(feed: String)
     case showFeedRules(feed: String)
@@ -151,6 +152,7 @@ extension Invocation {
         case .showConfiguration: .showConfiguration
         case .ready: .ready
         case .reload: .reload
+        case .replace: .replace
         case .checkpoint: .checkpoint
         case .releaseGuard: .releaseGuard(feed: self.text(.feed) ?? "")
         case .showFeedRules: .showFeedRules(feed: self.text(.feed) ?? "")

@@ -76,6 +76,10 @@ package struct Grammar: Sendable {
         Rule(
             "reload", .reload, "Read the configuration again", access: .enabled, json: true),
         Rule(
+            "replace", .replace,
+            "Have a new process, of the program as it is installed now, take over without a loss",
+            access: .enabled, json: true),
+        Rule(
             "guard release FEED", .releaseGuard,
             "Believe a feed that lost much at once: what its guard holds leaves",
             access: .enabled, json: true),

@@ -82,7 +82,7 @@ package enum Verb: Hashable, Sendable, CaseIterable {
     case showSites, showFeeds, showRoutes, showRoundTrips, showRPKI, showDNS, showDNSZones,
         showDNSNames, showMemory, showCheckpoint
     case showVersion, showConfiguration
-    case observe, ready, reload, checkpoint, releaseGuard
+    case observe, ready, reload, replace, checkpoint, releaseGuard
     case showFeedRules, showAnswers, showSitesOfName
     case enable, disable, password
     case machine, framed, complete

@@ -1,6 +1,9 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
+import CLinux
+import Glibc
 public import Logging
 public import NIOCore
 import NIOPosix
@@ -38,23 +41,34 @@ public final class ConsoleServer: Sendable {
         self.state = Mutex(State(settings: settings))
     }
 
-    /// Binds all listeners, or none. To be called before privileges are dropped.
+    /// Binds all listeners, or none. To be called before privileges are dropped. Who connects waits
+    /// until ``run()``.
     ///
+    /// - Parameter sockets: Listening sockets of the process before this one, which still serves;
+    ///   nil where there is none. Those that fit serve instead of new ones, the others are closed.
     /// - Returns: The addresses, with the ports that were chosen where 0 was asked for.
+    /// - Throws: ``UnixSocketError``, or what the system says to a port.
     @discardableResult
-    public func bind() async throws -> [SocketAddress] {
+    public func bind(adopting sockets: [Int32]? = nil) async throws -> [SocketAddress] {
         let settings = self.state.withLock { $0.settings }
         var addresses: [SocketAddress] = []
+        var inherited = sockets ?? []
+        defer { for descriptor in inherited { Glibc.close(descriptor) } }
         do {
             for listener in settings.listeners {
-                let channel = try await self.bootstrap(face: listener.face, isTrusted: false)
-                    .bind(to: listener.address).get()
+                let bootstrap = self.bootstrap(face: listener.face, isTrusted: false)
+                let channel: any Channel
+                if let index = inherited.firstIndex(where: { listener.address.isOf($0) }) {
+                    channel = try await bootstrap.withBoundSocket(inherited.remove(at: index)).get()
+                } else {
+                    channel = try await bootstrap.bind(to: listener.address).get()
+                }
                 self.state.withLock { $0.listeners.append(channel) }
                 if let address = channel.localAddress { addresses.append(address) }
             }
             if let path = settings.socketPath {
                 let (socket, descriptor) = try UnixSocket.listen(
-                    path: path, group: settings.socketGroup)
+                    path: path, group: settings.socketGroup, waits: sockets != nil)
                 self.state.withLock { $0.socket = socket }
                 let channel = try await self.bootstrap(face: .people, isTrusted: true)
                     .withBoundSocket(descriptor).get()
@@ -69,13 +83,26 @@ public final class ConsoleServer: Sendable {
 
     /// Serves until the task is cancelled, then ends all connections. Can be called once.
     public func run() async throws {
-        let listeners = self.state.withLock { $0.listeners }
-        await withTaskCancellationHandler {
-            for listener in listeners { try? await listener.closeFuture.get() }
-        } onCancel: {
-            for listener in listeners { listener.close(promise: nil) }
+        let (listeners, socket) = self.state.withLock { ($0.listeners, $0.socket) }
+        do {
+            try socket?.takeName()
+        } catch {
+            self.logger.error("the console's socket isn't this process's: \(error)")
         }
+        for listener in listeners { try? await listener.setOption(.autoRead, value: true).get() }
+        let (cancellation, end) = AsyncStream.makeStream(of: Void.self)
+        for await _ in cancellation {}
+        end.finish()
         await self.close()
+    }
+
+    /// Accepts no more connections by TCP, since another process does; those that are there go on.
+    /// The Unix socket is served until that process has taken its name.
+    public func leave() {
+        for listener in self.state.withLock({ $0.listeners })
+        where listener.localAddress?.port != nil {
+            listener.close(promise: nil)
+        }
     }
 
     /// Takes passwords, bounds and times for connections to come.
@@ -97,6 +124,24 @@ public final class ConsoleServer: Sendable {
         }
     }
 
+    /// Other descriptors of the listening sockets but the Unix socket's, for another process, which
+    /// closes them.
+    public func sockets() async -> [Int32] {
+        let listeners = self.state.withLock { $0.listeners }
+        return
+            (try? await self.group.next().submit {
+                listeners.filter { $0.localAddress?.port != nil }.compactMap(Self.copy)
+            }.get()) ?? []
+    }
+
+    private static func copy(_ listener: any Channel) -> Int32? {
+        let copy = try? listener.pipeline.syncOperations
+            .withUnsafeTransportIfAvailable { (descriptor: NIOBSDSocket.Handle) in
+                fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+            }
+        return copy.flatMap { $0 >= 0 ? $0 : nil }
+    }
+
     /// Ends listeners, connections and the event loop.
     private func close() async {
         let (channels, socket) = self.state.withLock { state in
@@ -116,6 +161,7 @@ public final class ConsoleServer: Sendable {
     private func bootstrap(face: Face, isTrusted: Bool) -> ServerBootstrap {
         let bootstrap = ServerBootstrap(group: self.group)
             .serverChannelOption(.backlog, value: 64)
+            .serverChannelOption(.autoRead, value: false)
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(
@@ -158,6 +204,21 @@ public final class ConsoleServer: Sendable {
                 interpreter: self.interpreter, answerer: self.answerer, settings: settings,
                 counters: self.counters, tasks: self.tasks, logger: self.logger, face: face,
                 isTrusted: isTrusted))
+    }
+}
+
+extension SocketAddress {
+    /// Whether a socket is bound here; any port counts where this one is 0.
+    fileprivate func isOf(_ descriptor: CInt) -> Bool {
+        var endpoint = martlet_endpoint()
+        guard let text = self.ipAddress, let address = try? IPAddress(parsing: text),
+            martlet_local_endpoint(descriptor, &endpoint) == 0,
+            self.port == 0 || self.port == Int(endpoint.port)
+        else { return false }
+        let count = endpoint.family == 4 ? 4 : 16
+        return withUnsafeBytes(of: endpoint.bytes) {
+            IPAddress(bytes: Array($0.prefix(count))) == address
+        }
     }
 }
 

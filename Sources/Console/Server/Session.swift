@@ -126,8 +126,8 @@ package struct Session: Sendable {
         case .ask, .showBGP, .showBGPSummary, .showSites, .showFeeds, .showRoutes,
             .showRoundTrips, .observe, .showMemory, .showCheckpoint, .checkpoint, .showVersion,
             .showRPKI, .showDNS, .showDNSZones, .showDNSNames, .showConfiguration, .showFeed,
-            .order, .debugFeed, .ready, .reload, .releaseGuard, .showFeedRules, .showAnswers,
-            .showSitesOfName, .complete, .help:
+            .order, .debugFeed, .ready, .reload, .replace, .releaseGuard, .showFeedRules,
+            .showAnswers, .showSitesOfName, .complete, .help:
             return .run(command, wantsJSON: invocation.wantsJSON)
         }
     }
