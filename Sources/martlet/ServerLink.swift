@@ -201,7 +201,8 @@ final class ServerLink {
 
     /// Reads what there is; false at the end of the connection.
     private func fill() throws(LinkError) -> Bool {
-        if !self.isReadable(within: 0) { try self.wait() }
+        if !self.isReadable(within: 0) { try self.willWait() }
+        if self.mayInterrupt || self.isLive { try self.wait() }
         let start = self.buffer.count
         self.buffer.append(contentsOf: repeatElement(0, count: 65_536))
         while true {
@@ -220,8 +221,6 @@ final class ServerLink {
     /// Waits for something to read, and tells the daemon meanwhile that it is enough: at an
     /// interrupt, and, of what has no end, at a line.
     private func wait() throws(LinkError) {
-        try self.willWait()
-        guard self.mayInterrupt || self.isLive else { return }
         while true {
             if self.mayInterrupt, Interrupt.take() {
                 Interrupt.endNextTime()

@@ -213,7 +213,7 @@ struct SpeakerTests {
         #expect(try await peer.next() == .closed)
         try await station.expect(["*10.0.0.0/8 7"])
         let status = try await station.status()
-        #expect(status.lastError == "we ended it: \(words)")
+        #expect(status.lastError?.hasPrefix("we ended it: \(words)") == true)
         #expect(status.counters.resets == 1)
         try await station.stop()
     }
@@ -276,6 +276,8 @@ struct SpeakerTests {
         var reasons: [String?] {
             get async throws { try await station.status().history.map(\.reason) }
         }
+        let waits = try await eventually { try await station.status().state == .active }
+        #expect(waits)
         #expect(await station.speaker.clear(Station.feed) == .done)
         #expect(
             try await reasons.suffix(2) == [
