@@ -93,12 +93,14 @@ struct AllocationTests {
         let bare = Query("www.example.com", .a).bytes
         let datagram =
             signature + [0x21, 0x12, 0, 12, 203, 0, 113, 9, 127, 0, 0, 1, 0, 9, 0, 53] + bare
+        // One without a header is no part of it: the tests' library looks at every error that is
+        // thrown, and allocates for that.
+        #expect(gate.open(bare.span.bytes, from: proxy) == nil)
         let before = martlet_allocation_count()
         var opened = 0
         for _ in 0..<1000 {
             guard gate.watches(proxy), !gate.watches(client),
-                let passed = gate.open(datagram.span.bytes, from: proxy),
-                gate.open(bare.span.bytes, from: proxy) == nil
+                let passed = gate.open(datagram.span.bytes, from: proxy)
             else { continue }
             if passed.client == client, passed.queryOffset == 28 { opened += 1 }
         }

@@ -55,6 +55,14 @@ struct HandoverTests {
         }
     }
 
+    /// The identifier of the answer to a query with one.
+    private func answer(from client: TCPClient, to identifier: UInt16) async throws -> UInt16 {
+        try await blocking {
+            client.send(Query("static.example.com", .a).framed(identifier: identifier))
+            return try message(client.message()).identifier
+        }
+    }
+
     /// Has clients ask while `body` runs, and checks that each question was answered.
     private func underQueries(
         _ endpoint: DNSEndpoint, _ body: (Tally) async throws -> Void
@@ -88,9 +96,7 @@ struct HandoverTests {
                 #expect(await server.apply(settings) == [])
                 try await tally.more(300)
             }
-            let client = try TCPClient(endpoints[0])
-            client.send(Query("static.example.com", .a).framed(identifier: 3))
-            #expect(try message(client.message()).identifier == 3)
+            #expect(try await self.answer(from: TCPClient(endpoints[0]), to: 3) == 3)
             // What ended threads had counted is not forgotten.
             #expect(server.counters().total > 1500)
         }
@@ -113,10 +119,13 @@ struct HandoverTests {
                 #expect(server.sockets().tcp.count == 2)
                 let other = DNSEndpoint(address: address("127.0.0.1"), port: taken.port)
                 for isDatagrams in [false, true] {
-                    let client = try TCPClient(other, isDatagrams: isDatagrams)
-                    let query = Query("static.example.com", .a).framed(identifier: 9)
-                    client.send(isDatagrams ? Array(query.dropFirst(2)) : query)
-                    guard case .bytes = client.receive(atMost: 512) else {
+                    let received = try await blocking {
+                        let client = try TCPClient(other, isDatagrams: isDatagrams)
+                        let query = Query("static.example.com", .a).framed(identifier: 9)
+                        client.send(isDatagrams ? Array(query.dropFirst(2)) : query)
+                        return client.receive(atMost: 512)
+                    }
+                    guard case .bytes = received else {
                         Issue.record("no answer from the new listener")
                         continue
                     }
@@ -133,8 +142,7 @@ struct HandoverTests {
     func replaced() async throws {
         try await withServer(change: { $0.threads = 2 }) { first, endpoints in
             let stayed = try TCPClient(endpoints[0])
-            stayed.send(Query("static.example.com", .a).framed(identifier: 1))
-            _ = stayed.message()
+            #expect(try await self.answer(from: stayed, to: 1) == 1)
             try await self.underQueries(endpoints[0]) { tally in
                 let sockets = first.sockets()
                 let copies = DNSSockets(
@@ -153,14 +161,11 @@ struct HandoverTests {
                     #expect(first.counters().queries[.udp] == before)
                     #expect(second.counters().total >= 500)
                     // A connection that was there goes on; a new one comes to the other server.
-                    stayed.send(Query("static.example.com", .a).framed(identifier: 2))
-                    #expect(try message(stayed.message()).identifier == 2)
+                    #expect(try await self.answer(from: stayed, to: 2) == 2)
                     #expect(await first.finishConnections(within: .zero) == 1)
                     stayed.endSending()
                     #expect(await first.finishConnections(within: .seconds(30)) == 0)
-                    let client = try TCPClient(endpoints[0])
-                    client.send(Query("static.example.com", .a).framed(identifier: 3))
-                    #expect(try message(client.message()).identifier == 3)
+                    #expect(try await self.answer(from: TCPClient(endpoints[0]), to: 3) == 3)
                     #expect(second.counters().queries[.tcp] == 1)
                     try await tally.end()
                 }

@@ -47,30 +47,14 @@ struct ConsoleClientTests {
     @Test("what is watched is shown to a pipe at once, and the next line of the input ends it")
     func watching() async throws {
         try await SmallDaemon.serve { folder, _ in
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: try Client.program())
-            process.arguments = ["console", folder + "/console.sock"]
-            let (input, output) = (Pipe(), Pipe())
-            process.standardInput = input
-            process.standardOutput = output
-            try process.run()
             let expected = "watching core: a line or Ctrl-C ends it\nKEEPALIVE\n"
-            try input.fileHandleForWriting.write(contentsOf: Data("debug feed core\n".utf8))
-            // It runs on: what it shows comes nevertheless.
-            var text = ""
-            while text.utf8.count < expected.utf8.count {
-                let piece = output.fileHandleForReading.availableData
-                if piece.isEmpty { break }
-                text += String(decoding: piece, as: UTF8.self)
+            let watched = try await blocking {
+                try Watched(folder + "/console.sock", bytes: expected.utf8.count)
             }
-            #expect(text == expected)
-            #expect(process.isRunning)
-            try input.fileHandleForWriting.write(contentsOf: Data("ready\n".utf8))
-            try input.fileHandleForWriting.close()
-            let rest = output.fileHandleForReading.readDataToEndOfFile()
-            #expect(String(decoding: rest, as: UTF8.self) == "ready\n")
-            process.waitUntilExit()
-            #expect(process.terminationStatus == 0)
+            #expect(watched.shown == expected)
+            #expect(watched.wasRunning)
+            #expect(watched.rest == "ready\n")
+            #expect(watched.status == 0)
         }
     }
 
@@ -201,5 +185,38 @@ struct ConsoleClientTests {
                     == "show sites \nnearest 10.1.2.3 for www.example.com \n"
                     + "sh ip bgp 8.8.8.8\nquit\n")
         }
+    }
+}
+
+/// What `martlet console` shows of a feed to a pipe, and after its input's next line.
+private struct Watched: Sendable {
+    var shown = ""
+    let wasRunning: Bool
+    let rest: String
+    let status: Int32
+
+    /// Blocks; `bytes` are what is waited for.
+    init(_ socket: String, bytes: Int) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: try Client.program())
+        process.arguments = ["console", socket]
+        let (input, output) = (Pipe(), Pipe())
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        try input.fileHandleForWriting.write(contentsOf: Data("debug feed core\n".utf8))
+        // It runs on: what it shows comes nevertheless.
+        while self.shown.utf8.count < bytes {
+            let piece = output.fileHandleForReading.availableData
+            if piece.isEmpty { break }
+            self.shown += String(decoding: piece, as: UTF8.self)
+        }
+        self.wasRunning = process.isRunning
+        try input.fileHandleForWriting.write(contentsOf: Data("ready\n".utf8))
+        try input.fileHandleForWriting.close()
+        let rest = output.fileHandleForReading.readDataToEndOfFile()
+        self.rest = String(decoding: rest, as: UTF8.self)
+        process.waitUntilExit()
+        self.status = process.terminationStatus
     }
 }

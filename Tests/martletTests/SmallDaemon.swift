@@ -91,6 +91,13 @@ struct SmallDaemon: ConsoleBackend {
     }
 }
 
+/// Runs what blocks on a thread of its own: the console that it waits for needs the pool's.
+func blocking<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
+    }
+}
+
 /// The command `martlet`, as it was built beside these tests.
 enum Client {
     struct Run {
