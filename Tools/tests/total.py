@@ -4,7 +4,7 @@
 
     total.py FOLDER UNIT WHOLE        (UNIT and WHOLE: yes where that part was run)
 
-The folder holds `table.xml` and `unit.xml` (xUnit, as swift test writes it), `format` and `whole` (the numbers of
+The folder holds `table.xml`, `client.xml` and `unit.xml` (xUnit, as swift test writes it), `format` and `whole` (the numbers of
 passed, failed and skipped tests in one line) and `unit-failed` where swift test said no. A part
 that was run and left nothing ended before it could count: that is one failed test.
 """
@@ -35,7 +35,7 @@ def main():
     folder, unit, whole = sys.argv[1:]
     parts = []
     if unit == "yes":
-        parts += [("table.xml", of_xunit), ("unit.xml", of_xunit), ("format", of_line)]
+        parts += [("table.xml", of_xunit), ("client.xml", of_xunit), ("unit.xml", of_xunit), ("format", of_line)]
     if whole == "yes":
         parts += [("whole", of_line)]
     total = [0, 0, 0]
