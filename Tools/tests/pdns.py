@@ -1,11 +1,8 @@
 # Martlet: a BGP-fed route server and proximity oracle
 # SPDX-License-Identifier: Apache-2.0
 """PowerDNS as a front of Martlet, for tests."""
-import os
-import shutil
-import tempfile
-
-from harness import Answer, Process, eventually, free_port, peer, run
+from harness import Answer, eventually, peer, run
+from nameserver import NameServer
 
 # What is answered is kept, negative answers too: as an operator would have it.
 CONFIGURATION = """
@@ -35,36 +32,27 @@ bind-dnssec-db={folder}/dnssec.db
 """
 
 
-class PowerDNS(Process):
+class PowerDNS(NameServer):
     """pdns_server over Martlet's socket, or over `martlet pdns-pipe`."""
 
     def __init__(self, connection, more="", signs=()):
-        program = peer("pdns_server")
-        self.folder = tempfile.mkdtemp(prefix="martlet-pdns-")
-        self.port = free_port()
+        super().__init__("pdns_server")
         if signs:
             more += SIGNING.format(folder=self.folder)
-            with open(os.path.join(self.folder, "named.conf"), "w"):
-                pass
-        with open(os.path.join(self.folder, "pdns.conf"), "w") as file:
-            file.write(CONFIGURATION.format(
-                launch="bind,remote" if signs else "remote", connection=connection, port=self.port,
-                folder=self.folder, more=more))
-        try:
+            self.write("named.conf", "")
+        self.write("pdns.conf", CONFIGURATION.format(
+            launch="bind,remote" if signs else "remote", connection=connection, port=self.port,
+            folder=self.folder, more=more))
+
+        def sign():
             if signs:
-                self.util("create-bind-db", os.path.join(self.folder, "dnssec.db"))
+                self.util("create-bind-db", self.path("dnssec.db"))
             for zone in signs:
                 self.util("secure-zone", zone)
                 self.util("set-nsec3", zone, "1 0 0 -", "narrow")
-            super().__init__([program, f"--config-dir={self.folder}"])
-        except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise
-        try:
-            self.wait_line("ready to distribute questions")
-        except BaseException:
-            self.stop()
-            raise
+
+        self.begin(
+            f"--config-dir={self.folder}", line="ready to distribute questions", before=sign)
 
     def util(self, *arguments):
         done = run(peer("pdnsutil"), f"--config-dir={self.folder}", *arguments)
@@ -79,7 +67,3 @@ class PowerDNS(Process):
         return eventually(
             f"PowerDNS to answer {name}",
             lambda: (found := self.dig(name, kind)).status == "NOERROR" and found)
-
-    def stop(self):
-        super().stop()
-        shutil.rmtree(self.folder, ignore_errors=True)

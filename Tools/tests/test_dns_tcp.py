@@ -2,18 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """DNS over TCP, and behind proxies: many queries at once, slow clients, dnsdist."""
 import ipaddress
-import os
 import re
 import select
-import shutil
 import socket
 import struct
-import tempfile
 import time
 import unittest
 
 from dnswire import Reply, query
-from harness import PATIENCE, Martlet, Process, TestCase, eventually, free_port, peer, run
+from harness import PATIENCE, Martlet, TestCase, eventually, peer, run
+from nameserver import NameServer
 
 CONFIGURATION = """
 router: { as: 65000, id: 192.0.2.1 }
@@ -240,31 +238,21 @@ class StrangerTests(TestCase):
         self.assertEqual(counter(daemon, "proxies", "malformed"), 0)
 
 
-class DNSDist(Process):
+class DNSDist(NameServer):
     """dnsdist before a name server."""
 
     def __init__(self, port, extra=""):
-        program = peer("dnsdist")
-        self.folder = tempfile.mkdtemp(prefix="martlet-dnsdist-")
-        self.port = free_port()
-        path = os.path.join(self.folder, "dnsdist.conf")
-        with open(path, "w") as file:
-            file.write(
-                f'setLocal("127.0.0.1:{self.port}")\n'
-                f'addLocal("[::1]:{self.port}")\n'
-                'setACL({"0.0.0.0/0", "::/0"})\n'
-                f'newServer{{address="127.0.0.1:{port}", useProxyProtocol=true, '
-                f'checkName="example.com.", checkType="SOA", mustResolve=true{extra}}}\n')
-        try:
-            super().__init__([program, "--supervised", "-C", path, "--disable-syslog"])
-            self.wait_line(r"Marking downstream .* as 'up'|Listening on")
-        except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise
-
-    def stop(self):
-        super().stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().__init__("dnsdist")
+        self.write(
+            "dnsdist.conf",
+            f'setLocal("127.0.0.1:{self.port}")\n'
+            f'addLocal("[::1]:{self.port}")\n'
+            'setACL({"0.0.0.0/0", "::/0"})\n'
+            f'newServer{{address="127.0.0.1:{port}", useProxyProtocol=true, '
+            f'checkName="example.com.", checkType="SOA", mustResolve=true{extra}}}\n')
+        self.begin(
+            "--supervised", "-C", self.path("dnsdist.conf"), "--disable-syslog",
+            line=r"Marking downstream .* as 'up'|Listening on")
 
 
 class DNSDistTests(TestCase):

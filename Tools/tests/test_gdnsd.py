@@ -4,12 +4,11 @@
 import os
 import random
 import re
-import shutil
-import tempfile
 import unittest
 
 from exporting import PINS, SITES, clients, daemon, export
-from harness import Answer, Process, TestCase, eventually, free_port, peer, program, run
+from harness import Answer, Process, TestCase, eventually, peer, program, run
+from nameserver import NameServer
 from questions import ask_all
 
 CONFIGURATION = """
@@ -32,15 +31,13 @@ www 60 DYNA geoip!www
 """
 
 
-class Gdnsd(Process):
+class Gdnsd(NameServer):
     """gdnsd with a map of sites' names, each site with an address of each family."""
 
     def __init__(self, nets, sites):
-        program = peer("gdnsd")
-        self.folder = tempfile.mkdtemp(prefix="martlet-gdnsd-")
-        self.port = free_port()
+        super().__init__("gdnsd")
         for name in ["zones", "geoip", "run", "state"]:
-            os.mkdir(os.path.join(self.folder, name))
+            os.mkdir(self.path(name))
         addresses = "\n".join(
             f"    {name} => {{ addrs_v4 => [ 192.0.2.{number} ], "
             f"addrs_v6 => [ 2001:db8:{number}::80 ] }}" for name, number in sites.items())
@@ -49,29 +46,13 @@ class Gdnsd(Process):
                 ("port", self.port), ("folder", self.folder), ("nets", nets),
                 ("sites", ", ".join(sites)), ("addresses", addresses)]:
             text = text.replace("{%s}" % word, str(value))
-        self._write("config", text)
-        self._write(os.path.join("zones", "example.com"), ZONE)
-        try:
-            super().__init__([program, "-c", self.folder, "start"])
-        except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise
-        try:
-            self.wait_line("DNS listeners started")
+        self.write("config", text)
+        self.write(os.path.join("zones", "example.com"), ZONE)
+        self.begin(
+            "-c", self.folder, "start", line="DNS listeners started",
             # It begins to watch its files when its main loop runs, and that answers this.
-            eventually("gdnsd's status", lambda: run(
-                peer("gdnsdctl"), "-c", self.folder, "status").returncode == 0)
-        except BaseException:
-            self.stop()
-            raise
-
-    def _write(self, name, text):
-        with open(os.path.join(self.folder, name), "w") as file:
-            file.write(text)
-
-    def stop(self):
-        super().stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+            after=lambda: eventually("gdnsd's status", lambda: run(
+                peer("gdnsdctl"), "-c", self.folder, "status").returncode == 0))
 
 
 class ExportTests(TestCase):

@@ -5,12 +5,11 @@ import ipaddress
 import os
 import random
 import re
-import shutil
-import tempfile
 import unittest
 
 from exporting import PINS, clients, daemon, export
-from harness import Answer, Process, TestCase, eventually, free_port, peer, program
+from harness import Answer, Process, TestCase, eventually, peer, program
+from nameserver import NameServer
 from questions import ask_all
 
 CONFIGURATION = """
@@ -46,31 +45,15 @@ cdn 60 CNAME nowhere.example.net.
 """
 
 
-class Knot(Process):
+class Knot(NameServer):
     def __init__(self, geo):
-        program = peer("knotd")
-        self.folder = tempfile.mkdtemp(prefix="martlet-knot-")
-        self.port = free_port()
-        self.configuration = os.path.join(self.folder, "knot.conf")
-        os.mkdir(os.path.join(self.folder, "db"))
-        with open(self.configuration, "w") as file:
-            file.write(CONFIGURATION.format(folder=self.folder, port=self.port, geo=geo))
-        with open(os.path.join(self.folder, "example.com.zone"), "w") as file:
-            file.write(ZONE)
-        try:
-            super().__init__([program, "-c", self.configuration])
-        except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise
-        try:
-            self.wait_line("server started")
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self):
-        super().stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().__init__("knotd")
+        self.configuration = self.path("knot.conf")
+        os.mkdir(self.path("db"))
+        self.write(
+            "knot.conf", CONFIGURATION.format(folder=self.folder, port=self.port, geo=geo))
+        self.write("example.com.zone", ZONE)
+        self.begin("-c", self.configuration, line="server started")
 
 
 class ExportTests(TestCase):

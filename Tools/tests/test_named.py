@@ -4,12 +4,11 @@
 import os
 import random
 import re
-import shutil
 import socket
-import tempfile
 import unittest
 
-from harness import ROOT, Answer, Martlet, Process, TestCase, free_port, peer
+from harness import ROOT, Answer, Martlet, TestCase
+from nameserver import NameServer
 from questions import ask_all
 from test_unbound import Unbound
 
@@ -65,29 +64,12 @@ def own_address():
     raise AssertionError("no address with a free port 53")
 
 
-class Named(Process):
+class Named(NameServer):
     def __init__(self, zone, more=""):
-        program = peer("named")
-        self.folder = tempfile.mkdtemp(prefix="martlet-named-")
-        self.port = free_port()
-        with open(os.path.join(self.folder, "named.conf"), "w") as file:
-            file.write(NAMED.format(folder=self.folder, port=self.port, more=more))
-        with open(os.path.join(self.folder, "example.org.zone"), "w") as file:
-            file.write(zone)
-        try:
-            super().__init__([program, "-g", "-c", os.path.join(self.folder, "named.conf")])
-        except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise
-        try:
-            self.wait_line(r" running$")
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self):
-        super().stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().__init__("named")
+        self.write("named.conf", NAMED.format(folder=self.folder, port=self.port, more=more))
+        self.write("example.org.zone", zone)
+        self.begin("-g", "-c", self.path("named.conf"), line=r" running$")
 
 
 class BindTests(TestCase):

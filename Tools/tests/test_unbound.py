@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """unbound with its subnet cache, resolving names whose answers depend on the client."""
 import ipaddress
-import os
 import random
 import select
-import shutil
 import socket
-import tempfile
 import threading
 import unittest
 
-from harness import Martlet, Process, TestCase, eventually, free_port, peer
+from harness import Martlet, TestCase, eventually
+from nameserver import NameServer
 from questions import ask_all, reply
 
 MARTLET = """
@@ -62,38 +60,21 @@ remote-control:
 """
 
 
-class Unbound(Process):
+class Unbound(NameServer):
     """A resolver that knows where some zones are ({zone: (address, port)}).
 
     With `tls`, a server's name and a file of authorities, it asks over TLS.
     """
 
     def __init__(self, stubs, tls=None):
-        program = peer("unbound")
-        self.folder = tempfile.mkdtemp(prefix="martlet-unbound-")
-        self.port = free_port()
-        path = os.path.join(self.folder, "unbound.conf")
+        super().__init__("unbound")
         name = f"#{tls[0]}\n  stub-tls-upstream: yes" if tls else ""
         lines = (f"  tls-cert-bundle: {tls[1]}\n" if tls else "") + "\n".join(
             f"stub-zone:\n  name: {zone}\n  stub-addr: {address}@{port}{name}"
             for zone, (address, port) in stubs.items())
-        with open(path, "w") as file:
-            file.write(UNBOUND.format(
-                port=self.port, folder=self.folder, stubs=lines, upstream="127.0.0.0/8"))
-        try:
-            super().__init__([program, "-d", "-c", path])
-        except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise
-        try:
-            self.wait_line("start of service")
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self):
-        super().stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.write("unbound.conf", UNBOUND.format(
+            port=self.port, folder=self.folder, stubs=lines, upstream="127.0.0.0/8"))
+        self.begin("-d", "-c", self.path("unbound.conf"), line="start of service")
 
 
 class Relay(threading.Thread):

@@ -18,15 +18,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 AS = 65000
 
 
-def built(work):
-    """The program, compiled."""
+def built(work, name="feeder"):
+    """The program of the folder of this name, compiled."""
     compiler = shutil.which("cc") or shutil.which("clang")
     if compiler is None:
         raise Left("there is no C compiler")
-    program = os.path.join(work, "feeder")
+    program = os.path.join(work, name)
     subprocess.check_call(
         [compiler, "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program,
-         *sorted(glob.glob(os.path.join(HERE, "feeder", "*.c")))])
+         *sorted(glob.glob(os.path.join(HERE, name, "*.c")))])
     return program
 
 

@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long answers take at half of what can be answered, at rest and while a full table loads and 5,000
 UPDATEs a second arrive; and how long after an UPDATE was written the first answer has it."""
-import glob
 import json
 import multiprocessing
 import os
 import random
-import shutil
 import socket
 import struct
 import subprocess
@@ -16,26 +14,13 @@ import time
 import harness
 import questions
 from trials import feeder, routers
-from trials.report import Failed, Left, say, table
+from trials.report import Failed, say, table
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 PROBE, LOADER = "127.0.0.98", "127.0.0.99"
 PREFIX = "203.0.113.0/24"
 SLOWEST = 10.0  # milliseconds, at the 99th percentile
 PROBES = 1000
 WINDOW = 256
-
-
-def built(work):
-    """The program that asks, compiled."""
-    compiler = shutil.which("cc") or shutil.which("clang")
-    if compiler is None:
-        raise Left("there is no C compiler")
-    program = os.path.join(work, "asker")
-    subprocess.check_call(
-        [compiler, "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program,
-         *glob.glob(os.path.join(HERE, "asker", "*.c"))])
-    return program
 
 
 def configuration():
@@ -144,7 +129,7 @@ def asked(child):
 
 
 def measure(options):
-    program = built(options.work)
+    program = feeder.built(options.work, "asker")
     full, = routers.tables(options, 1)
     networks = feeder.prefixes(options, options.every)
     places = feeder.written(networks, os.path.join(options.work, "prefixes"))
