@@ -83,6 +83,9 @@ struct ClassIndex: ~Copyable {
             guard let larger = try? Table(slots: (self.state.pointee.table.mask + 1) * 2) else {
                 return false
             }
+            // Its entries fall anywhere: all of its pages are written before long.
+            PagesAhead(larger.memory, page: larger.memory.byteCount).has(
+                bytes: larger.memory.byteCount)
             self.state.pointee.old = self.state.pointee.table
             self.state.pointee.table = larger
             self.state.pointee.moved = 0

@@ -23,6 +23,9 @@ final class ClassTable: @unchecked Sendable {
     private(set) var count = 0
     private let sharedCount = Atomic<Int>(0)
     private let index: ClassIndex
+    private let ahead: PagesAhead
+    /// Bytes that are asked for ahead: of live changes some milliseconds' worth.
+    private static let bytesAhead = 256 << 10
     /// Distances and round trips come from outside.
     private let key = KeyedHash.ofProcess
 
@@ -43,6 +46,7 @@ final class ClassTable: @unchecked Sendable {
         self.capacity = capacity
         self.memory = try ReservedMemory(bytes: (capacity + 1) * self.stride)
         self.base = self.memory.base
+        self.ahead = PagesAhead(self.memory, page: Self.bytesAhead / 2)
         self.index = try ClassIndex()
         _ = self.intern()
     }
@@ -73,6 +77,9 @@ final class ClassTable: @unchecked Sendable {
         else { return nil }
         self.count += 1
         self.sharedCount.store(self.count, ordering: .releasing)
+        if self.count & 1023 == 0 {
+            self.ahead.has(bytes: (self.count + 1) * self.stride + Self.bytesAhead)
+        }
         return id
     }
 
@@ -114,6 +121,8 @@ final class ClassTable: @unchecked Sendable {
         return true
     }
 
-    /// Bytes touched.
-    var byteCount: Int { (self.count + 1) * self.stride + self.index.byteCount }
+    /// Bytes touched, by the writer or ahead of it.
+    var byteCount: Int {
+        max((self.count + 1) * self.stride, self.ahead.takenBytes) + self.index.byteCount
+    }
 }

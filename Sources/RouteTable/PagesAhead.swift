@@ -3,29 +3,33 @@
 
 import Synchronization
 
-/// Takes the huge pages of a lookup's memory from the system before they are needed, on another
-/// thread: one that is written for the first time is made zero first, all 2 MiB of it, which may
-/// take as long as all that the writer does in one go.
+/// Takes memory from the system before it is needed, on another thread: a page that is written for
+/// the first time is found and made zero first. One of 2 MiB may take as long as all that the
+/// writer does in one go; and so may one of 4 KiB on a virtual machine whose host has to find
+/// memory for it first.
 ///
-/// A page has to be written for that, not read: a page that is read first is zero without memory of
-/// its own, and no huge one any more. What is written changes nothing, even where the writer was
-/// quicker: zero in the place of zero, by an atomic exchange.
-///
-/// Unchecked: `asked` belongs to the writer's thread; the rest is an atomic and the memory, whose
-/// words are atomics.
+/// Unchecked: `asked` belongs to the writer's thread; the rest is an atomic, and memory whose
+/// content stays as it is.
 final class PagesAhead: @unchecked Sendable {
     private let memory: ReservedMemory
+    private let page: Int
     /// Pages that are there, from the first one on.
     private let taken = Atomic<Int>(0)
     /// Pages that were asked for.
     private var asked = 0
 
-    init(_ memory: ReservedMemory) { self.memory = memory }
+    /// - Parameters:
+    ///   - memory: Where they are.
+    ///   - page: Bytes that are taken at once, whole pages of the system.
+    init(_ memory: ReservedMemory, page: Int = ReservedMemory.hugePage) {
+        self.memory = memory
+        self.page = page
+    }
 
     /// Whether the first bytes are there. If not, they are on their way when it returns.
+    @discardableResult
     func has(bytes: Int) -> Bool {
-        let page = ReservedMemory.hugePage
-        let wanted = (min(bytes, self.memory.byteCount) + page - 1) / page
+        let wanted = (min(bytes, self.memory.byteCount) + self.page - 1) / self.page
         let taken = self.taken.load(ordering: .acquiring)
         if wanted <= taken { return true }
         if self.asked > taken { return false }
@@ -40,13 +44,15 @@ final class PagesAhead: @unchecked Sendable {
     }
 
     /// Bytes of the pages that are there.
-    var takenBytes: Int { self.taken.load(ordering: .acquiring) * ReservedMemory.hugePage }
+    var takenBytes: Int {
+        min(self.taken.load(ordering: .acquiring) * self.page, self.memory.byteCount)
+    }
 
     private func take(_ pages: Range<Int>) {
         for page in pages {
-            let word = (self.memory.base + page * ReservedMemory.hugePage)
-                .assumingMemoryBound(to: Atomic<UInt32>.self)
-            _ = word.pointee.compareExchange(expected: 0, desired: 0, ordering: .relaxed)
+            let start = page * self.page
+            self.memory.populate(
+                from: start, bytes: min(self.page, self.memory.byteCount - start))
             self.taken.store(page + 1, ordering: .releasing)
         }
     }

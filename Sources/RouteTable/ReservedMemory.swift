@@ -41,6 +41,13 @@ final class ReservedMemory: @unchecked Sendable {
         madvise(self.base + offset, bytes, MADV_DONTNEED)
     }
 
+    /// Has whole pages put in place as if they were written; what is written in them stays, and
+    /// other threads may write there meanwhile. Before Linux 5.14 nothing happens: pages come as
+    /// they are written.
+    func populate(from offset: Int, bytes: Int) {
+        madvise(self.base + offset, bytes, MADV_POPULATE_WRITE)
+    }
+
     /// Bytes in RAM of the first `bytes`: of pages that were never written there are none.
     func residentBytes(first bytes: Int) -> Int {
         let pages = (min(bytes, self.byteCount) + 4095) / 4096
