@@ -45,11 +45,15 @@ final class RoutePages {
     @inline(__always)
     static func pageEnd(after node: Int) -> Int { (node | (self.slotsPerPage - 1)) + 1 }
 
+    /// Bytes that are asked for ahead: of live changes some milliseconds' worth.
+    private static let bytesAhead = 1 << 20
+
     private let memory: ReservedMemory
     private let slots: UnsafeMutablePointer<UInt64>
     private let usedMemory: ReservedMemory
     private let used: UnsafeMutablePointer<UInt8>
     private let capacity: Int
+    private let ahead: PagesAhead
     private var highWater = 0
     private var free: [UInt32] = []
 
@@ -57,6 +61,7 @@ final class RoutePages {
         self.capacity = capacity
         self.memory = try ReservedMemory(bytes: capacity * Self.slotsPerPage * 8)
         self.slots = self.memory.base.assumingMemoryBound(to: UInt64.self)
+        self.ahead = PagesAhead(self.memory, page: Self.bytesAhead / 4)
         self.usedMemory = try ReservedMemory(bytes: capacity)
         self.used = self.usedMemory.base.assumingMemoryBound(to: UInt8.self)
     }
@@ -111,6 +116,9 @@ final class RoutePages {
             } else if self.highWater < self.capacity {
                 self.highWater += 1
                 directory.pages[index] = UInt32(self.highWater)
+                if self.highWater & 255 == 0 {
+                    self.ahead.has(bytes: self.slotBytes + Self.bytesAhead)
+                }
             } else {
                 return false
             }
@@ -165,7 +173,10 @@ final class RoutePages {
         return moved
     }
 
-    var byteCount: Int { self.highWater * (Self.slotsPerPage * 8 + 1) }
+    private var slotBytes: Int { self.highWater * Self.slotsPerPage * 8 }
+
+    /// Bytes touched, by the writer or ahead of it.
+    var byteCount: Int { max(self.slotBytes, self.ahead.takenBytes) + self.highWater }
 
     func byteCount(of directory: Directory) -> Int {
         directory.pages.reduce(0) { $0 + ($1 == 0 ? 0 : Self.slotsPerPage * 8) }

@@ -55,6 +55,7 @@ struct Service: ~Copyable {
             return report
         case "scopes": return self.passes.scopes(try self.keys(words))
         case "steps": return try self.steps()
+        case "machine": return try MachinePass.run()
         case "updates":
             var updates = try self.updates(reader: words.dropFirst(3).first == "reader")
             return try updates.throughput(
