@@ -4,7 +4,8 @@
 /// What a table may hold. Beyond it announcements are refused and counted; what is held stays
 /// right.
 public struct TableLimits: Hashable, Sendable {
-    /// Prefixes in all, both families.
+    /// Prefixes in all, both families: more than one feed's routes, so that a feed which sends
+    /// ever new prefixes leaves room for those of others.
     public var prefixes: Int
     /// Routes of one feed; several paths of a prefix are as many.
     public var routesPerFeed: Int
@@ -28,7 +29,7 @@ public struct TableLimits: Hashable, Sendable {
     public var readers: Int
 
     public init(
-        prefixes: Int = 4_194_304, routesPerFeed: Int = 4_194_304, classes: Int = 2_097_152,
+        prefixes: Int = 16_777_216, routesPerFeed: Int = 4_194_304, classes: Int = 2_097_152,
         memory: Int? = nil, ranges: Int = 4_194_304, roundTripPrefixes: Int = 1_048_576,
         queuedChanges: Int = 262_144, readers: Int = 256, pathsPerPrefix: Int = 64
     ) {

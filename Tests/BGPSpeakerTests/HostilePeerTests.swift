@@ -85,16 +85,12 @@ struct HostilePeerTests {
         switch conduct {
         case .sendsRoutesWithoutEnd:
             try await peer.establish(holdTime: 6)
-            // As many as a table has, coming and going: more would fill it, and nobody's next route
-            // finds room in a full one.
-            var (block, isThere) = (0, false)
+            // Ever new ones.
+            var block: UInt32 = 0x0100_0000 >> 8
             while !Task.isCancelled {
-                block = (block + 1) % 8192
-                if block == 0 { isThere.toggle() }
-                let prefixes = (0..<200).map { "10.\(block >> 8).\(block & 255).\($0)/32" }
-                try await peer.send(
-                    isThere
-                        ? try ScriptedPeer.withdraw(prefixes) : try ScriptedPeer.announce(prefixes))
+                block &+= 1
+                let prefixes = (0..<200).map { "\(IPAddress(ipv4: block << 8 | $0))/32" }
+                try await peer.send(try ScriptedPeer.announce(prefixes))
             }
         case .sendsKeepalivesWithoutEnd:
             try await peer.establish(holdTime: 6)

@@ -28,7 +28,7 @@ struct LimitTests {
                     + "classes, 512M of memory\n"))
         #expect(
             bounded.differences(from: plain) == [
-                "limits: prefixes 4194304 -> 2000000, prefixes-per-feed 4194304 -> 1500000, "
+                "limits: prefixes 16777216 -> 2000000, prefixes-per-feed 4194304 -> 1500000, "
                     + "classes 2097152 -> 500000, memory unlimited -> 512M, from the next start on"
             ])
         #expect(bounded.plan().limits == bounded.limits)

@@ -12,6 +12,32 @@ struct TableLimitTests {
         RouteAttributes(asPath: ASPath([ASNumber](repeating: 64_500, count: hops)))
     }
 
+    @Test("leave room for others beside a feed at its own, also those that are usual")
+    func others() throws {
+        let usual = TableLimits()
+        #expect(usual.prefixes >= 3 * usual.routesPerFeed)
+        let owner = try TableOwner(limits: TableLimits(prefixes: 300, routesPerFeed: 100))
+        owner.submit(.defineSite(SiteID(0), name: "here"))
+        for feed in 0..<3 as Range<UInt16> {
+            owner.submit(
+                .addFeed(
+                    FeedDefinition(
+                        id: FeedID(feed), name: "\(feed)", site: SiteID(0), order: Int(feed))))
+            var batch = RouteBatch(feed: FeedID(feed))
+            let index = batch.intern(Self.path(2))
+            // The last one brings as many as it may, those before ever new ones.
+            for number in 0..<(feed == 2 ? 100 : 5000) as Range<UInt32> {
+                let address = IPAddress(ipv4: 0x0a00_0000 + UInt32(feed) << 16 + number)
+                batch.announce(IPPrefix(masking: address, length: 32), attributes: index)
+            }
+            owner.submit(.routes(batch))
+        }
+        owner.flushAndWait()
+        let counts = try owner.querySync { $0.counts() }
+        #expect(counts.routes == 300)
+        #expect(counts.refusals == [.prefixesPerFeed: 9800])
+    }
+
     /// Not with sanitizers, which end the process themselves where address space is refused: they go
     /// with debug builds.
     @Test(
