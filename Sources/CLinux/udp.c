@@ -202,7 +202,9 @@ struct martlet_batch *martlet_batch_create(int capacity, size_t query_size, size
         batch->queries[i].msg_hdr.msg_iov = &batch->query_parts[i];
         batch->queries[i].msg_hdr.msg_iovlen = 1;
         batch->queries[i].msg_hdr.msg_name = &batch->peers[i];
+        batch->queries[i].msg_hdr.msg_namelen = sizeof *batch->peers;
         batch->queries[i].msg_hdr.msg_control = &batch->controls[i];
+        batch->queries[i].msg_hdr.msg_controllen = sizeof *batch->controls;
         batch->replies[i].msg_hdr.msg_iov = &batch->reply_parts[i];
         batch->replies[i].msg_hdr.msg_iovlen = 1;
     }
@@ -211,7 +213,7 @@ struct martlet_batch *martlet_batch_create(int capacity, size_t query_size, size
 
 int martlet_batch_receive(struct martlet_batch *batch, int descriptor, bool waits) {
     // The kernel has written over the lengths of those that were received last time only.
-    for (int i = 0; i < batch->capacity; i++) {
+    for (int i = 0; i < batch->received; i++) {
         batch->queries[i].msg_hdr.msg_namelen = sizeof *batch->peers;
         batch->queries[i].msg_hdr.msg_controllen = sizeof *batch->controls;
     }
