@@ -315,14 +315,19 @@ final class BMPRouter {
         case .treatAsWithdraw: self.counters.treatedAsWithdrawn += 1
         case .resetSession: self.counters.unusable += 1
         }
-        let complaint = update.attributes.complaints.first { $0.problem != .notExpectedHere }
-        if complaint == nil, case .discardAttribute = update.disposition { return }
-        self.complain(
-            complaint.map { "malformed attribute: \($0)" } ?? "an UPDATE that can't be read",
-            [
-                "peer": "\(peer)", "disposition": "\(update.disposition)",
-                "bytes": "\(complaint?.hexadecimal ?? "")",
-            ])
+        let complaints = update.attributes.notableComplaints
+        if complaints.isEmpty, case .discardAttribute = update.disposition { return }
+        guard let suppressed = self.limiter.admit(at: self.core.now()) else { return }
+        var lines = complaints.map { ("malformed attribute: \($0)", $0.hexadecimal) }
+        if lines.isEmpty { lines = [("an UPDATE that can't be read", "")] }
+        for (line, bytes) in lines {
+            self.logger.warning(
+                "\(line)",
+                metadata: [
+                    "peer": "\(peer)", "disposition": "\(update.disposition)",
+                    "bytes": "\(bytes)", "suppressed": "\(suppressed)",
+                ])
+        }
     }
 
     func readCompleted(on connection: BMPConnection) {

@@ -157,12 +157,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
         self.isEnding = true
         self.buffer = nil
         guard let context = self.context else { return }
+        self.peer?.drains(self)
         context.close(mode: .output, promise: nil)
         self.resumeReading()
         context.eventLoop.assumeIsolated().scheduleTask(in: Self.drainTime) { [weak self] in
             self?.context?.close(promise: nil)
         }
     }
+
+    /// Closes a connection that has ended: others need its place.
+    func closeNow() { self.context?.close(promise: nil) }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? ChannelEvent, event == .inputClosed {
@@ -173,6 +177,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         self.lost(nil)
+        self.peer?.drained(self)
         self.core.closed(self)
         context.fireChannelInactive()
     }

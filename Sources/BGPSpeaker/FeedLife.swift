@@ -290,7 +290,10 @@ package struct FeedLife {
     // MARK: Refreshes
 
     private mutating func refreshBegan(_ family: AddressFamily) {
-        guard self.transfer?.families.contains(family) == true else { return }
+        // RFC 7313 §4: before End-of-RIB a beginning must be ignored, and its end means nothing.
+        guard let transfer = self.transfer, transfer.families.contains(family),
+            !transfer.awaitsEndOfRIB(of: family)
+        else { return }
         self.refreshing.insert(FamilySet(family))
         self.steps.append(.table(.refreshBegan(family)))
     }

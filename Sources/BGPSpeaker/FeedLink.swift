@@ -85,7 +85,11 @@ final class FeedLink {
 
     func endOfRIB(_ family: AddressFamily) { self.handle(.endOfRIB(family)) }
 
-    func refreshBegan(_ family: AddressFamily) { self.handle(.refreshBegan(family)) }
+    /// - Returns: Whether it counts.
+    func refreshBegan(_ family: AddressFamily) -> Bool {
+        self.handle(.refreshBegan(family))
+        return self.life.refreshed.contains(family)
+    }
 
     func refreshEnded(_ family: AddressFamily) { self.handle(.refreshEnded(family)) }
 

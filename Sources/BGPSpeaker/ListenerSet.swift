@@ -55,6 +55,7 @@ final class ListenerSet {
     /// Connections are accepted.
     private(set) var isOpen = false
     private var isClosed = false
+    private var acceptLines = ComplaintLimiter()
 
     init(
         service: String, loop: any EventLoop, logger: Logger, retryTime: Duration,
@@ -294,6 +295,14 @@ final class ListenerSet {
                 channel.eventLoop.makeCompletedFuture {
                     bound.value.prepare(
                         Listener(channel: channel, place: place), isInherited: inherited != nil)
+                    try channel.pipeline.syncOperations.addHandlers([
+                        // Who waits stays in the backlog: there is no use in asking all the time.
+                        AcceptBackoffHandler {
+                            [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains($0.errnoCode)
+                                ? .seconds(1) : nil
+                        },
+                        AcceptWatch { bound.value.note($0, on: place) },
+                    ])
                 }
             }
             .childChannelInitializer { channel in
@@ -316,6 +325,18 @@ final class ListenerSet {
         }
     }
 
+    /// A connection can't be accepted: there are no more descriptors, say.
+    private func note(_ error: any Error, on place: ListenPlace) {
+        let seconds = Int64(self.loop.now.uptimeNanoseconds / 1_000_000_000)
+        guard let suppressed = self.acceptLines.admit(at: seconds) else { return }
+        self.logger.error(
+            "a connection can't be accepted",
+            metadata: [
+                "for": "\(self.service)", "address": "\(place.address)",
+                "reason": "\(error.inWords)", "suppressed": "\(suppressed)",
+            ])
+    }
+
     private func prepare(_ listener: Listener, isInherited: Bool) {
         self.listeners[listener.place] = listener
         // A system that refuses this has neighbours that check TTLs time out.
@@ -328,4 +349,14 @@ final class ListenerSet {
             self.set(authentication, for: prefix, on: listener)
         }
     }
+}
+
+/// Tells of connections that a listener can't accept.
+private final class AcceptWatch: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+    private let tell: (any Error) -> Void
+
+    init(tell: @escaping (any Error) -> Void) { self.tell = tell }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { self.tell(error) }
 }

@@ -72,20 +72,23 @@ extension Peer {
     ) {
         self.journal.counters.dispositions.count(update.disposition)
         // Attributes that are merely not expected are counted; errors and leaks are told.
-        guard let complaint = update.attributes.gravestComplaint,
-            complaint.problem != .notExpectedHere || complaint.disposition > .discardAttribute,
-            let suppressed = self.limiter.admit(at: self.core.now())
-        else { return }
-        let kind = complaint.disposition == .ineligible ? "route leak" : "malformed attribute"
-        self.logger.warning(
-            "\(kind): \(complaint)",
-            metadata: [
-                "attribute": "\(complaint.type)", "bytes": "\(complaint.hexadecimal)",
-                "disposition": "\(update.disposition)",
-                "prefixes": "\(update.prefixWords(in: body, context))",
-                "complaints": "\(update.attributes.complaintCount)",
-                "suppressed": "\(suppressed)",
-            ])
+        let complaints = update.attributes.notableComplaints
+        guard !complaints.isEmpty, let suppressed = self.limiter.admit(at: self.core.now()) else {
+            return
+        }
+        let prefixes = update.prefixWords(in: body, context)
+        for complaint in complaints {
+            let kind =
+                complaint.disposition == .ineligible ? "route leak" : "malformed attribute"
+            self.logger.warning(
+                "\(kind): \(complaint)",
+                metadata: [
+                    "attribute": "\(complaint.type)", "bytes": "\(complaint.hexadecimal)",
+                    "disposition": "\(update.disposition)", "prefixes": "\(prefixes)",
+                    "complaints": "\(update.attributes.complaintCount)",
+                    "suppressed": "\(suppressed)",
+                ])
+        }
     }
 
     /// What the table has counted of the session's prefixes.

@@ -28,6 +28,8 @@ final class Peer {
     private(set) var feed: FeedLink
     var journal: PeerJournal
     var limiter = ComplaintLimiter()
+    /// Connections that have ended and are still open, the first to end first.
+    private var draining: [ConnectionHandler] = []
     /// Why it is kept from having a session.
     private(set) var suspension: PeerSuspension?
     /// Events that came of an action: they wait until all actions of the one before are done.
@@ -238,9 +240,15 @@ final class Peer {
             self.logger.debug(
                 "the peer asks for our routes again",
                 metadata: ["subtype": "\(refresh.subtype.rawValue)"])
-        case .refreshBegan(let family): self.feed.refreshBegan(family)
+        case .refreshBegan(let family):
+            guard !self.feed.refreshBegan(family),
+                let suppressed = self.limiter.admit(at: self.core.now())
+            else { return }
+            self.logger.warning(
+                "a route refresh that began before End-of-RIB is ignored",
+                metadata: ["family": "\(family)", "suppressed": "\(suppressed)"])
         case .refreshEnded(let family, let isOverdue):
-            if isOverdue {
+            if isOverdue, self.feed.life.refreshed.contains(family) {
                 self.logger.warning(
                     "a route refresh has taken too long: what did not come again is gone",
                     metadata: ["family": "\(family)"])
@@ -258,6 +266,18 @@ final class Peer {
             "connection closed",
             metadata: ["reason": "\(reason)", "suppressed": "\(suppressed)"])
     }
+
+    /// So many connections of one peer's address wait at a time for it to read our last words.
+    static let mostDraining = 8
+
+    /// A connection has ended, and stays open for a while. Where there are too many, the one that
+    /// has had most of its time is closed: who connects again and again takes no more sockets.
+    func drains(_ handler: ConnectionHandler) {
+        self.draining.append(handler)
+        if self.draining.count > Self.mostDraining { self.draining.removeFirst().closeNow() }
+    }
+
+    func drained(_ handler: ConnectionHandler) { self.draining.removeAll { $0 === handler } }
 
     private func refuse(_ notification: Notification) {
         guard let candidate = self.candidate else { return }

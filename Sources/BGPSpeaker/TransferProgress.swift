@@ -42,6 +42,11 @@ package struct TransferProgress {
         return true
     }
 
+    /// Whether the peer has yet to say End-of-RIB of a family, as it said it would.
+    package func awaitsEndOfRIB(of family: AddressFamily) -> Bool {
+        self.sendsEndOfRIB && !self.isComplete && !self.ended.contains(family)
+    }
+
     /// When to look again, unless all is over.
     package var nextLook: Duration? {
         guard !self.isComplete else { return nil }

@@ -41,6 +41,14 @@ public struct AttributeDecoding: Sendable, Hashable {
         return gravest
     }
 
+    /// Those that are told one by one: errors and leaks, not what merely doesn't belong on the
+    /// session.
+    public var notableComplaints: [AttributeComplaint] {
+        self.complaints.filter {
+            $0.problem != .notExpectedHere || $0.disposition > .discardAttribute
+        }
+    }
+
     /// Types that stood in the attributes, first occurrences.
     var seen = AttributeTypeSet()
 

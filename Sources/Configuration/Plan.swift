@@ -178,10 +178,12 @@ extension Configuration {
         return self.feeds.enumerated().compactMap { index, feed in
             guard let id = assignment.feeds[feed.name], let site = assignment.sites[feed.site]
             else { return nil }
+            // All peers that a router monitors are one feed, and may all have a prefix.
+            let paths = if case .bmp(let bmp) = feed.source { bmp.maximumPeers } else { 0 }
             return FeedDefinition(
                 id: id, name: feed.name, site: site, order: index * Self.orderStep,
                 throughSites: feed.readsThroughSites ? numbers.filter { $0.key != site } : [:],
-                guardRules: feed.guardRules)
+                guardRules: feed.guardRules, pathsPerPrefix: paths)
         }
     }
 

@@ -16,10 +16,14 @@ public struct FeedDefinition: Hashable, Sendable {
     public var throughSites: [SiteID: ASNumber]
     /// When its losses are not believed; nil: all are.
     public var guardRules: FeedGuardRules?
+    /// Paths that it may have for a prefix, where that is more than ``TableLimits/pathsPerPrefix``;
+    /// ``TableLimits/mostPathsPerPrefix`` at most.
+    public var pathsPerPrefix: Int
 
     public init(
         id: FeedID, name: String, site: SiteID, order: Int,
-        throughSites: [SiteID: ASNumber] = [:], guardRules: FeedGuardRules? = nil
+        throughSites: [SiteID: ASNumber] = [:], guardRules: FeedGuardRules? = nil,
+        pathsPerPrefix: Int = 0
     ) {
         self.id = id
         self.name = name
@@ -27,6 +31,7 @@ public struct FeedDefinition: Hashable, Sendable {
         self.order = order
         self.throughSites = throughSites
         self.guardRules = guardRules
+        self.pathsPerPrefix = min(pathsPerPrefix, TableLimits.mostPathsPerPrefix)
     }
 
     /// The columns it can have a say in, as bits.

@@ -11,7 +11,7 @@ public enum RefusalReason: String, Hashable, Sendable, CaseIterable {
     case prefixesPerFeed = "prefixes-per-feed"
     /// ``TableLimits/classes``.
     case classes
-    /// ``TableLimits/pathsPerPrefix``.
+    /// ``TableLimits/pathsPerPrefix``, or ``FeedDefinition/pathsPerPrefix``.
     case paths = "paths-per-prefix"
     /// The address space reserved for something is used up.
     case space
@@ -36,6 +36,6 @@ extension TableEngine {
         if node == 0 {
             return self.ipv4.count + self.ipv6.count < self.limits.prefixes ? nil : .prefixes
         }
-        return self.hasRoomForPath(routes, node) ? nil : .paths
+        return self.hasRoomForPath(feed, routes, node) ? nil : .paths
     }
 }

@@ -82,8 +82,10 @@ extension TableEngine {
             }
         } else {
             if id == 0 { return self.refuse(feed) }
+            var longest: UInt32?
             if let reason = self.obstacle(to: feed, routes, node, held: feed.kept) {
-                return self.refuse(feed, for: reason)
+                if reason == .paths { longest = self.longest(routes, node, beyond: id) }
+                guard longest != nil else { return self.refuse(feed, for: reason) }
             }
             if self.classesAreFull, self.counts(feed, routes) {
                 return self.refuse(feed, for: .classes)
@@ -102,14 +104,47 @@ extension TableEngine {
             }
             self.attributes.retain(id)
             feed.loss.noteArrival()
+            if let longest { self.giveUp(feed, routes, node, pathID: longest) }
         }
         if self.counts(feed, routes) { self.recompute(sites, tree, node) }
     }
 
     /// Whether a prefix may have one more path of a feed.
     @inline(__always)
-    func hasRoomForPath(_ routes: FeedRoutes, _ node: PrefixTree.Node) -> Bool {
-        !routes.load(node).isList || routes.pathCount(node) < self.limits.pathsPerPrefix
+    func hasRoomForPath(_ feed: Feed, _ routes: FeedRoutes, _ node: PrefixTree.Node) -> Bool {
+        guard routes.load(node).isList else { return true }
+        let limit = max(self.limits.pathsPerPrefix, feed.definition.pathsPerPrefix)
+        return routes.pathCount(node) < limit
+    }
+
+    /// The path to give up for one with these attributes: the longest of a prefix, where any is
+    /// stale of those, and the last of equal ones; nil where none is longer.
+    private func longest(
+        _ routes: FeedRoutes, _ node: PrefixTree.Node, beyond attributes: UInt32
+    ) -> UInt32? {
+        var distance = self.attributes.distance(attributes)
+        var longest: UInt32?
+        var path = routes.first(node)
+        while let found = path {
+            var length = self.attributes.distance(found.slot.attributes)
+            if routes.isStale(found.slot) { length += 256 }
+            if length > distance || length == distance && longest != nil {
+                (distance, longest) = (length, found.id)
+            }
+            path = routes.next(after: found)
+        }
+        return longest
+    }
+
+    /// Takes out a path for which there is no more room: counted as one that was refused, and to
+    /// the feed's guard no loss. The prefix has others.
+    private func giveUp(
+        _ feed: Feed, _ routes: FeedRoutes, _ node: PrefixTree.Node, pathID: UInt32
+    ) {
+        guard let path = routes.find(node, pathID) else { return }
+        self.refuse(feed, for: .paths)
+        if !routes.isStale(path.slot) { feed.loss.excuse() }
+        self.drop(feed, routes, node, path, sites: 0)
     }
 
     /// Puts a route at a prefix of the tree. Where there is no space for it, the answer is false,

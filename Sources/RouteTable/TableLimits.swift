@@ -9,7 +9,8 @@ public struct TableLimits: Hashable, Sendable {
     public var prefixes: Int
     /// Routes of one feed; several paths of a prefix are as many.
     public var routesPerFeed: Int
-    /// Paths of one feed for one prefix (RFC 7911).
+    /// Paths of one feed for one prefix (RFC 7911); ``FeedDefinition/pathsPerPrefix`` may allow a
+    /// feed more. At the limit a shorter path takes the place of the longest.
     public var pathsPerPrefix: Int
     /// Distinct tuples over all layers. At the limit, announcements that change a distance are
     /// refused; of what comes in whole, such as a feed's first transfer, the routes that make the
@@ -28,6 +29,9 @@ public struct TableLimits: Hashable, Sendable {
     /// Threads that read at the same time.
     public var readers: Int
 
+    /// No feed has more paths for a prefix: they stand in a list, which each change walks.
+    public static let mostPathsPerPrefix = 1024
+
     public init(
         prefixes: Int = 16_777_216, routesPerFeed: Int = 4_194_304, classes: Int = 2_097_152,
         memory: Int? = nil, ranges: Int = 4_194_304, roundTripPrefixes: Int = 1_048_576,
@@ -35,7 +39,7 @@ public struct TableLimits: Hashable, Sendable {
     ) {
         self.prefixes = max(1, min(prefixes, 16_777_216))
         self.routesPerFeed = max(1, routesPerFeed)
-        self.pathsPerPrefix = max(1, min(pathsPerPrefix, 1024))
+        self.pathsPerPrefix = max(1, min(pathsPerPrefix, Self.mostPathsPerPrefix))
         self.classes = max(2, min(classes, 16_777_216))
         self.memory = memory.map { max(1, $0) }
         self.ranges = max(1, min(ranges, 8_388_608))

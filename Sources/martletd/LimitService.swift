@@ -54,7 +54,10 @@ struct LimitService: Service {
             case .prefixes: "limits.prefixes is \(limits.prefixes)"
             case .prefixesPerFeed: "limits.prefixes-per-feed is \(limits.routesPerFeed)"
             case .classes: "limits.classes is \(limits.classes)"
-            case .paths: "a feed may have \(limits.pathsPerPrefix) paths for a prefix"
+            case .paths:
+                "a feed may have \(limits.pathsPerPrefix) paths for a prefix, one by BMP as many as "
+                    + "its maximum-peers up to \(TableLimits.mostPathsPerPrefix); the longest are "
+                    + "left out"
             case .space: "there is no address space left for them"
             }
         self.daemon.logger.warning(

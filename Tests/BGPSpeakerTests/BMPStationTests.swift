@@ -161,6 +161,37 @@ struct BMPStationTests {
         try await station.stop()
     }
 
+    @Test("seventy peers may have one prefix: the shortest path counts, and then the next")
+    func seventy() async throws {
+        let (station, router) = try await Self.connected()
+        let prefix = try ScriptedPeer.encoded("10.0.0.0/8")
+        func announce(_ peer: UInt8, hops: Int) -> [UInt8] {
+            let path = [2, UInt8(hops)] + Array(repeating: [0, 0, 0, peer], count: hops).joined()
+            return RouterBytes.routes(
+                peer,
+                ScriptedPeer.update(
+                    attributes: hex("40010100 4002") + [UInt8(path.count)] + path
+                        + hex("400304c0000201"), announced: prefix))
+        }
+        for peer in 1...70 as ClosedRange<UInt8> {
+            try await router.send(
+                RouterBytes.peerUp(peer) + announce(peer, hops: peer == 70 ? 1 : 5)
+                    + RouterBytes.ended(peer))
+        }
+        try await station.expect { $0.isComplete }
+        let address = try IPAddress(parsing: "10.1.2.3")
+        func state() async throws -> [Int] {
+            try await station.owner.query { rib in
+                [rib.routes(covering: address).first?.distance ?? -1]
+                    + rib.feedSummaries().flatMap { [$0.furtherPaths + 1, $0.refused] }
+            }
+        }
+        #expect(try await eventually { try await state() == [1, 70, 0] })
+        try await router.send(RouterBytes.peerDown(70))
+        #expect(try await eventually { try await state() == [5, 69, 0] })
+        try await station.stop()
+    }
+
     @Test("a router that is lost leaves its routes stale; what it doesn't tell again leaves")
     func lostRouter() async throws {
         let (station, router) = try await Self.connected()

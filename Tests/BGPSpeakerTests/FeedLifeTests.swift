@@ -168,6 +168,32 @@ struct FeedLifeTests {
         #expect(life.handle(.refreshEnded(.ipv4), at: .zero) == [], "another session's")
     }
 
+    @Test("a refresh that begins before End-of-RIB is ignored, and so is its end (RFC 7313 §4)")
+    func earlyRefresh() {
+        let terms = FeedLife.Terms(sendsEndOfRIB: true, restartTime: .seconds(120))
+        var life = Self.complete(terms)
+        _ = life.handle(.down(.silent), at: .seconds(10))
+        _ = life.handle(.up(terms), at: .seconds(20))
+        #expect(life.handle(.refreshBegan(.ipv4), at: .seconds(21)) == [])
+        #expect(life.refreshed == [])
+        #expect(life.handle(.refreshEnded(.ipv4), at: .seconds(22)) == [])
+        // What is stale is still to go when it should.
+        let steps = Self.steps(life.handle(.down(.silent), at: .seconds(30)))
+        #expect(
+            steps == [.table(.down), .become(.stale), .startTimer(.stale, at: .seconds(130))])
+        // After that of its family, or once nobody waits for it any more, it counts.
+        _ = life.handle(.up(terms), at: .seconds(40))
+        _ = life.handle(.endOfRIB(.ipv4), at: .seconds(41))
+        #expect(
+            life.handle(.refreshBegan(.ipv4), at: .seconds(42)) == [.table(.refreshBegan(.ipv4))])
+        #expect(life.handle(.refreshBegan(.ipv6), at: .seconds(42)) == [])
+        _ = life.handle(.expired(.transfer), at: .seconds(1000))
+        #expect(life.isComplete)
+        #expect(
+            life.handle(.refreshBegan(.ipv6), at: .seconds(1001))
+                == [.table(.refreshBegan(.ipv6))])
+    }
+
     @Test("restored ones are stale until a session comes, and go where none does")
     func restored() {
         var life = Self.life()

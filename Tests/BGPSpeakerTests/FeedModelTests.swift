@@ -263,7 +263,11 @@ struct FeedModelTests {
                 story.append("\(table.now) end \(family)")
             case 53..<60 where isUp:
                 table.handle(.refreshBegan(family))
-                if reference.terms?.families.contains(family) == true {
+                // Before an End-of-RIB that is to come it means nothing (RFC 7313 §4).
+                if let terms = reference.terms, terms.families.contains(family),
+                    !terms.sendsEndOfRIB || reference.isComplete
+                        || reference.ended.contains(family)
+                {
                     reference.refreshing.insert(FamilySet(family))
                     reference.change(.doubtful, family, from: [.fresh])
                 }

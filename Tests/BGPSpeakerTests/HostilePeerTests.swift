@@ -89,7 +89,9 @@ struct HostilePeerTests {
             var block: UInt32 = 0x0100_0000 >> 8
             while !Task.isCancelled {
                 block &+= 1
-                let prefixes = (0..<200).map { "\(IPAddress(ipv4: block << 8 | $0))/32" }
+                let prefixes = (0..<200 as Range<UInt32>).map {
+                    "\(IPAddress(ipv4: block << 8 | $0))/32"
+                }
                 try await peer.send(try ScriptedPeer.announce(prefixes))
             }
         case .sendsKeepalivesWithoutEnd:

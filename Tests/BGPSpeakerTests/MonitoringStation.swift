@@ -75,7 +75,9 @@ final class MonitoringStation: Sendable {
         for router in settings.routers where router.range == nil {
             self.owner.submit(
                 .addFeed(
-                    FeedDefinition(id: router.feed, name: router.name, site: SiteID(0), order: 0)))
+                    FeedDefinition(
+                        id: router.feed, name: router.name, site: SiteID(0), order: 0,
+                        pathsPerPrefix: router.maximumPeers)))
         }
         self.log = Log()
         self.station = BMPStation(

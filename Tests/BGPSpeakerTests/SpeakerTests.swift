@@ -178,6 +178,39 @@ struct SpeakerTests {
     }
 
     @Test(
+        "tells of each malformed attribute of an UPDATE, and takes it for one of the lines a minute"
+    )
+    func everyComplaint() async throws {
+        let lines = LineCounter()
+        let station = try await Station(
+            SpeakerSettings(listen: try Self.listen(), peers: [try Self.peer()]),
+            log: Logger(label: "test") { _ in lines })
+        let peer = try await ScriptedPeer.dial(port: try #require(station.port))
+        try await peer.establish()
+        // ORIGIN 9, and an ATOMIC_AGGREGATE and an AGGREGATOR of the wrong length.
+        let bad = try ScriptedPeer.announce(
+            ["10.0.0.0/8"], origin: [0x40, 1, 1, 9], more: [0x40, 6, 1, 0, 0xc0, 7, 1, 0])
+        for _ in 0..<50 { try await peer.send(bad) }
+        try await peer.send(try ScriptedPeer.announce(["11.0.0.0/8"]))
+        try await station.expect(["11.0.0.0/8 7"])
+        func told() -> [String: Int] {
+            lines.lines.messages.withLock { messages in
+                Dictionary(
+                    messages.filter { $0.hasPrefix("malformed attribute: ") }.map { ($0, 1) },
+                    uniquingKeysWith: +)
+            }
+        }
+        #expect(told().keys.count == 3, "\(told())")
+        for name in ["ORIGIN", "ATOMIC_AGGREGATE", "AGGREGATOR"] {
+            #expect(told().keys.contains { $0.contains(" \(name) ") }, "\(told())")
+        }
+        // A minute may end meanwhile.
+        #expect(told().values.allSatisfy { (20...40).contains($0) }, "\(told())")
+        await peer.close()
+        try await station.stop()
+    }
+
+    @Test(
         "answers what can't be read with a NOTIFICATION, and keeps the routes, stale",
         arguments: [
             (
@@ -321,6 +354,39 @@ struct SpeakerTests {
         #expect(words == "Cease/Connection Collision Resolution")
         #expect(try await station.status().state == .established)
         await peer.close()
+        try await station.stop()
+    }
+
+    @Test("a refresh that begins before End-of-RIB sweeps nothing (RFC 7313 §4)")
+    func earlyRefresh() async throws {
+        let (station, port) = try await Self.station()
+        let capabilities: [Capability] = [
+            .multiprotocol(.ipv4), .multiprotocol(.ipv6), .routeRefresh, .enhancedRouteRefresh,
+            Capability(.gracefulRestart, [0, 120, 0, 1, 1, 128, 0, 2, 1, 128]),
+        ]
+        func refresh(_ subtype: UInt8) -> [UInt8] {
+            [UInt8](repeating: 0xff, count: 16) + [0, 23, 5, 0, 1, subtype, 1]
+        }
+        let peer = try await ScriptedPeer.dial(port: port)
+        try await peer.establish(capabilities: capabilities)
+        try await peer.send(try ScriptedPeer.announce(["10.0.0.0/8", "192.0.2.0/24"]))
+        try await peer.send(.endOfRIB(.ipv4))
+        try await peer.send(.endOfRIB(.ipv6))
+        #expect(try await eventually { station.liveness == [.live] })
+        await peer.close()
+        try await station.expect(["*10.0.0.0/8 7", "*192.0.2.0/24 7"])
+        let again = try await ScriptedPeer.dial(port: port)
+        try await again.establish(capabilities: capabilities)
+        try await again.send(
+            refresh(1) + ScriptedPeer.announce(["10.0.0.0/8"]) + refresh(2)
+                + ScriptedPeer.announce(["11.0.0.0/8"]))
+        try await station.expect(["10.0.0.0/8 7", "11.0.0.0/8 7", "*192.0.2.0/24 7"])
+        try await again.send(.endOfRIB(.ipv4))
+        try await station.expect(["10.0.0.0/8 7", "11.0.0.0/8 7"])
+        // From then on it does.
+        try await again.send(refresh(1) + ScriptedPeer.announce(["11.0.0.0/8"]) + refresh(2))
+        try await station.expect(["11.0.0.0/8 7"])
+        await again.close()
         try await station.stop()
     }
 

@@ -48,6 +48,9 @@ struct MonitoringTests {
         #expect("\(many.view)" == "pre")
         #expect(many.maximumPeers == 20)
         #expect(many.quietTime == .seconds(3))
+        // All peers of a router may have a prefix.
+        #expect(plan.feeds.map(\.pathsPerPrefix) == [1000, 0])
+        #expect(many.range?.definition.pathsPerPrefix == 20)
         let slots = try #require(many.range?.slots)
         #expect(Set(slots).count == 3)
         #expect(plan.feeds.map(\.name) == ["one", "live"], "a range is no feed of the table")

@@ -92,7 +92,7 @@ struct SeveralPathsTests {
         #expect(try table.check("refreshed"))
     }
 
-    @Test("beyond the limit a path is refused, and the others stay")
+    @Test("beyond the limit the longest path is left out, whichever came first")
     func limit() throws {
         let table = try Self.table(limits: TableLimits(pathsPerPrefix: 3))
         for id in 1...5 as ClosedRange<UInt32> {
@@ -102,12 +102,48 @@ struct SeveralPathsTests {
         #expect(try table.owner.querySync { $0.counts() }.refused == 2)
         table.change(
             Self.feed, paths: [(Self.prefix, 5, Self.path(0)), (Self.prefix, 2, Self.path(7))])
-        #expect(try self.held(table) == [[1, 1], [2, 7], [3, 3]])
+        #expect(try self.held(table) == [[1, 1], [2, 7], [5, 0]])
+        #expect(try self.deciding(table) == [[5, 0]])
+        let counts = try table.owner.querySync { $0.counts() }
+        #expect(counts.refused == 3 && counts.refusals[.paths] == 3 && counts.routes == 3)
+        // What is as long as the longest changes nothing; what was given up is no more there.
+        table.change(
+            Self.feed, paths: [(Self.prefix, 9, Self.path(7))], withdraw: [(Self.prefix, 3)])
+        #expect(try self.held(table) == [[1, 1], [2, 7], [5, 0]])
+        // A stale path makes room for any.
+        table.apply(.feedDown(Self.feed))
+        table.apply(.feedUp(Self.feed))
+        table.change(Self.feed, paths: [(Self.prefix, 9, Self.path(8))])
+        #expect(try self.held(table) == [[1, 1], [5, 0], [9, 8]])
+        #expect(try self.deciding(table) == [[9, 8]])
+        table.change(Self.feed, paths: [], withdraw: [1, 5, 9].map { (Self.prefix, $0) })
+        #expect(try self.held(table).isEmpty)
         let routes = try Self.table(limits: TableLimits(routesPerFeed: 2))
         for id in 1...3 as ClosedRange<UInt32> {
             routes.change(Self.feed, paths: [(Self.prefix, id, Self.path(Int(id)))])
         }
         #expect(try self.held(routes) == [[1, 1], [2, 2]])
+    }
+
+    @Test("a feed may be allowed more of them than others are, and fewer again")
+    func ownLimit() throws {
+        let table = try Self.table(limits: TableLimits(pathsPerPrefix: 3))
+        let definition = { (paths: Int) in
+            FeedDefinition(
+                id: Self.feed, name: "f", site: SiteID(0), order: 0, pathsPerPrefix: paths)
+        }
+        #expect(definition(65_000).pathsPerPrefix == 1024)
+        table.apply(.addFeed(definition(5)))
+        for id in 1...6 as ClosedRange<UInt32> {
+            table.change(Self.feed, paths: [(Self.prefix, id, Self.path(2))])
+        }
+        #expect(try self.held(table).map { $0[0] } == [1, 2, 3, 4, 5])
+        // What is there stays.
+        table.apply(.addFeed(definition(1)))
+        table.change(
+            Self.feed, paths: [(Self.prefix, 7, Self.path(2))], withdraw: [(Self.prefix, 1)])
+        #expect(try self.held(table).map { $0[0] } == [2, 3, 4, 5])
+        #expect(try table.owner.querySync { $0.counts() }.refused == 2)
     }
 
     @Test("memory is taken where there is more than one, and given back")

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import socket
 import struct
 import threading
@@ -696,6 +697,38 @@ class BadNeighbourTests(SessionTestCase):
             connection.recv(100)
 
         self.beside(restless)
+
+    def descriptors(self):
+        return {int(name) for name in os.listdir(f"/proc/{self.daemon.child.pid}/fd")}
+
+    def call(self):
+        connection = socket.create_connection(
+            ("127.0.0.1", self.daemon.port("bgp")), 5, ("127.0.0.2", 0))
+        self.addCleanup(connection.close)
+        connection.settimeout(20)
+        return connection
+
+    def test_one_that_calls_again_and_again_takes_few_sockets(self):
+        self.begin(self.FEEDS)
+        before = len(self.descriptors())
+        # Each takes the place of the one before; none of them goes by itself.
+        calls = [self.call() for _ in range(60)]
+        self.assertEqual(calls[-1].recv(1), b"\xff", "an OPEN: it is the one that counts")
+        self.assertLess(len(self.descriptors()) - before, 16)
+
+    def test_a_connection_that_cannot_be_accepted_is_told_and_waits(self):
+        self.begin(self.FEEDS)
+        process = self.daemon.child.pid
+        usual = resource.prlimit(process, resource.RLIMIT_NOFILE)
+        taken = self.descriptors()
+        free = next(number for number in range(len(taken) + 1) if number not in taken)
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (free, usual[1]))
+        try:
+            connection = self.call()
+            self.daemon.wait_line(r"a connection can't be accepted.*Too many open files")
+        finally:
+            resource.prlimit(process, resource.RLIMIT_NOFILE, usual)
+        self.assertEqual(connection.recv(1), b"\xff", "it was accepted after all")
 
 
 if __name__ == "__main__":
