@@ -38,6 +38,10 @@ int martlet_bind_thread(int processor) {
     return -pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
+int martlet_spawn_without_files(posix_spawn_file_actions_t *actions, int first) {
+    return -posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
 int martlet_name_thread(const char *name) {
     char cut[16];
     snprintf(cut, sizeof cut, "%s", name);

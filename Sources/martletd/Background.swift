@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Glibc
 
 /// Starting this program again: in the background, and as the process that takes this one's place. The
@@ -54,7 +55,7 @@ enum Background {
     ///
     /// - Returns: The exit status for the process that the user started.
     static func start(_ launch: Launch) -> Int32 {
-        switch self.spawn(launch, hasSession: true) {
+        switch self.spawn(launch, hasSession: true, keepsFiles: true) {
         case .success(let started): return self.wait(for: started)
         case .failure(let failure):
             StandardError.print("martletd: \(failure)")
@@ -68,8 +69,12 @@ enum Background {
         var description: String { "\(self.call): \(String(cString: strerror(self.errno)))" }
     }
 
-    /// Starts the program; one that has a session is none of the terminal's.
-    static func spawn(_ launch: Launch, hasSession: Bool) -> Result<Started, Failure> {
+    /// Starts the program; one that has a session is none of the terminal's, one that keeps files gets
+    /// all that is open here. A process that serves has its connections to itself: they would not end
+    /// with it as long as another held them.
+    static func spawn(
+        _ launch: Launch, hasSession: Bool, keepsFiles: Bool
+    ) -> Result<Started, Failure> {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return .failure(Failure(call: "pipe", errno: errno)) }
         _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
@@ -83,10 +88,16 @@ enum Background {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        var report = ends[1]
+        if !keepsFiles {
+            report = STDERR_FILENO + 1
+            posix_spawn_file_actions_adddup2(&actions, ends[1], report)
+            _ = martlet_spawn_without_files(&actions, report + 1)
+        }
 
         let arguments = launch.arguments.map { strdup($0) } + [nil]
         let environment =
-            (self.environment() + ["\(self.variable)=\(ends[1])"]).map { strdup($0) } + [nil]
+            (self.environment() + ["\(self.variable)=\(report)"]).map { strdup($0) } + [nil]
         defer { for text in arguments + environment { free(text) } }
         var child = pid_t()
         let status = posix_spawn(

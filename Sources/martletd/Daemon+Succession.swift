@@ -93,7 +93,8 @@ extension Daemon {
         defer { self.isReplacing.store(false, ordering: .relaxed) }
         var launch = MartletDaemon.launch
         if !launch.arguments.contains("--replace") { launch.arguments.append("--replace") }
-        switch Background.spawn(launch, hasSession: !launch.arguments.contains("--foreground")) {
+        let hasSession = !launch.arguments.contains("--foreground")
+        switch Background.spawn(launch, hasSession: hasSession, keepsFiles: false) {
         case .failure(let failure):
             return .failure(CommandFailure(.ourFault, "no new process: \(failure)"))
         case .success(let started):
@@ -103,11 +104,13 @@ extension Daemon {
             let status = try? await pool.runIfActive { Background.wait(for: started) }
             try? await pool.shutdownGracefully()
             guard status == 0 else {
+                let last = self.givenUp.withLock { $0.take() }
                 return .failure(
                     CommandFailure(
                         .ourFault,
                         "the new process ended with status \(status ?? 1); its log says why. "
-                            + "Nothing has changed"))
+                            + "Nothing has changed",
+                        details: last?.process == started.process ? last?.reasons ?? [] : []))
             }
             return .success("process \(started.process) has taken over")
         }

@@ -48,6 +48,8 @@ final class Daemon: Sendable {
     let group = Mutex<ServiceGroup?>(nil)
     /// A new process was started, and has not taken over yet.
     let isReplacing = Atomic(false)
+    /// The last process that has said why it doesn't take over.
+    let givenUp = Mutex<(process: pid_t, reasons: [String])?>(nil)
     /// What is done once this process has taken another's place.
     private let inChargeBox = Mutex<(@Sendable () -> Void)?>(nil)
     /// Who the daemon runs as once its ports are open; nil where that doesn't change.

@@ -15,6 +15,8 @@ struct Inheritance: Sendable {
     var console: [Int32] = []
     var pidFile: (path: String, descriptor: Int32)?
     var cookieSeed: SipHash.Key?
+    /// Zones that are answered; none where the process before doesn't say.
+    var zones: Set<DomainName> = []
 }
 
 /// All that a process has from the one that it replaces.
@@ -44,16 +46,36 @@ struct Estate: Sendable {
                 return nil
             }
             let sockets = try predecessor.inheritance()
+            let losses = Self.losses(of: sockets.zones, in: configuration)
+            guard losses.isEmpty else {
+                try predecessor.giveUp(because: losses)
+                throw .wouldLoseZones(losses)
+            }
             return Estate(
                 predecessor: predecessor, sockets: sockets,
                 table: predecessor.isReady ? try Self.table(of: predecessor, logger) : nil)
         } catch .ended {
             logger.warning("the process that was to be replaced has ended")
             return nil
+        } catch .wouldLoseZones(let losses) {
+            throw StartFailure(
+                lines: losses.map { "can't take over: \($0)" },
+                status: StartFailure.badConfiguration)
         } catch {
             throw StartFailure(
                 lines: ["can't take over: \(error)"], status: StartFailure.tryLater)
         }
+    }
+
+    /// What is bad about those of the zones that this process couldn't answer: the other has what their
+    /// files were before, as a reload has kept it.
+    private static func losses(
+        of zones: Set<DomainName>, in configuration: Configuration
+    ) -> [String] {
+        configuration.zones.filter { $0.state == .missing && zones.contains($0.apex) }
+            .flatMap { zone in
+                zone.problems.map { "zone \(zone.apex) is served now, and would be lost: \($0)" }
+            }
     }
 
     /// Once there are its sockets, its end is no reason to give up.

@@ -12,8 +12,9 @@ import Glibc
 /// | asked | answered |
 /// | --- | --- |
 /// | `replace 1` | `ready` or `starting`; or `no` and why |
-/// | `sockets` | a message for each: `dns-udp`, `dns-tcp`, `bgp`, `bmp`, `console` with the socket, `pid-file` and its path with the file; `cookies` and two hexadecimal numbers, what cookies' secrets are drawn from; then `end` |
+/// | `sockets` | a message for each: `dns-udp`, `dns-tcp`, `bgp`, `bmp`, `console` with the socket, `pid-file` and its path with the file; `cookies` and two hexadecimal numbers, what cookies' secrets are drawn from; `zones` with a file of the names of zones that are answered, a line each; then `end` |
 /// | `table` | `table` with a checkpoint as an open file, `empty`, or `no` and why |
+/// | `give-up` and why, a line each | `noted` |
 /// | `leave` | `left`, once the old process serves nothing new any more |
 /// | `leave pid-file` | the same; the file with its number belongs to the new process |
 final class HandoverConnection: Sendable {
@@ -27,7 +28,7 @@ final class HandoverConnection: Sendable {
     static let greeting = "replace 1"
 
     /// What is longer is no message of ours: a path fits in.
-    private static let limit = 8192
+    static let limit = 8192
 
     private let descriptor: CInt
 
@@ -80,6 +81,8 @@ enum HandoverError: Error, CustomStringConvertible {
     case noAnswer(to: String)
     case refused(String)
     case unexpected(String)
+    /// Zones that the other process answers and this one couldn't: what is bad about each.
+    case wouldLoseZones([String])
 
     var description: String {
         switch self {
@@ -88,6 +91,7 @@ enum HandoverError: Error, CustomStringConvertible {
         case .noAnswer(let question): "the other process doesn't answer '\(question)'"
         case .refused(let reason): "the other process refuses: \(reason)"
         case .unexpected(let words): "the other process says '\(words)', which means nothing"
+        case .wouldLoseZones(let problems): problems.joined(separator: "; ")
         }
     }
 }

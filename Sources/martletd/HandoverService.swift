@@ -3,6 +3,7 @@
 
 import BGPSpeaker
 import CLinux
+import Configuration
 import Console
 import DNSFront
 import DNSWire
@@ -89,6 +90,17 @@ final class HandoverService: Service, CustomStringConvertible {
                     try? connection.send("left")
                     await self.daemon.finish()
                     return
+                case let words where words.hasPrefix("give-up "):
+                    let reasons = words.dropFirst("give-up ".count).split(separator: "\n").map(
+                        String.init)
+                    self.logger.error(
+                        "the other process gives up taking over",
+                        metadata: [
+                            "pid": "\(process)", "reason": "\(reasons.joined(separator: "; "))",
+                        ])
+                    self.daemon.givenUp.withLock { $0 = (process, reasons) }
+                    try connection.send("noted")
+                    return
                 default:
                     try connection.send("no that means nothing here")
                     throw HandoverError.unexpected(message.words)
@@ -134,14 +146,31 @@ final class HandoverService: Service, CustomStringConvertible {
         let seed = self.daemon.dns.cookieSeed
         try connection.send(
             "cookies \(String(seed.first, radix: 16)) \(String(seed.second, radix: 16))")
+        try self.sendZones(connection)
         try connection.send("end")
     }
 
-    private func sendTable(_ connection: HandoverConnection) async throws {
-        let descriptor = martlet_memory_file("martlet-table")
-        guard descriptor >= 0 else {
-            throw HandoverError.system(call: "memfd_create", errno: -descriptor)
+    /// In a file, since there may be many; a program of before, which doesn't know of them, lets what
+    /// has a file be.
+    private func sendZones(_ connection: HandoverConnection) throws(HandoverError) {
+        let zones = self.daemon.running.withLock { $0.configuration.zones }
+        let text = zones.filter { $0.state != .missing }.map { "\($0.apex)\n" }.joined()
+        let descriptor = try self.memoryFile("martlet-zones")
+        defer { close(descriptor) }
+        guard write(descriptor, text, text.utf8.count) == text.utf8.count else {
+            throw .system(call: "memfd", errno: errno)
         }
+        try connection.send("zones", file: descriptor)
+    }
+
+    private func memoryFile(_ name: String) throws(HandoverError) -> CInt {
+        let descriptor = martlet_memory_file(name)
+        guard descriptor >= 0 else { throw .system(call: "memfd_create", errno: -descriptor) }
+        return descriptor
+    }
+
+    private func sendTable(_ connection: HandoverConnection) async throws {
+        let descriptor = try self.memoryFile("martlet-table")
         defer { close(descriptor) }
         do {
             let saved = try await self.daemon.checkpoints.save(to: descriptor)

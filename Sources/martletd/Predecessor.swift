@@ -64,7 +64,7 @@ final class Predecessor: Sendable {
         return message
     }
 
-    /// Its open sockets, and the file with its number.
+    /// Its open sockets, the file with its number, and what else is to go on.
     func inheritance() throws(HandoverError) -> Inheritance {
         try self.connection.send("sockets")
         var found = Inheritance()
@@ -82,6 +82,9 @@ final class Predecessor: Sendable {
                 if let numbers, numbers.count == 2 {
                     found.cookieSeed = SipHash.Key(first: numbers[0], second: numbers[1])
                 }
+            case "zones":
+                defer { close(message.file) }
+                found.zones = try Self.names(in: message.file)
             case "dns-udp": found.dns.udp.append(message.file)
             case "dns-tcp": found.dns.tcp.append(message.file)
             case "bgp": found.bgp.append(message.file)
@@ -96,6 +99,13 @@ final class Predecessor: Sendable {
         }
     }
 
+    private static func names(in file: CInt) throws(HandoverError) -> Set<DomainName> {
+        guard let text = try? FileText.read("/proc/self/fd/\(file)") else {
+            throw .system(call: "the zones' names", errno: errno)
+        }
+        return Set(text.split(separator: "\n").compactMap { DomainName(String($0)) })
+    }
+
     /// Its table, as an open file with a checkpoint; nil where it has no routes.
     func table() throws(HandoverError) -> CInt? {
         try self.connection.send("table")
@@ -105,6 +115,17 @@ final class Predecessor: Sendable {
         case "table" where message.file >= 0: return message.file
         default: throw .unexpected(message.words)
         }
+    }
+
+    /// Tells it why this process doesn't take over after all, a line each.
+    ///
+    /// - Throws: ``HandoverError/ended`` where nobody is there to serve on.
+    func giveUp(because reasons: [String]) throws(HandoverError) {
+        let words = "give-up " + reasons.joined(separator: "\n")
+        // Half of what fits is more than anybody reads.
+        try self.connection.send(
+            String(decoding: words.utf8.prefix(HandoverConnection.limit / 2), as: UTF8.self))
+        _ = try self.connection.receive(milliseconds: Self.usualTime)
     }
 
     /// It is gone: there is nothing to wait for.

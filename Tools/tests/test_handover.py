@@ -3,6 +3,7 @@
 """One martletd takes another's place, and a running one takes up other listeners: no query is lost."""
 import array
 import contextlib
+import json
 import os
 import re
 import signal
@@ -14,7 +15,8 @@ import unittest
 import questions
 from flood import Flood
 from harness import (
-    PATIENCE, Process, TestCase, bird_configuration, eventually, free_port, peer, program, run)
+    PATIENCE, ROOT, Process, TestCase, bird_configuration, eventually, free_port, peer, program, run)
+from pdns import PowerDNS
 
 CONFIGURATION = """
 router: { as: 65000, id: 192.0.2.1 }
@@ -79,6 +81,15 @@ class HandoverTestCase(TestCase):
         self.addCleanup(started.stop)
         return started
 
+    def replaced(self, daemon):
+        """The process that has taken its place because the console asked for that."""
+        done = daemon.console("replace")
+        found = re.search(r"process (\d+) has taken over", done.stdout)
+        self.assertTrue(found, done.stdout + done.stderr)
+        follower = Follower(int(found[1]))
+        self.addCleanup(follower.stop)
+        return follower
+
     def flood(self, daemon, **options):
         flood = Flood(daemon.port("dns"), "www.example.com", EXPECTED, **options)
         flood.start()
@@ -124,11 +135,7 @@ class ReplacementTests(HandoverTestCase):
         daemon = self.start()
         flood = self.flood(daemon)
         for _ in range(2):
-            done = daemon.console("replace")
-            found = re.search(r"process (\d+) has taken over", done.stdout)
-            self.assertTrue(found, done.stdout + done.stderr)
-            follower = Follower(int(found[1]))
-            self.addCleanup(follower.stop)
+            self.replaced(daemon)
             flood.at_least(1000)
         self.assertEqual(daemon.child.wait(90), 0)
         self.check(flood, 3000)
@@ -270,6 +277,184 @@ class ReplacementTests(HandoverTestCase):
         self.assertEqual(daemon.wait(90), 0)
 
 
+class ConnectionTests(HandoverTestCase):
+    """The console's `replace` makes the new process a child of the old one, which has connections open."""
+
+    CONFIGURATION = CONFIGURATION.replace(
+        "dns: { ", "powerdns: { socket: $folder/pdns.sock }\ndns: { idle-timeout: 5s, ", 1)
+
+    def sockets(self, pid):
+        found = set()
+        for file in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found.add(os.readlink(f"/proc/{pid}/fd/{file}"))
+        return {name for name in found if name.startswith("socket:")}
+
+    def only(self, pid, count):
+        return lambda: len(self.sockets(pid)) == count
+
+    def ended(self, connection):
+        """Whether the connection ends, behind what is still said on it."""
+        connection.settimeout(70)
+        with contextlib.suppress(ConnectionResetError):
+            while connection.recv(65536):
+                pass
+        return True
+
+    def lookup(self, connection):
+        with connection.makefile("rwb") as file:
+            file.write(json.dumps({"method": "lookup", "parameters": {
+                "qtype": "A", "qname": "ns1.example.com.", "remote": "192.0.2.9",
+                "local": "192.0.2.1", "real-remote": "192.0.2.9/32", "zone-id": -1}}).encode() + b"\n")
+            file.flush()
+            return [record["content"] for record in json.loads(file.readline())["result"]]
+
+    def test_they_end_with_their_process(self):
+        """Of the old process's none is left in the new one, so that who has one sees its end."""
+        daemon = self.start(self.CONFIGURATION)
+        process = daemon.child.pid
+        # With two sessions, and nobody else.
+        usual = len(self.sockets(process))
+        # DNS by UDP, twice, and by TCP, BGP, and the console by TCP.
+        listening = 5
+        packet = questions.question(7, "ns1.example.com", "A", NEAR_WEST)
+        for _ in range(2):
+            with contextlib.ExitStack() as open_ones:
+                client = open_ones.enter_context(
+                    socket.create_connection(("127.0.0.1", daemon.port("dns")), PATIENCE))
+                client.sendall(len(packet).to_bytes(2, "big") + packet)
+                self.assertGreater(len(client.recv(4096)), 12)
+                front = open_ones.enter_context(socket.socket(socket.AF_UNIX))
+                front.settimeout(PATIENCE)
+                front.connect(os.path.join(daemon.folder, "pdns.sock"))
+                self.assertEqual(self.lookup(front), ["192.0.2.53"])
+                console = open_ones.enter_context(daemon.machine())
+                self.assertEqual(console.ask("ready"), "ready")
+                before = self.sockets(process)
+                self.assertGreaterEqual(len(before), usual + 3)
+                follower = self.replaced(daemon)
+                # It has what it was handed, and nothing else of what the other had open.
+                self.assertEqual(len(self.sockets(follower.pid) & before), listening)
+                begin = time.monotonic()
+                for connection in (front, console.socket, client):
+                    self.assertTrue(self.ended(connection))
+                # As Operation says; the client's idle time is over long before.
+                self.assertLess(time.monotonic() - begin, 60)
+                process = follower.pid
+            eventually("the sessions", lambda: self.sessions(daemon) == 2)
+            # And the connection over which it was handed things.
+            eventually("the sockets to be as many as before", self.only(process, usual + 1))
+        self.assertEqual(daemon.wait(90), 0)
+
+
+    def test_powerdns_goes_over_to_the_new_process(self):
+        """Each of its two threads fails once, at the end of its connection, and at once."""
+        daemon = self.start(self.CONFIGURATION)
+        front = PowerDNS(
+            f"unix:path={daemon.folder}/pdns.sock,timeout=60000",
+            "query-cache-ttl=0\ncache-ttl=0\nnegquery-cache-ttl=0\n")
+        self.addCleanup(front.stop)
+        said = []
+
+        def ask():
+            answer = front.dig("www.example.com", "A", NEAR_WEST)
+            said.append((answer.status, *answer.addresses))
+            return daemon.child.poll() is not None
+
+        ask()
+        self.replaced(daemon)
+        eventually("the old process's end", ask, 90)
+        for _ in range(40):
+            ask()
+        good = ("NOERROR", *WEST)
+        bad = [one for one in said if one != good]
+        self.assertIn(bad, ([], [("SERVFAIL",)], [("SERVFAIL",)] * 2))
+        self.assertEqual(set(said[-20:]), {good})
+
+
+class ZoneTests(HandoverTestCase):
+    """A zone that is served is not lost to a master file that has turned bad."""
+
+    MASTER = """$TTL 300
+@ SOA ns1 hostmaster 1 7200 900 1209600 300
+@ NS ns1
+ns1 A 192.0.2.53
+"""
+
+    def start_with_files(self):
+        text = CONFIGURATION.replace("600s", "0s") + (
+            "  one.test: { file: one.zone }\n  two.test: { file: two.zone }\n")
+        return self.martlet(text, files={
+            "one.zone": self.MASTER, "two.zone": self.MASTER + "oops A 192.0.2\n"})
+
+    def test_what_a_reload_has_kept_stops_a_replacement(self):
+        daemon = self.start_with_files()
+        self.assertEqual(daemon.dig("ns1.two.test").status, "SERVFAIL")
+        path = daemon.write("one.zone", self.MASTER + "oops A 192.0.2\n")
+        self.assertIn("it is served as before", daemon.console("reload").stdout)
+        place = rf"zone one\.test\. is served now, and would be lost: {re.escape(path)}:5:8: \S"
+        done = daemon.console("replace")
+        said = done.stdout + done.stderr
+        self.assertIn("status 78", said)
+        self.assertIn("Nothing has changed", said)
+        self.assertRegex(said, place)
+        self.assertNotIn("two.test", said)
+        self.assertRegex(daemon.wait_line("the other process gives up taking over"), place)
+        # The same from outside.
+        new = self.replacement(daemon)
+        self.assertEqual(new.wait(), 78)
+        self.assertRegex(new.output, "martletd: can't take over: " + place)
+        self.assertEqual(daemon.dig("ns1.one.test").addresses, ["192.0.2.53"])
+        # What was never good, and what is wanted no more, is no loss.
+        text = open(daemon.configuration).read()
+        daemon.write("martlet.yaml", text.replace("  one.test: { file: one.zone }\n", ""))
+        self.replaced(daemon)
+        self.assertEqual(daemon.wait(90), 0)
+        self.assertEqual(daemon.dig("ns1.one.test").status, "REFUSED")
+        self.assertEqual(daemon.dig("ns1.two.test").status, "SERVFAIL")
+
+    def test_a_mended_one_lets_it_take_over(self):
+        daemon = self.start_with_files()
+        daemon.write("one.zone", self.MASTER + "oops A 192.0.2\n")
+        daemon.console("reload")
+        self.assertIn("status 78", "".join(daemon.console("replace").stdout))
+        daemon.write("one.zone", self.MASTER + "mended A 192.0.2.54\n")
+        self.replaced(daemon)
+        self.assertEqual(daemon.dig("mended.one.test").addresses, ["192.0.2.54"])
+
+    def test_the_service_starts_with_a_bad_one(self):
+        """The other zones are answered after a reboot: nothing in systemd's unit stands before that."""
+        folder = self.folder()
+        port = free_port()
+        with open(os.path.join(ROOT, "Tools", "packaging", "martletd.service")) as file:
+            lines = [line.strip().split("=", 1) for line in file if line.startswith("ExecStart")]
+        configuration = os.path.join(folder, "martlet.yaml")
+        with open(os.path.join(folder, "bad.zone"), "w") as file:
+            file.write(self.MASTER + "oops A 192.0.2\n")
+        with open(configuration, "w") as file:
+            file.write(f"""
+router: {{ as: 65000, id: 192.0.2.1 }}
+listen: {{ dns: ["127.0.0.1:{port}"], socket: {folder}/console.sock }}
+sites: {{ east: {{ as: 64600, addresses: [192.0.2.10] }} }}
+zones:
+  bad.test: {{ file: bad.zone }}
+  example.com: {{ ns: [ns1.example.com], records: {{ ns1: {{ a: 192.0.2.53 }} }} }}
+""")
+        for key, command in lines:
+            words = command.replace("/etc/martlet/martlet.yaml", configuration).replace(
+                "/run/martlet", folder).split()
+            words[0] = program(os.path.basename(words[0]))
+            if key == "ExecStart":
+                started = Process(words)
+                self.addCleanup(started.stop)
+                started.wait_line(r"\bready\b")
+            else:
+                self.assertEqual(run(*words).returncode, 0, command)
+        self.assertEqual(
+            run("dig", "@127.0.0.1", "-p", str(port), "+short", "ns1.example.com").stdout.split(),
+            ["192.0.2.53"])
+
+
 class ProtocolTests(HandoverTestCase):
     """Either side of the handover, played by a program that is none of ours."""
 
@@ -311,7 +496,10 @@ class ProtocolTests(HandoverTestCase):
         cookies, = [kind for kind in given if kind.startswith("cookies")]
         self.assertEqual(
             {kind: len(files) for kind, files in given.items()},
-            {"dns-udp": 2, "dns-tcp": 1, "bgp": 1, "console": 1, cookies: 0})
+            {"dns-udp": 2, "dns-tcp": 1, "bgp": 1, "console": 1, cookies: 0, "zones": 1})
+        with open(given["zones"][0], closefd=False) as names:
+            names.seek(0)
+            self.assertEqual(names.read(), "example.com.\n")
         self.assertRegex(cookies, "^cookies [0-9a-f]+ [0-9a-f]+$")
         copy = socket.socket(fileno=os.dup(given["dns-udp"][0]))
         self.addCleanup(copy.close)

@@ -1,11 +1,12 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-// Privileges and threads. Every function returns 0, or a negated errno.
+// Privileges, threads, and programs to be started. Every function returns 0, or a negated errno.
 
 #ifndef MARTLET_PROCESS_H
 #define MARTLET_PROCESS_H
 
+#include <spawn.h>
 #include <sys/types.h>
 
 /// Sets the real, effective and saved user of every thread (setresuid).
@@ -26,6 +27,10 @@ int martlet_available_processors(int *processors, int capacity);
 
 /// Binds the calling thread to one processor.
 int martlet_bind_thread(int processor);
+
+/// Has a program that is started so get no descriptor from `first` on
+/// (posix_spawn_file_actions_addclosefrom_np).
+int martlet_spawn_without_files(posix_spawn_file_actions_t *actions, int first);
 
 /// Names the calling thread as `ps -L` and `top -H` show it; cut to 15 bytes.
 int martlet_name_thread(const char *name);
