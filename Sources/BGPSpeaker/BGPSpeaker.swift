@@ -167,11 +167,17 @@ public final class BGPSpeaker: Sendable {
     ///
     /// - Parameters:
     ///   - feeds: Those of peers count.
+    ///   - members: Neighbours of ranges whose feeds are among them: they are peers from now on,
+    ///     until they have neither a connection nor a route.
     ///   - isGood: False, later, where what came back turned out bad: then they go at once.
-    public func restored(_ feeds: [FeedID], isGood: Bool = true) async {
+    public func restored(
+        _ feeds: [FeedID], members: [RangeMember] = [], isGood: Bool = true
+    ) async {
         let core = self.core
         let feeds = Set(feeds)
-        try? await self.loop.submit { core.value.restored(feeds, isGood: isGood) }.get()
+        try? await self.loop.submit {
+            core.value.restored(feeds, members: members, isGood: isGood)
+        }.get()
     }
 
     /// Hands all that has come on to the table.

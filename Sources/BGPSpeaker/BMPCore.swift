@@ -100,7 +100,14 @@ final class BMPCore {
         for router in self.routers { router.flush() }
     }
 
-    func restored(_ feeds: Set<FeedID>, isGood: Bool) {
+    func restored(_ feeds: Set<FeedID>, members: [RangeMember], isGood: Bool) {
+        for member in members {
+            let range = self.settings.routers.first {
+                $0.range != nil && $0.feed == member.range
+            }
+            guard let range else { continue }
+            _ = self.addRouter(at: member.address, of: range, feed: member.definition.id)
+        }
         for router in self.routers where feeds.contains(router.settings.feed) {
             router.restored(isGood: isGood)
         }
@@ -241,6 +248,12 @@ final class BMPCore {
         guard let feed = range.range?.slots.first(where: { !taken.contains($0) }) else {
             return nil
         }
+        return self.addRouter(at: address, of: range, feed: feed)
+    }
+
+    private func addRouter(
+        at address: IPAddress, of range: BMPRouterSettings, feed: FeedID
+    ) -> BMPRouter? {
         let (settings, definition) = range.member(address, feed: feed)
         guard let definition else { return nil }
         let router = BMPRouter(settings: settings, core: self, range: range.feed)

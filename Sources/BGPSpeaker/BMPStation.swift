@@ -93,11 +93,16 @@ public final class BMPStation: Sendable {
         try? await self.loop.submit { core.value.flush() }.get()
     }
 
-    /// The table has got these feeds' routes back from a checkpoint, or not after all.
-    public func restored(_ feeds: [FeedID], isGood: Bool = true) async {
+    /// The table has got these feeds' routes back from a checkpoint, or not after all; among them
+    /// those of `members`, routers of ranges.
+    public func restored(
+        _ feeds: [FeedID], members: [RangeMember] = [], isGood: Bool = true
+    ) async {
         let core = self.core
         let feeds = Set(feeds)
-        try? await self.loop.submit { core.value.restored(feeds, isGood: isGood) }.get()
+        try? await self.loop.submit {
+            core.value.restored(feeds, members: members, isGood: isGood)
+        }.get()
     }
 
     /// All routers that are configured by address or have connected.

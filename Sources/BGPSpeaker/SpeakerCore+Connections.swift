@@ -64,12 +64,7 @@ extension SpeakerCore {
                 Refusal(
                     reason: "\(range.template.name) has its \(range.slots.count) peers already"))
         }
-        let peer = self.makePeer(
-            range.settings(of: remote, feed: slot), range: range.template.feed)
-        self.peers.add(peer)
-        self.appeared(peer, range.definition(of: remote, feed: slot))
-        peer.start()
-        return .success(peer)
+        return .success(self.addGuest(remote, of: range, feed: slot))
     }
 
     private func refuse(_ handler: ConnectionHandler, _ remote: IPAddress?, _ reason: String) {

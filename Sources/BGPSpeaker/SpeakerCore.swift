@@ -99,8 +99,14 @@ final class SpeakerCore {
         promise.succeed()
     }
 
-    /// Feeds whose routes are in the table since before the start, or no longer are.
-    func restored(_ feeds: Set<FeedID>, isGood: Bool) {
+    /// Feeds whose routes are in the table since before the start, or no longer are; among them
+    /// those of `members`, who are peers from now on.
+    func restored(_ feeds: Set<FeedID>, members: [RangeMember], isGood: Bool) {
+        for member in members {
+            let range = self.settings.ranges.first { $0.template.feed == member.range }
+            guard let range else { continue }
+            _ = self.addGuest(member.address, of: range, feed: member.definition.id)
+        }
         for peer in self.peers.all where feeds.contains(peer.settings.feed) {
             if isGood { peer.feed.restored() } else { peer.feed.unrestored() }
         }
@@ -175,6 +181,16 @@ final class SpeakerCore {
     }
 
     // MARK: Neighbours of a range
+
+    /// Makes a neighbour of a range a peer.
+    func addGuest(_ address: IPAddress, of range: PeerRange, feed: FeedID) -> Peer {
+        let peer = self.makePeer(
+            range.settings(of: address, feed: feed), range: range.template.feed)
+        self.peers.add(peer)
+        self.appeared(peer, range.definition(of: address, feed: feed))
+        if self.isRunning { peer.start() }
+        return peer
+    }
 
     /// A neighbour of a range has come: the table hears of it before its first route.
     func appeared(_ peer: Peer, _ definition: FeedDefinition) {

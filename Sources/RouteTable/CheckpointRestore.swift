@@ -20,6 +20,7 @@ public final class CheckpointRestore: Sendable {
     /// For each site of the checkpoint its column; nil where it is no more.
     private let columns: [Int?]
     private let state: RestoreState
+    private let leftOutBox = Mutex<[(feed: String, routes: Int)]>([])
     private let hasRun = Atomic<Bool>(false)
     private let isOver = Atomic<Bool>(false)
 
@@ -58,6 +59,10 @@ public final class CheckpointRestore: Sendable {
         }
     }
 
+    /// Feeds of the checkpoint that aren't configured, in its order, with how many routes each had
+    /// there; none before ``run()`` has come to its end.
+    public var leftOut: [(feed: String, routes: Int)] { self.leftOutBox.withLock { $0 } }
+
     deinit { self.end(isGood: false) }
 
     /// Takes the round trips and the routes in. Blocks until they are: it belongs on a plain thread.
@@ -72,9 +77,16 @@ public final class CheckpointRestore: Sendable {
         do {
             try self.restoreRoundTrips()
             var reader = CheckpointRouteReader(self.checkpoint)
-            while let slice = try reader.next(limit: Self.slice), !self.feeds.isEmpty {
-                try self.owner.withEngine { $0.restore(slice, state) }
+            var counts = [Int](repeating: 0, count: self.checkpoint.names.feeds.count)
+            while let slice = try reader.next(limit: Self.slice) {
+                for route in slice.routes { counts[Int(route.feed)] += 1 }
+                if !self.feeds.isEmpty { try self.owner.withEngine { $0.restore(slice, state) } }
             }
+            let names = self.checkpoint.names.feeds.map(\.name)
+            let leftOut = names.indices.filter { !state.isKnown($0) }.map {
+                (feed: names[$0], routes: counts[$0])
+            }
+            self.leftOutBox.withLock { $0 = leftOut }
         } catch {
             self.end(isGood: false)
             throw error

@@ -16,6 +16,9 @@ final class RestoreState: @unchecked Sendable {
     fileprivate(set) var restored = 0
 
     fileprivate init(feeds: [Feed?]) { self.feeds = feeds }
+
+    /// Whether a feed of the checkpoint, by its position, is configured.
+    func isKnown(_ feed: Int) -> Bool { self.feeds[feed] != nil }
 }
 
 /// What a restore begins with.

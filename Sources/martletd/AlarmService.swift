@@ -35,6 +35,7 @@ struct AlarmService: Service, CustomStringConvertible {
             var metadata = prefixes
             metadata["before"] = "\(alarm.before)"
             metadata["within"] = "\(alarm.rules.window) s"
+            metadata["to-release"] = "guard release \(alarm.name)"
             self.logger.error(
                 "a feed lost too many prefixes at once: it keeps them as stale", metadata: metadata)
         case .settled:

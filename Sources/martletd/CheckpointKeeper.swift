@@ -9,6 +9,17 @@ import NIOPosix
 import RouteTable
 import Synchronization
 
+/// What the table has from before the start.
+struct Restored: Sendable {
+    /// The feeds whose routes come back.
+    var feeds: [FeedID] = []
+    /// Those of them that are neighbours, and routers, of ranges.
+    var neighbours: [RangeMember] = []
+    var routers: [RangeMember] = []
+    /// Readers see what it had already.
+    var isAnswering = false
+}
+
 /// The table's file: read at the start, written while the daemon runs and when it ends.
 ///
 /// Restoring and writing block, so they have a thread of their own, one after another.
@@ -24,6 +35,8 @@ final class CheckpointKeeper: Sendable {
         var report: CheckpointReport?
         /// What is left to do of the restore.
         var restore: CheckpointRestore?
+        /// Feeds of the checkpoint that their ranges have no numbers for.
+        var surplus: Set<String> = []
         var lastTry: ContinuousClock.Instant
     }
 
@@ -75,56 +88,70 @@ final class CheckpointKeeper: Sendable {
     /// Begins to restore what the process before this one has written for it: sites, feeds, pins and
     /// locations are defined.
     ///
-    /// - Returns: The feeds whose routes come back, and whether readers see them already.
     /// - Throws: Where it can't be used.
-    func beginRestore(from table: CInt) throws -> (feeds: [FeedID], isAnswering: Bool) {
+    func beginRestore(from table: CInt, _ plan: Plan) throws -> Restored {
         let start = ContinuousClock().now
         let checkpoint = try CheckpointStore(path: "the table").load(from: table)
-        let restore = try self.owner.beginRestore(checkpoint)
-        self.state.withLock { state in
-            state.report?.reading = CheckpointReport.Event(
-                state: "restoring", time: checkpoint.written, bytes: checkpoint.byteCount,
-                counts: checkpoint.counts, milliseconds: Self.milliseconds(since: start))
-            state.restore = restore
-        }
+        let (restored, _) = try self.begin(checkpoint, plan, since: start)
         self.logger.notice(
             "restoring the other process's table",
             metadata: ["routes": "\(checkpoint.counts.routes)"])
-        return (restore.feeds, restore.isAnswering)
+        return restored
     }
 
     /// Begins to restore, where there is a file: sites, feeds, pins and locations are defined.
-    ///
-    /// - Returns: The feeds whose routes come back, and whether readers see them already.
-    func beginRestore() -> (feeds: [FeedID], isAnswering: Bool) {
-        guard let store = self.store else { return ([], false) }
+    func beginRestore(_ plan: Plan) -> Restored {
+        guard let store = self.store else { return Restored() }
         let start = ContinuousClock().now
         do {
             guard let checkpoint = try store.load() else {
                 self.logger.info("there is no checkpoint yet", metadata: ["file": "\(store.path)"])
-                return ([], false)
+                return Restored()
             }
-            let restore = try self.owner.beginRestore(checkpoint)
-            let event = CheckpointReport.Event(
-                state: "restoring", time: checkpoint.written, bytes: checkpoint.byteCount,
-                counts: checkpoint.counts, milliseconds: Self.milliseconds(since: start))
-            self.state.withLock { state in
-                state.report?.reading = event
-                state.restore = restore
-            }
+            let (restored, event) = try self.begin(checkpoint, plan, since: start)
             self.logger.notice(
-                restore.isAnswering
+                restored.isAnswering
                     ? "answering from the checkpoint" : "restoring the checkpoint first",
                 metadata: [
                     "file": "\(store.path)", "routes": "\(checkpoint.counts.routes)",
                     "age": "\(max(0, self.now() - checkpoint.written)) s",
                     "time": "\(event.milliseconds ?? 0) ms",
                 ])
-            return (restore.feeds, restore.isAnswering)
+            return restored
         } catch {
             self.refuse(error, store.path)
-            return ([], false)
+            return Restored()
         }
+    }
+
+    /// The neighbours and routers of ranges, which no configuration names, are feeds before their
+    /// routes come back.
+    private func begin(
+        _ checkpoint: Checkpoint, _ plan: Plan, since start: ContinuousClock.Instant
+    ) throws -> (Restored, CheckpointReport.Event) {
+        let neighbours = plan.speaker.members(named: checkpoint.feedNames)
+        let routers = plan.bmp.members(named: checkpoint.feedNames)
+        let members = neighbours.members + routers.members
+        for member in members { self.owner.submit(.addFeed(member.definition)) }
+        let restore: CheckpointRestore
+        do {
+            restore = try self.owner.beginRestore(checkpoint)
+        } catch {
+            for member in members { self.owner.submit(.removeFeed(member.definition.id)) }
+            throw error
+        }
+        let event = CheckpointReport.Event(
+            state: "restoring", time: checkpoint.written, bytes: checkpoint.byteCount,
+            counts: checkpoint.counts, milliseconds: Self.milliseconds(since: start))
+        self.state.withLock { state in
+            state.report?.reading = event
+            state.restore = restore
+            state.surplus = Set(neighbours.surplus + routers.surplus)
+        }
+        let restored = Restored(
+            feeds: restore.feeds, neighbours: neighbours.members, routers: routers.members,
+            isAnswering: restore.isAnswering)
+        return (restored, event)
     }
 
     private func refuse(_ error: any Error, _ path: String) {
@@ -157,10 +184,34 @@ final class CheckpointKeeper: Sendable {
                 metadata: [
                     "routes": "\(routes)", "time": "\(Self.milliseconds(since: start)) ms",
                 ])
+            self.tell(leftOut: restore.leftOut)
             return true
         } catch {
             self.refuse(error, self.store?.path ?? "")
             return false
+        }
+    }
+
+    /// Says which feeds' routes don't come back, and why.
+    private func tell(leftOut: [(feed: String, routes: Int)]) {
+        guard !leftOut.isEmpty else { return }
+        let surplus = self.state.withLock { state in
+            let routes = leftOut.reduce(0) { $0 + $1.routes }
+            state.report?.reading.error =
+                "\(routes) routes of \(leftOut.count) feeds were left out"
+            return state.surplus
+        }
+        let reasons = [
+            ("no feed of that name is configured", leftOut.filter { !surplus.contains($0.feed) }),
+            ("their ranges have no room for more", leftOut.filter { surplus.contains($0.feed) }),
+        ]
+        for (reason, feeds) in reasons where !feeds.isEmpty {
+            self.logger.warning(
+                "routes of the checkpoint are left out",
+                metadata: [
+                    "routes": "\(feeds.reduce(0) { $0 + $1.routes })", "reason": "\(reason)",
+                    "feeds": "\(feeds.map { "\($0.feed) (\($0.routes))" }.joined(separator: ", "))",
+                ])
         }
     }
 

@@ -61,7 +61,7 @@ final class Daemon: Sendable {
     private let bmpGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let handover = Mutex<HandoverService?>(nil)
     private let consoleBox = Mutex<ConsoleServer?>(nil)
-    private let restoredBox = Mutex<[FeedID]>([])
+    private let restoredBox = Mutex(Restored())
 
     /// What is in force.
     struct Running: Sendable {
@@ -146,15 +146,15 @@ final class Daemon: Sendable {
         }
         self.define(plan)
         layers.submit(to: self.owner)
-        let (restored, isAnswering) =
+        let restored =
             if let table = estate?.table {
-                try self.checkpoints.beginRestore(from: table)
+                try self.checkpoints.beginRestore(from: table, plan)
             } else {
-                self.checkpoints.beginRestore()
+                self.checkpoints.beginRestore(plan)
             }
         self.restoredBox.withLock { $0 = restored }
-        for feed in restored { board.set(feed, liveness: .stale) }
-        board.hasCheckpoint = isAnswering
+        for feed in restored.feeds { board.set(feed, liveness: .stale) }
+        board.hasCheckpoint = restored.isAnswering
         self.running.withLock { $0.stamps = layers.stamps }
         let console = try ConsoleServer(
             backend: ConsoleBridge(self), settings: plan.console,
@@ -171,7 +171,8 @@ final class Daemon: Sendable {
 
     var console: ConsoleServer? { self.consoleBox.withLock { $0 } }
     /// Feeds that began with the routes of a checkpoint.
-    var restoredFeeds: [FeedID] { self.restoredBox.withLock { $0 } }
+    var restoredFeeds: [FeedID] { self.restored.feeds }
+    private var restored: Restored { self.restoredBox.withLock { $0 } }
 
     /// The folder of root's console socket; a service manager may have made it already.
     private static let socketFolder = "/run/martlet"
@@ -283,8 +284,9 @@ final class Daemon: Sendable {
         self.checkpoints.thread.start()
         self.checkpoints.warnOfProblem()
         // Before a session can come up.
-        await self.speaker.restored(self.restoredFeeds)
-        await self.station.restored(self.restoredFeeds)
+        let restored = self.restored
+        await self.speaker.restored(restored.feeds, members: restored.neighbours)
+        await self.station.restored(restored.feeds, members: restored.routers)
         self.dumps.start()
         if self.succession.isInCharge.isOpen {
             await self.dumps.apply(self.running.withLock { $0.plan })

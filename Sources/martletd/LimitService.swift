@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Console
 import Logging
 import RouteTable
 import ServiceLifecycle
@@ -47,21 +48,8 @@ struct LimitService: Service {
     private func tell(_ reason: RefusalReason, _ count: UInt64, _ counts: TableCounts) async {
         let summaries = (try? await self.daemon.owner.query { $0.feedSummaries() }) ?? []
         let feeds = summaries.filter { $0.refused > 0 }.map { "\($0.name) \($0.refused)" }
-        let limits = self.daemon.owner.limits
-        let words =
-            switch reason {
-            case .memory: "limits.memory is \(limits.memory ?? 0) bytes"
-            case .prefixes: "limits.prefixes is \(limits.prefixes)"
-            case .prefixesPerFeed: "limits.prefixes-per-feed is \(limits.routesPerFeed)"
-            case .classes: "limits.classes is \(limits.classes)"
-            case .paths:
-                "a feed may have \(limits.pathsPerPrefix) paths for a prefix, one by BMP as many as "
-                    + "its maximum-peers up to \(TableLimits.mostPathsPerPrefix); the longest are "
-                    + "left out"
-            case .space: "there is no address space left for them"
-            }
         self.daemon.logger.warning(
-            "announcements are refused: \(words)",
+            "announcements are refused: \(reason.words(self.daemon.owner.limits))",
             metadata: [
                 "refused": "\(count)", "feeds": "\(feeds.joined(separator: ", "))",
                 "prefixes": "\(counts.ipv4Prefixes + counts.ipv6Prefixes)",

@@ -447,6 +447,24 @@ struct CommandTests {
         #expect(text.hasPrefix("* \(lines.count)\n"))
     }
 
+    @Test("show memory tells people which limit has refused how much")
+    func memoryRefusals() async throws {
+        let fixture = try await Fixture(limits: TableLimits(prefixes: 4))
+        #expect(!(try await self.run("show memory", .people, on: fixture)).contains("limits."))
+        var batch = RouteBatch(feed: FeedID(0))
+        let attributes = batch.intern(RouteAttributes(asPath: ASPath([7])))
+        for number in 1...3 as ClosedRange<UInt32> {
+            batch.announce(
+                IPPrefix(masking: IPAddress(ipv4: number << 24), length: 8),
+                attributes: attributes)
+        }
+        fixture.owner.submit(.routes(batch))
+        await fixture.owner.flush()
+        let lines = try await self.run("show memory", .people, on: fixture).split(separator: "\n")
+        #expect(lines.contains("2 refused: limits.prefixes is 4"))
+        #expect(lines.filter { $0.contains(" refused: ") }.count == 1)
+    }
+
     @Test("checkpoint writes the table, and show checkpoint tells how that went")
     func checkpoint() async throws {
         let fixture = try await Fixture()

@@ -31,7 +31,7 @@ struct ConcurrentReaderTests {
     }()
 
     /// Runs `body` over and over on threads of their own until `writer` returns.
-    private func beside(
+    func beside(
         _ owner: TableOwner, threads: Int,
         read body: @escaping @Sendable (inout TableReader, Shared) -> Void,
         writer: () throws -> Void

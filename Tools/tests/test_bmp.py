@@ -3,7 +3,9 @@
 """Routers that monitor their peers (BMP): FRR and GoBGP tell Martlet what BIRD tells them."""
 import json
 import os
+import re
 import shutil
+import signal
 import socket
 import struct
 import tempfile
@@ -276,6 +278,35 @@ class BMPTests(TestCase):
         eventually(
             "the router to be forgotten",
             lambda: "edges@" not in "\n".join(self.console.ask("show feeds")))
+
+    def test_a_range_of_routers_over_a_restart(self):
+        feeds = (
+            "  edges: { site: east, bmp: { router: 127.0.0.0/24, policy: pre, maximum-routers: 1, "
+            "quiet-time: 1s } }\n"
+            f"checkpoint: {{ file: {os.path.join(self.folder(), 'table')}, every: 0s }}")
+
+        def stale():
+            lines = [line for line in self.console.ask("show feeds") if "edges@127.0.0.1 " in line]
+            return [re.search(r" stale=(\d+)", line)[1] for line in lines]
+
+        self.start(feeds)
+        self.router_as = 65043
+        source = self.source("127.0.0.2", 64701, {FIRST: [64999]})
+        gobgp = self.gobgp(source)
+        self.wait_distance("198.51.100.1", "2")
+        self.daemon.signal(signal.SIGTERM)
+        self.assertEqual(self.daemon.wait(), 0)
+        gobgp.stop()
+        self.start(feeds)
+        self.assertEqual(self.distance("198.51.100.1"), "2")
+        self.daemon.wait_line("restored the checkpoint's routes.*routes=1")
+        eventually("the router's feed", lambda: stale() == ["1"])
+        self.assertEqual(self.distance("198.51.100.1"), "2")
+        # The router is back, and is the same feed.
+        self.gobgp(source)
+        self.wait_detail("edges@127.0.0.1", "name=GoBGP")
+        eventually("its routes", lambda: stale() == ["0"])
+        self.wait_distance("198.51.100.1", "2")
 
     # Who can't be trusted.
 

@@ -186,9 +186,105 @@ class CheckpointTests(TestCase):
         second.words.update({name: first.words[name] for name in ("bgp", "machine", "dns")})
         self.assertIn("answering from the checkpoint", second.output)
         second.wait_line("restored the checkpoint's routes.*routes=3")
+        left_out = second.wait_line("routes of the checkpoint are left out")
+        self.assertIn("west-router (3)", left_out)
+        self.assertIn("routes=3", left_out)
         console = self.machine(second)
+        self.assertIn("3 routes of 1 feeds", console.ask("show checkpoint")[0])
         self.assertEqual(list(console.rank("198.51.100.1")), ["east"])
         self.assertEqual(console.rank("198.51.100.1")["east"]["distance"], "3")
+
+    def test_is_written_by_the_clock(self):
+        words = CONFIGURATION.replace("every: 0s", "every: 1s") % ("600s", "600s", self.file)
+        first = self.daemon = self.martlet(words, wait=False)
+        self.routers(first, {NETWORK: []}, {NETWORK: [64999]})
+        first.wait_ready()
+        # Nobody asks for it, and it doesn't end by itself.
+        first.wait_line("wrote a checkpoint.*routes=2")
+        times = len(first.lines)
+        first.wait_line("wrote a checkpoint.*routes=2", after=times)
+        first.kill()
+        second = self.start(keep=first)
+        self.answers(EAST, NETWORK)
+        second.wait_line("restored the checkpoint's routes.*routes=2")
+
+    # Neighbours of a range, which the configuration doesn't name.
+
+    RANGE = CONFIGURATION.replace(
+        "  west-router: { site: west, bgp: { peer: 127.0.0.5, as: 65002, connect: passive }, ",
+        "  edge: { site: west, bgp: { peer: 127.0.0.16/29, maximum-peers: PEERS, as: 65002 }, ")
+
+    def start_with_range(self, stale, peers=4, keep=None, east="600s"):
+        words = self.RANGE.replace("PEERS", str(peers)) % (east, stale, self.file)
+        for name in ("bgp", "console", "machine", "dns") if keep else ():
+            words = words.replace("$" + name, keep.words[name])
+        self.daemon = self.martlet(words, wait=False)
+        if keep:
+            self.daemon.words.update({n: keep.words[n] for n in ("bgp", "machine", "dns")})
+        return self.daemon
+
+    def neighbour(self, number, routes):
+        bird = self.bird(bird_configuration(
+            f"127.0.0.{number}", self.daemon.port("bgp"), 65002, routes=routes))
+        bird.wait_established("martlet")
+        return bird
+
+    def life_with_neighbours(self):
+        """As `first_life`, with two neighbours of a range: west is nearer by the one or the other."""
+        first = self.start_with_range("600s")
+        birds = [self.bird(bird_configuration(
+            "127.0.0.4", first.port("bgp"), 65001,
+            routes={NETWORK: [64999], GONE: [64999]}))]
+        birds += [self.neighbour(17, {NETWORK: []}), self.neighbour(18, {GONE: []})]
+        first.wait_ready()
+        self.answers(WEST, NETWORK)
+        self.answers(WEST, GONE)
+        first.signal(signal.SIGTERM)
+        self.assertEqual(first.wait(), 0)
+        for bird in birds:
+            bird.stop()
+        return first
+
+    def test_neighbours_of_a_range_come_back(self):
+        first = self.life_with_neighbours()
+        second = self.start_with_range("600s", keep=first)
+        second.wait_ready()
+        self.assertIn("answering from the checkpoint", second.output)
+        for network in (NETWORK, GONE):
+            self.answers(WEST, network)
+        second.wait_line("restored the checkpoint's routes.*routes=4")
+        self.assertNotIn("are left out", second.output)
+        for network in (NETWORK, GONE):
+            self.answers(WEST, network)
+        console = self.machine(second)
+        names = ("edge@127.0.0.17", "edge@127.0.0.18")
+        self.assertEqual([self.feeds(console)[name]["stale"] for name in names], ["1", "1"])
+        # One is back: it has the same feed, and what it lacks now leaves.
+        self.neighbour(17, {NETWORK6: []})
+        eventually("its own routes", lambda: {
+            key: self.feeds(console)["edge@127.0.0.17"][key]
+            for key in ("stale", "ipv4", "ipv6")} == {"stale": "0", "ipv4": "0", "ipv6": "1"})
+        self.answers(EAST, NETWORK)
+        self.answers(WEST, GONE)
+        self.assertEqual(len(self.feeds(console)), 4, "east-router, edge and two neighbours")
+
+    def test_a_neighbour_that_stays_away_goes_after_the_stale_time(self):
+        first = self.life_with_neighbours()
+        second = self.start_with_range("3s", keep=first)
+        second.wait_ready()
+        console = self.machine(second)
+        eventually(
+            "the neighbours to go", lambda: set(self.feeds(console)) == {"east-router", "edge"})
+        self.answers(EAST, NETWORK)
+
+    def test_neighbours_beyond_what_the_range_has_room_for_are_left_out(self):
+        first = self.life_with_neighbours()
+        second = self.start_with_range("600s", peers=1, keep=first)
+        left_out = second.wait_line("routes of the checkpoint are left out")
+        self.assertRegex(left_out, r"edge@127\.0\.0\.1[78] \(1\)")
+        self.assertIn("no room", left_out)
+        second.wait_line("restored the checkpoint's routes.*routes=3")
+        self.assertEqual(len(self.feeds(self.machine(second))), 3)
 
 
 if __name__ == "__main__":

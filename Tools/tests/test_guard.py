@@ -40,7 +40,8 @@ class GuardTests(TestCase):
         eventually("the guard to hold", lambda: self.feed("guard") == "holding")
         eventually("150 routes to be stale", lambda: self.feed("stale") == "150")
         self.assertEqual(self.feed("ipv4"), "200")
-        self.daemon.wait_line("lost too many prefixes at once.*feed=router")
+        self.daemon.wait_line(
+            "lost too many prefixes at once.*feed=router.*guard release router")
         self.assertEqual(self.console.rank("10.0.99.1")["east"]["distance"], "2")
 
         self.assertEqual(self.console.ask("guard release router").code, 401)

@@ -131,6 +131,21 @@ class ReplacementTests(HandoverTestCase):
                 "fresh routes", lambda: [
                     line for line in console.ask("show feeds") if "stale=0" in line])))
 
+    def test_neighbours_of_a_range_are_handed_on(self):
+        """The new process has their routes, too, before they have come to it."""
+        daemon = self.start(CONFIGURATION.replace(
+            "east-router: { site: east, bgp: { peer: 127.0.0.4, as: 65001, connect: passive } }",
+            "edge: { site: east, bgp: { peer: 127.0.0.0/29, maximum-peers: 2, as: 65001 } }"))
+        flood = self.flood(daemon)
+        new = self.replacement(daemon)
+        new.wait_line("took over")
+        flood.at_least(2000)
+        self.assertEqual(daemon.wait(90), 0)
+        eventually("the sessions", lambda: self.sessions(daemon) == 2)
+        self.check(flood, 3000)
+        with daemon.machine() as console:
+            self.assertIn("edge@127.0.0.4", "\n".join(console.ask("show feeds")))
+
     def test_the_console_has_it_done(self):
         daemon = self.start()
         flood = self.flood(daemon)

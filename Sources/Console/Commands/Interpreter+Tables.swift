@@ -206,6 +206,10 @@ extension Interpreter {
                 + "\(counts.attributeSets) attribute sets, \(counts.updates) updates, "
                 + "\(counts.refused) refused"
         ]
+        let limits = self.backend.owner.limits
+        table.notes += RefusalReason.allCases.compactMap { reason in
+            counts.refusals[reason].map { "\($0) refused: \(reason.words(limits))" }
+        }
         table.lastLine = "counts " + numbers.map { "\($0.0)=\($0.1)" }.joined(separator: " ")
         return table
     }
