@@ -8,48 +8,55 @@ import Glibc
 /// Equal attributes once, packed, counted by the routes that have them.
 ///
 /// A record begins at a multiple of 8 bytes; its number is that multiple. Layout, native order:
-/// references `u32`, the next record of the same chain `u32`, then ``PackedAttributes``.
+/// references `u32`, the next record of the same chain `u32` (28 bits; the rest is the heap's), then
+/// ``PackedAttributes``.
 ///
 /// Records are found by chains, one for each record there is on average: with each new record one
-/// more chain is split off an older one (linear hashing), so that no step is a long one. Records
-/// of one size are used again for the same size, so days of flapping leave no holes that grow.
-/// Belongs to the writer's thread.
-final class AttributeStore {
+/// more chain is split off an older one (linear hashing), so that no step is a long one; when there
+/// are twice as many chains as records, chains are joined likewise. Space that came free serves
+/// records of any size, and goes back to the system (``GranuleHeap``): neither days of flapping nor
+/// a feed that tries all sizes leave anything behind.
+///
+/// Long records have an end of the space of their own: those of one feed can neither take the
+/// space of the usual ones nor stand between them. Belongs to the writer's thread.
+package final class AttributeStore {
     private static let headerBytes = 8
     /// The number of bits in a record's number.
-    static let numberBits = 28
+    static let numberBits = GranuleHeap.numberBits
     private static let limit = 1 << numberBits
+    /// Granules of the longest record that is a usual one: 256 bytes.
+    private static let usualGranules = 32
+    /// Where the space for long ones begins: before it is more than the usual records of one feed
+    /// with 4,194,304 routes, the most that one has by default, can take.
+    private static let firstLong = limit / 8 * 5
     private static let firstChains = 1024
+    /// Chains whose memory goes back to the system at once.
+    private static let chainsAtOnce = 1 << 16
+    private static let chainsPerPage = 1024
 
-    private let memory: ReservedMemory
     private let base: UnsafeMutableRawPointer
+    private let usual: GranuleHeap
+    private let long: GranuleHeap
     private let chainMemory: ReservedMemory
     /// The first record of each chain.
     private let chains: UnsafeMutablePointer<UInt32>
     /// The number of chains is `round + split`: those before `split` have been split already.
     private var round = AttributeStore.firstChains
     private var split = 0
-    private var highWater = 1
-    /// Records out of use by their granules, linked as chains are: the first of each list, in an
-    /// array where they are as small as usual.
-    private let freeRecords: UnsafeMutablePointer<UInt32>
-    private var freeLargeRecords: [Int: UInt32] = [:]
-    private static let smallGranules = 128
+    /// Chains whose memory is in place.
+    private var chainsInPlace = AttributeStore.firstChains
     private var scratch: [UInt8] = []
-    private(set) var count = 0
-    private(set) var freeBytes = 0
+    package private(set) var count = 0
 
-    init() throws(TableResourceError) {
-        self.memory = try ReservedMemory(bytes: Self.limit * 8)
-        self.base = self.memory.base
-        // The least record has three granules, and there are no more chains than records.
+    package init() throws(TableResourceError) {
+        let memory = try ReservedMemory(bytes: Self.limit * GranuleHeap.granuleBytes)
+        self.base = memory.base
+        self.usual = try GranuleHeap(memory, numbers: 512..<Self.firstLong)
+        self.long = try GranuleHeap(memory, numbers: Self.firstLong..<Self.limit)
+        // The least record has two granules, and there are no more chains than records.
         self.chainMemory = try ReservedMemory(bytes: Self.limit / 2 * 4)
         self.chains = self.chainMemory.base.assumingMemoryBound(to: UInt32.self)
-        self.freeRecords = .allocate(capacity: Self.smallGranules)
-        self.freeRecords.initialize(repeating: 0, count: Self.smallGranules)
     }
-
-    deinit { self.freeRecords.deallocate() }
 
     // MARK: Records
 
@@ -63,12 +70,14 @@ final class AttributeStore {
 
     @inline(__always)
     private func next(_ id: UInt32) -> UInt32 {
-        self.at(id).load(fromByteOffset: 4, as: UInt32.self)
+        self.at(id).load(fromByteOffset: 4, as: UInt32.self) & GranuleHeap.ownBits
     }
 
     @inline(__always)
     private func setNext(_ id: UInt32, _ next: UInt32) {
-        self.at(id).storeBytes(of: next, toByteOffset: 4, as: UInt32.self)
+        let word = self.at(id).load(fromByteOffset: 4, as: UInt32.self)
+        self.at(id).storeBytes(
+            of: word & ~GranuleHeap.ownBits | next, toByteOffset: 4, as: UInt32.self)
     }
 
     /// Has a record's beginning brought near.
@@ -98,7 +107,12 @@ final class AttributeStore {
         self.at(id).load(fromByteOffset: 12, as: UInt8.self) & 3 == 3
     }
 
-    func attributes(_ id: UInt32) -> RouteAttributes { PackedAttributes.unpack(self.packed(id)) }
+    package func attributes(_ id: UInt32) -> RouteAttributes {
+        PackedAttributes.unpack(self.packed(id))
+    }
+
+    /// Bytes of a record.
+    func byteCount(_ id: UInt32) -> Int { Self.headerBytes + self.packed(id).count }
 
     /// As ``RouteAttributes/distance(after:)``, without unpacking; nil where the route is ignored.
     func distance(_ id: UInt32, after number: ASNumber) -> Int? {
@@ -112,7 +126,7 @@ final class AttributeStore {
     }
 
     @inline(__always)
-    func release(_ id: UInt32) {
+    package func release(_ id: UInt32) {
         let references = self.at(id).load(as: UInt32.self) - 1
         self.at(id).storeBytes(of: references, as: UInt32.self)
         if references == 0 { self.remove(id) }
@@ -122,7 +136,7 @@ final class AttributeStore {
 
     /// The number of these attributes, retained once for the caller; nil where there is no space
     /// for them.
-    func intern(_ attributes: RouteAttributes) -> UInt32? {
+    package func intern(_ attributes: RouteAttributes) -> UInt32? {
         self.scratch.removeAll(keepingCapacity: true)
         PackedAttributes.append(attributes, to: &self.scratch)
         return self.scratch.withUnsafeBytes { self.intern($0, hash: KeyedHash.hash($0)) }
@@ -178,10 +192,37 @@ final class AttributeStore {
             self.chains[chain] = id
             id = next
         }
+        self.chainsInPlace = max(self.chainsInPlace, self.round + self.split)
         if self.split == self.round {
             self.round *= 2
             self.split = 0
         }
+    }
+
+    /// Joins the last chain to the one that it was split off.
+    private func joinChain() {
+        if self.split == 0 {
+            self.round /= 2
+            self.split = self.round
+        }
+        self.split -= 1
+        let first = self.chains[self.round + self.split]
+        self.chains[self.round + self.split] = 0
+        guard first != 0 else { return }
+        var last = first
+        while case let next = self.next(last), next != 0 { last = next }
+        self.setNext(last, self.chains[self.split])
+        self.chains[self.split] = first
+    }
+
+    /// Makes the chains fewer, faster than records leave, and gives their memory back.
+    private func joinChains() {
+        for _ in 0..<2 where self.round + self.split > Self.firstChains { self.joinChain() }
+        let page = (self.round + self.split + Self.chainsPerPage - 1) / Self.chainsPerPage
+        let rest = self.chainsInPlace - page * Self.chainsPerPage
+        guard rest >= Self.chainsAtOnce else { return }
+        self.chainMemory.discard(from: page * 4096, bytes: rest * 4)
+        self.chainsInPlace -= rest
     }
 
     private func remove(_ id: UInt32) {
@@ -195,41 +236,22 @@ final class AttributeStore {
             self.setNext(before, next)
         }
         self.count -= 1
-        let granules = Self.granules(self.packed(id).count)
-        if granules < Self.smallGranules {
-            self.setNext(id, self.freeRecords[granules])
-            self.freeRecords[granules] = id
-        } else {
-            self.setNext(id, self.freeLargeRecords[granules] ?? 0)
-            self.freeLargeRecords[granules] = id
-        }
-        self.freeBytes += granules * 8
+        if self.round + self.split > max(Self.firstChains, 2 * self.count) { self.joinChains() }
+        let heap = Int(id) < Self.firstLong ? self.usual : self.long
+        heap.release(id, granules: Self.granules(self.packed(id).count))
     }
 
     @inline(__always)
     private static func granules(_ bytes: Int) -> Int { (headerBytes &+ bytes &+ 7) / 8 }
 
     private func allocate(_ granules: Int) -> UInt32? {
-        let isSmall = granules < Self.smallGranules
-        let free =
-            isSmall ? self.freeRecords[granules] : self.freeLargeRecords[granules] ?? 0
-        if free != 0 {
-            if isSmall {
-                self.freeRecords[granules] = self.next(free)
-            } else {
-                self.freeLargeRecords[granules] = self.next(free)
-            }
-            self.freeBytes -= granules * 8
-            return free
-        }
-        guard self.highWater + granules <= Self.limit else { return nil }
-        let id = UInt32(self.highWater)
-        self.highWater += granules
-        return id
+        if granules <= Self.usualGranules, let id = self.usual.allocate(granules) { return id }
+        return self.long.allocate(granules)
     }
 
     // MARK: Memory
 
-    var recordBytes: Int { self.highWater * 8 }
-    var indexBytes: Int { (self.round + self.split) * 4 }
+    /// Bytes of the pages with records on them, and of a few that wait for some.
+    package var recordBytes: Int { self.usual.residentBytes + self.long.residentBytes }
+    package var indexBytes: Int { self.chainsInPlace * 4 }
 }

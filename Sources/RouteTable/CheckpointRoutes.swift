@@ -29,6 +29,8 @@ struct CheckpointRouteSlice: Sendable {
     var routes: [Route] = []
     /// Attributes that appear first in this slice.
     var newAttributes: [RouteAttributes] = []
+    /// Bytes of those in the table.
+    var newBytes = 0
 }
 
 /// Writes routes.

@@ -45,7 +45,7 @@ extension TableOwner {
     ) throws -> CheckpointCounts {
         let walk = try self.withEngine { try $0.beginCheckpoint() }
         defer {
-            while (try? self.withEngine { $0.endCheckpoint(walk, limit: 4096) }) == true {}
+            while (try? self.withEngine { $0.endCheckpoint(walk, limit: 512) }) == true {}
         }
         var blocks = try CheckpointBlockWriter(time: time, sink: sink)
         try blocks.record { walk.names.write(to: &$0) }

@@ -137,6 +137,9 @@ final class LookupTrie: @unchecked Sendable {
             + self.mixedMemory.residentBytes(first: self.mixedMemory.byteCount)
     }
 
+    /// Those of nodes out of use.
+    var freeBytes: Int { self.stock.pointee.freeCount * 64 }
+
     private static var mixedBytes: Int { 1 << LookupBase.rootBits / 8 }
 
     var retiredBytes: Int { self.stock.pointee.retiredCount * 64 }

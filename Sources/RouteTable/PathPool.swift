@@ -75,4 +75,6 @@ final class PathPool {
     }
 
     var byteCount: Int { Int(self.highWater) * MemoryLayout<Record>.stride }
+    /// Those of records out of use.
+    var freeBytes: Int { self.byteCount - self.count * MemoryLayout<Record>.stride }
 }

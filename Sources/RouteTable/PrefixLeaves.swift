@@ -297,6 +297,9 @@ final class PrefixLeaves<Bits: PrefixBits> {
         if self.finger == leaf { self.finger = previous }
     }
 
+    /// Bytes of leaves out of use.
+    var freeBytes: Int { (Int(self.highWater) - self.leafCount) * Self.stride }
+
     /// Bytes touched.
     var byteCount: Int {
         Int(self.highWater + 1) * Self.stride + self.directory.byteCount + self.wide.byteCount

@@ -288,6 +288,11 @@ package final class PrefixTree {
 
     var nodeBytes: Int { self.highWater * self.stride }
     var distanceBytes: Int { self.highWater * self.distances.count }
+    /// Of all these bytes those of nodes and leaves out of use.
+    var freeBytes: Int {
+        (self.highWater - self.count) * (self.stride + self.distances.count)
+            + (self.isIPv6 ? self.long.freeBytes : self.short.freeBytes)
+    }
     /// Leaves in use, of those that find nodes and keep their order.
     package var leafCount: Int { self.isIPv6 ? self.long.leafCount : self.short.leafCount }
     /// Bytes of all that does.

@@ -178,6 +178,9 @@ final class RoutePages {
     /// Bytes touched, by the writer or ahead of it.
     var byteCount: Int { max(self.slotBytes, self.ahead.takenBytes) + self.highWater }
 
+    /// Those of pages out of use.
+    var freeBytes: Int { self.free.count * Self.slotsPerPage * 8 }
+
     func byteCount(of directory: Directory) -> Int {
         directory.pages.reduce(0) { $0 + ($1 == 0 ? 0 : Self.slotsPerPage * 8) }
             + directory.pages.capacity * 4

@@ -68,6 +68,9 @@ extension TableEngine {
         return try CheckpointWalk(names: names, columns: columns, feeds: feeds)
     }
 
+    /// Bytes of attributes beyond which a slice ends: those of some are as long as a message.
+    private static var bytesAtOnce: Int { 1 << 18 }
+
     /// The next routes in tree order; nil at the end. No other prefix is begun beyond so many
     /// routes and so many looks at prefixes.
     func checkpointSlice(
@@ -97,7 +100,7 @@ extension TableEngine {
         var slice = CheckpointRouteSlice(family: walk.family)
         slice.routes.reserveCapacity(limit + active.count)
         var looks = looks
-        while node != 0, looks > 0, slice.routes.count < limit {
+        while node != 0, looks > 0, slice.routes.count < limit, slice.newBytes < Self.bytesAtOnce {
             let before = slice.routes.count
             for (index, feed) in active {
                 let routes = feed.routes(walk.family)
@@ -129,6 +132,7 @@ extension TableEngine {
         if isNew {
             self.attributes.retain(path.slot.attributes)
             walk.held.append(path.slot.attributes)
+            slice.newBytes += self.attributes.byteCount(path.slot.attributes)
             slice.newAttributes.append(self.attributes.attributes(path.slot.attributes))
         }
         slice.routes.append(

@@ -18,15 +18,20 @@ extension TableEngine {
         return parts
     }
 
-    /// The sum of it without the queue, which has a bound of its own.
-    var memoryInUse: Int { self.sharedMemory().reduce(0) { $0 + $1.bytes } }
+    /// The sum of it without the queue, which has a bound of its own, and without what came free and
+    /// is used again before any of it grows: it refuses nothing.
+    var memoryInUse: Int { self.sharedMemory().reduce(-self.freeBytes) { $0 + $1.bytes } }
 
-    /// Looks whether the table is at its limit of memory, once in some hundred updates, or now.
+    /// Looks whether the table is at its limit of memory: once in some hundred updates; at the limit,
+    /// where room may come with each, once in some milliseconds; or now.
     func weigh(isDue: Bool = false) {
-        guard let limit = self.limits.memory, isDue || self.tally.updates >= self.nextWeighing
-        else { return }
+        guard let limit = self.limits.memory else { return }
+        if !isDue, self.tally.updates < self.nextWeighing {
+            guard self.memoryIsFull, monotonicMicroseconds() >= self.nextLook else { return }
+        }
         self.memoryIsFull = self.memoryInUse >= limit
         self.nextWeighing = self.tally.updates + 500
+        if self.memoryIsFull { self.nextLook = monotonicMicroseconds() + 10_000 }
     }
 
     private static let routesPart = "routes"
@@ -70,6 +75,12 @@ extension TableEngine {
             case .sweep, .rules: sum
             }
         }
+    }
+
+    /// What is out of use of parts that give nothing back to the system.
+    private var freeBytes: Int {
+        self.ipv4.freeBytes + self.ipv6.freeBytes + self.pages.freeBytes + self.paths.freeBytes
+            + self.image.ipv4.freeBytes + self.image.ipv6.freeBytes
     }
 
     private var directoryBytes: Int {

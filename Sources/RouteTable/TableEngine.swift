@@ -122,6 +122,8 @@ final class TableEngine {
     var memoryIsFull = false
     /// The number of updates from which on it is weighed again.
     var nextWeighing: UInt64 = 0
+    /// When, in microseconds, if it is at the limit.
+    var nextLook: UInt64 = 0
     /// Memory of the commands that wait for the writer.
     var queuedBytes: () -> Int = { 0 }
 
@@ -360,6 +362,7 @@ final class TableEngine {
                 var slice = self.steps.slice(among: kinds)
                 self.stepJobs(&slice)
             }
+            if self.memoryIsFull, self.jobs.isEmpty { self.weigh(isDue: true) }
         }
         if !self.manyNumbers.isEmpty {
             self.measured(.walk) {

@@ -18,6 +18,8 @@ public struct TableLimits: Hashable, Sendable {
     public var classes: Int
     /// Bytes of memory; nil where only the system sets a bound. At the limit, announcements of
     /// further routes are refused; what is built beside the table to take its place counts too.
+    /// What came free of prefixes and routes stays with the table to be used again, and does not
+    /// count.
     public var memory: Int?
     /// Ranges of pins and of locations, each.
     public var ranges: Int
