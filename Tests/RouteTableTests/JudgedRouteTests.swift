@@ -172,9 +172,9 @@ struct JudgedRouteTests {
                 rib.memory().first { $0.name == "paths" }?.bytes ?? 0
             }
         }
-        // A record has 8 bytes before the packed form's 6, and the path's 18.
+        // A record has 8 bytes before the packed form's 6, and the path's 18: in whole pages.
         let plain = try bytes { _ in }
-        #expect(plain == (1 + 512 * 4) * 8 + 1024 * 4)
+        #expect(plain == 512 * 4 * 8 + 1024 * 4)
         #expect(try bytes { $0.validation = .valid } == plain + 512 * 8)
     }
 
