@@ -198,7 +198,8 @@ final class CheckpointKeeper: Sendable {
         let surplus = self.state.withLock { state in
             let routes = leftOut.reduce(0) { $0 + $1.routes }
             state.report?.reading.error =
-                "\(routes) routes of \(leftOut.count) feeds were left out"
+                "\(routes) routes of \(leftOut.count == 1 ? "a feed" : "\(leftOut.count) feeds") "
+                + "were left out"
             return state.surplus
         }
         let reasons = [

@@ -91,7 +91,7 @@ struct RangeMembersTests {
         let members = settings.members(named: ["edge@127.0.0.3", "edge@127.0.0.2"]).members
         let station = try await Station(settings)
         Self.fill(station.owner, members)
-        try await station.speaker.restored([FeedID(8), FeedID(9)], members: members)
+        await station.speaker.restored([FeedID(8), FeedID(9)], members: members)
         var statuses = await station.speaker.status()
         #expect(statuses.map(\.settings.name) == ["edge@127.0.0.3", "edge@127.0.0.2"])
         #expect(statuses.map(\.range) == ["edge", "edge"])
@@ -125,8 +125,8 @@ struct RangeMembersTests {
         let members = settings.members(named: ["edge@127.0.0.2"]).members
         let station = try await Station(settings)
         Self.fill(station.owner, members)
-        try await station.speaker.restored([FeedID(8)], members: members)
-        try await station.speaker.restored([FeedID(8)], isGood: false)
+        await station.speaker.restored([FeedID(8)], members: members)
+        await station.speaker.restored([FeedID(8)], isGood: false)
         #expect(try await eventually { await station.speaker.status().isEmpty })
         #expect(try await eventually { try await station.routes() == [] })
         try await station.stop()

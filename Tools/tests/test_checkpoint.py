@@ -190,7 +190,7 @@ class CheckpointTests(TestCase):
         self.assertIn("west-router (3)", left_out)
         self.assertIn("routes=3", left_out)
         console = self.machine(second)
-        self.assertIn("3 routes of 1 feeds", console.ask("show checkpoint")[0])
+        self.assertIn(" error=3_routes_of_a_feed_were_left_out", console.ask("show checkpoint")[0])
         self.assertEqual(list(console.rank("198.51.100.1")), ["east"])
         self.assertEqual(console.rank("198.51.100.1")["east"]["distance"], "3")
 
