@@ -167,8 +167,14 @@ public struct FeedReport: Hashable, Sendable {
     public var since: Int64?
     public var messagesReceived: Int
     public var messagesSent: Int
+    /// Bytes of its connection that have come and are not read yet, and that are written and not
+    /// sent yet; nil where nobody knows.
+    public var unreadBytes: Int?
+    public var unsentBytes: Int?
     /// What last went wrong, in words.
     public var lastError: String?
+    /// When that was, in Unix seconds; nil where it is still so.
+    public var lastErrorTime: Int64?
     /// Of a feed by BGP whose session is up.
     public var session: SessionReport?
     /// What looks misconfigured about it alone, a sentence each.
@@ -176,9 +182,13 @@ public struct FeedReport: Hashable, Sendable {
 
     public init(
         identity: FeedIdentity, state: String, isUp: Bool, since: Int64? = nil,
-        messagesReceived: Int = 0, messagesSent: Int = 0, lastError: String? = nil,
+        messagesReceived: Int = 0, messagesSent: Int = 0, unreadBytes: Int? = 0,
+        unsentBytes: Int? = 0, lastError: String? = nil, lastErrorTime: Int64? = nil,
         session: SessionReport? = nil, hints: [String] = []
     ) {
+        self.unreadBytes = unreadBytes
+        self.unsentBytes = unsentBytes
+        self.lastErrorTime = lastErrorTime
         self.hints = hints
         self.identity = identity
         self.state = state

@@ -150,7 +150,10 @@ struct ConsoleBridge: ConsoleBackend {
                 isUp: peer.state == .established, since: peer.since,
                 messagesReceived: peer.counters.messagesIn,
                 messagesSent: peer.counters.messagesOut,
-                lastError: peer.problem ?? peer.lastError, session: session,
+                unreadBytes: peer.remoteEnd == nil ? 0 : peer.queues?.unreadBytes,
+                unsentBytes: peer.remoteEnd == nil ? 0 : peer.queues?.unsentBytes,
+                lastError: peer.problem ?? peer.lastError,
+                lastErrorTime: peer.problem == nil ? peer.lastErrorTime : nil, session: session,
                 hints: SessionHints.hints(peer, now: TableOwner.systemTime()))
         }
     }

@@ -29,7 +29,9 @@ extension BMPSettings {
             state: status.isConnected ? "\(up) peer\(up == 1 ? "" : "s")" : "waiting",
             isUp: status.isConnected, since: status.since,
             messagesReceived: status.counters.messages,
-            lastError: status.problem ?? status.lastError)
+            unreadBytes: status.isConnected ? nil : 0,
+            lastError: status.problem ?? status.lastError,
+            lastErrorTime: status.problem == nil ? status.lastErrorTime : nil)
     }
 
     /// What `show feed` shows; nil for a feed that isn't a router's.

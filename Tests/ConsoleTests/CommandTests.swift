@@ -5,6 +5,7 @@ import Addressing
 import Choice
 import Console
 import RouteTable
+import Synchronization
 import Testing
 
 @Suite("Commands")
@@ -277,6 +278,63 @@ struct CommandTests {
             #expect(text.hasPrefix("+ {\"") && text.hasSuffix("}\n"), "\(line): \(text)")
             #expect(text.filter { $0 == "\n" }.count == 1)
         }
+    }
+
+    /// A feed by BGP of its own, whose peer has an address.
+    private static func report(_ address: String) throws -> FeedReport {
+        FeedReport(
+            identity: FeedIdentity(
+                id: FeedID(9), name: "slow", site: Fixture.tokyo, kind: .bgp, peerAS: 64999,
+                peerAddress: try IPAddress(parsing: address)),
+            state: "established", isUp: true, since: Fixture.startTime, unreadBytes: 70_000,
+            unsentBytes: 19, lastError: "hold timer expired",
+            lastErrorTime: Fixture.startTime - 60)
+    }
+
+    @Test("the summary tells what waits in a connection's queues, and how old an error is")
+    func queues() async throws {
+        let fixture = try await Fixture()
+        var unknown = try Self.report("192.0.2.10")
+        unknown.unreadBytes = nil
+        let reports = [try Self.report("192.0.2.9"), unknown]
+        fixture.furtherReports.withLock { $0 = reports }
+        let text = try await self.run("show ip bgp summary", on: fixture)
+        let lines = text.split(separator: "\n").map {
+            $0.split(separator: " ").map(String.init)
+        }
+        let columns = try #require(lines.first { $0.first == "Neighbor" })
+        func cells(_ address: String) throws -> [String] {
+            let line = try #require(lines.first { $0.first == address })
+            return try ["InQ", "OutQ"].map { line[try #require(columns.firstIndex(of: $0))] }
+        }
+        #expect(try cells("203.0.113.1") == ["0", "0"])
+        #expect(try cells("192.0.2.9") == ["70000", "19"])
+        #expect(try cells("192.0.2.10") == ["-", "19"])
+        #expect(text.contains("\n  slow: hold timer expired (00:01:17 ago)\n"))
+        let json = try await self.run("show ip bgp summary --json", .machine, on: fixture)
+        #expect(
+            json.contains(
+                #""error":"hold timer expired","error_age":77,"unread_bytes":70000,"#
+                    + #""unsent_bytes":19"#))
+    }
+
+    @Test("a feed may be named by its peer's address, where no other has that")
+    func byAddress() async throws {
+        let fixture = try await Fixture()
+        #expect(
+            try await self.run("show routes feed 202.0.0.1", on: fixture)
+                == self.run("show routes feed tokyo-edge", on: fixture))
+        #expect(try await self.run("clear feed 203.0.113.1 soft", on: fixture) == "done\n")
+        #expect(fixture.seenOrders == [.refresh])
+        #expect(
+            try await self.run("show ip bgp neighbors 192.0.2.77", on: fixture)
+                == "% There is no feed '192.0.2.77'\n")
+        let report = try Self.report("203.0.113.1")
+        fixture.furtherReports.withLock { $0 = [report] }
+        #expect(
+            try await self.run("clear feed ::ffff:203.0.113.1", on: fixture)
+                == "% '::ffff:203.0.113.1' is the peer of several feeds: sydney-core, slow\n")
+        #expect(fixture.seenOrders == [.refresh])
     }
 
     @Test("lists routes within a prefix, up to a limit, over many slices")

@@ -138,6 +138,26 @@ struct FeedHintsTests {
         let hints = FeedHints([Self.subject("a", ipv4: 500, ipv6: 7, isInternal: true)])
         #expect(hints.all.count == 1)
         #expect(hints.all.first?.contains("route-reflector client") == true)
-        #expect(FeedHints([Self.subject("a", ipv4: 0, ipv6: nil, isInternal: true)]).all.count == 1)
+    }
+
+    @Test("a feed without a route gets one, that says why it may be", arguments: [true, false])
+    func empty(isInternal: Bool) {
+        let full = Self.subject("full", ipv4: 900_000, ipv6: 200_000)
+        let peer = Self.subject("a", ipv4: 0, ipv6: 0, isInternal: isInternal)
+        let hints = FeedHints([full, peer]).all
+        #expect(hints.count == 1, "\(hints)")
+        #expect(
+            hints.first?.hasPrefix("a: it has no route: ") == true
+                && hints.first?.contains(
+                    isInternal ? "route-reflector client" : "export policy") == true
+        )
+        let missing = FeedHints([Self.subject("a", ipv4: 0, ipv6: nil, isInternal: isInternal)])
+        #expect(missing.all.count == 2, "the family that is missing is another matter")
+        let refused = FeedHints.Subject(
+            name: "a", isInternal: false, ipv4: 0, ipv6: 0, refused: 3)
+        #expect(FeedHints([refused]).all.count == 1, "it has sent routes")
+        let rejected = FeedHints.Subject(
+            name: "a", isInternal: false, ipv4: 0, ipv6: 0, rejected: 3)
+        #expect(FeedHints([rejected]).all == [])
     }
 }

@@ -33,6 +33,10 @@ struct GrammarTests {
             ("show ip bgp summary", .showBGPSummary),
             ("sh ip bgp s", .showBGPSummary),
             ("show bgp summary", .showBGPSummary),
+            ("show bgp ipv6 summary", .showBGPSummary),
+            ("sh bgp ipv4 sum", .showBGPSummary),
+            ("show ip bgp neighbors", .showFeeds),
+            ("sh ip bgp nei 192.0.2.1", .showFeed("192.0.2.1")),
             ("show bgp ipv4 1.1.1.1", .showBGP(.address(Self.address))),
             ("show bgp ipv6 ::1", .showBGP(.address(IPAddress(ipv6High: 0, low: 1)))),
             ("show sites", .showSites),
@@ -96,7 +100,7 @@ struct GrammarTests {
                 "s",
                 "command incomplete: next comes ip, bgp, sites, feeds, feed, routes, answers, round-trips, rpki, dns, memory, checkpoint, version, configuration"
             ),
-            ("show ip bgp", "command incomplete: next comes ADDRESS|PREFIX, summary"),
+            ("show ip bgp", "command incomplete: next comes ADDRESS|PREFIX, summary, neighbors"),
             (
                 "show fish",
                 "unknown command: 'fish' is none of ip, bgp, sites, feeds, feed, routes, answers, round-trips, rpki, dns, memory, checkpoint, version, configuration"
@@ -107,7 +111,14 @@ struct GrammarTests {
                 "show ip bgp 10.0.0.1/8",
                 "'10.0.0.1/8': bits are set beyond the prefix length; did you mean 10.0.0.0/8?"
             ),
-            ("show ip bgp fish", "unknown command: 'fish' is none of ADDRESS|PREFIX, summary"),
+            (
+                "show ip bgp fish",
+                "unknown command: 'fish' is none of ADDRESS|PREFIX, summary, neighbors"
+            ),
+            (
+                "show bgp ipv6 summery",
+                "unknown command: 'summery' is none of ADDRESS|PREFIX, summary"
+            ),
             ("show bgp ipv6 1.1.1.1", "that is IPv4, not IPv6"),
             ("nearest 1.1.1.1 for", "command incomplete: next comes NAME"),
             ("nearest 1.1.1.1 2.2.2.2", "unknown command: '2.2.2.2' is none of for, --json"),
@@ -159,7 +170,7 @@ struct GrammarTests {
     func help() throws {
         #expect(
             try self.grammar.help(after: "show ip bgp ").map(\.word) == [
-                "ADDRESS|PREFIX", "summary",
+                "ADDRESS|PREFIX", "summary", "neighbors",
             ])
         #expect(try self.grammar.help(after: "sh ip ").map(\.word) == ["bgp"])
         #expect(try self.grammar.help(after: "re").map(\.word) == ["ready", "reload", "replace"])

@@ -20,12 +20,15 @@ package struct FeedHints: Sendable {
         package var limits: [AddressFamily: Int]
         /// Announcements that the table has refused.
         package var refused: Int
+        /// Announcements that the feed's rules and options have turned down.
+        package var rejected: Int
 
         package init(
             name: String, isInternal: Bool, ipv4: Int?, ipv6: Int?,
             wanted: Set<AddressFamily> = Set(AddressFamily.allCases), reflected: Int = 0,
-            limits: [AddressFamily: Int] = [:], refused: Int = 0
+            limits: [AddressFamily: Int] = [:], refused: Int = 0, rejected: Int = 0
         ) {
+            self.rejected = rejected
             self.refused = refused
             self.limits = limits
             self.name = name
@@ -37,6 +40,11 @@ package struct FeedHints: Sendable {
         }
 
         subscript(family: AddressFamily) -> Int? { family == .ipv4 ? self.ipv4 : self.ipv6 }
+
+        /// It has nothing in the table, and nothing of it was turned down here.
+        var isEmpty: Bool {
+            (self.ipv4 ?? 0) + (self.ipv6 ?? 0) + self.refused + self.rejected == 0
+        }
     }
 
     /// From so many prefixes on a feed is what others are compared with.
@@ -55,18 +63,24 @@ package struct FeedHints: Sendable {
         for family in AddressFamily.allCases where subject.wanted.contains(family) {
             if let hint = self.hint(about: subject, family) { hints.append(hint) }
         }
-        if subject.refused > 0 {
+        if subject.refused > 0 { hints.append(Self.hint(refused: subject.refused)) }
+        if subject.isInternal, subject.reflected == 0 {
             hints.append(
-                "\(subject.refused) of its announcements were refused: the table is at its limits, "
-                    + "or was ('show memory')")
-        }
-        let count = (subject.ipv4 ?? 0) + (subject.ipv6 ?? 0)
-        if subject.isInternal, subject.reflected == 0, count > 0 {
+                (subject.isEmpty ? "it has no route" : "no route came through a route reflector")
+                    + ": a router tells an internal peer only what it learnt outside itself, "
+                    + "unless that is its route-reflector client")
+        } else if subject.isEmpty {
             hints.append(
-                "no route came through a route reflector: a router tells an internal peer only "
-                    + "what it learnt outside itself, unless that is its route-reflector client")
+                "it has no route: does the router's export policy allow any? (Without one, "
+                    + "routers that follow RFC 8212 announce nothing.)")
         }
         return hints
+    }
+
+    /// About announcements that the table has refused.
+    static func hint(refused count: Int) -> String {
+        "\(count) of its announcements were refused: the table is at its limits, or was "
+            + "('show memory')"
     }
 
     /// Sentences about all feeds, each with its name.
@@ -83,8 +97,8 @@ package struct FeedHints: Sendable {
         guard let count = subject[family] else {
             return "the peer offers no \(family) unicast, which it is asked for"
         }
-        // What is missing may be what we refused.
-        guard subject.refused == 0 else { return nil }
+        // What is missing may be what we refused; that all is missing is said once.
+        guard subject.refused == 0, !subject.isEmpty else { return nil }
         if count == 0, most > 0 || (subject.ipv4 ?? 0) + (subject.ipv6 ?? 0) > 0 {
             return "no \(family) prefix has come, though the session carries \(family)"
         }

@@ -131,7 +131,9 @@ extension Interpreter {
                     site: world.site(report.identity.site)?.name ?? "-",
                     feed: report.identity.name, ipv4: summary?.ipv4Prefixes,
                     ipv6: summary?.ipv6Prefixes, stale: summary?.stalePrefixes,
-                    lastError: report.lastError)
+                    unreadBytes: report.unreadBytes, unsentBytes: report.unsentBytes,
+                    lastError: report.lastError,
+                    errorAge: report.lastErrorTime.map { Int(max(0, now - $0)) })
             }
         }
         var result = ZebraSummary(

@@ -6,22 +6,34 @@ import RouteTable
 
 /// Commands about one feed's sessions.
 extension Interpreter {
-    func feed(named name: String) throws(CommandFailure) -> FeedID {
-        guard let feed = self.backend.feedIdentities().first(where: { $0.name == name }) else {
-            throw CommandFailure(.noSuchThing, "there is no feed '\(name)'")
+    /// The feed with a name, or the only one whose peer has an address.
+    func feed(named text: String) throws(CommandFailure) -> FeedIdentity {
+        let identities = self.backend.feedIdentities()
+        if let feed = identities.first(where: { $0.name == text }) { return feed }
+        let address = (try? IPAddress(parsing: text))?.unmapped
+        let feeds = identities.filter { address != nil && $0.peerAddress == address }
+        guard let feed = feeds.first else {
+            throw CommandFailure(.noSuchThing, "there is no feed '\(text)'")
         }
-        return feed.id
+        guard feeds.count == 1 else {
+            let names = feeds.map(\.name).joined(separator: ", ")
+            throw CommandFailure(.notUnderstood, "'\(text)' is the peer of several feeds: \(names)")
+        }
+        return feed
     }
 
-    func showFeed(_ name: String, wantsJSON: Bool) async throws -> Reply {
-        let feed = try self.feed(named: name)
+    func showFeed(_ text: String, wantsJSON: Bool) async throws -> Reply {
+        let identity = try self.feed(named: text)
+        let (feed, name) = (identity.id, identity.name)
         guard var detail = await self.backend.feedDetail(feed) else {
             throw CommandFailure(.noSuchThing, "feed '\(name)' has no session")
         }
         let summaries = try await self.summaries()
         if let summary = summaries[feed] { detail.sections.append(Self.table(summary)) }
         let reports = await self.backend.feedReports()
-        detail.hints += reports.first { $0.identity.id == feed }?.hints ?? []
+        detail.hints += reports.filter { $0.identity.id == feed }.flatMap {
+            Self.hints($0, summaries)
+        }
         detail.hints += FeedHints(self.hintSubjects(summaries, reports)).hints(about: name)
         let text = FeedDetailText(detail, date: self.date)
         return wantsJSON
@@ -50,8 +62,20 @@ extension Interpreter {
 
     /// Hints about all feeds, each with its name.
     func hints(_ summaries: [FeedID: FeedSummary], _ reports: [FeedReport]) -> [String] {
-        reports.flatMap { report in report.hints.map { "\(report.identity.name): \($0)" } }
+        reports.flatMap { report in
+            Self.hints(report, summaries).map { "\(report.identity.name): \($0)" }
+        }
             + FeedHints(self.hintSubjects(summaries, reports)).all
+    }
+
+    /// About one feed alone; what the table has refused of one that is compared is told with the
+    /// rest.
+    private static func hints(
+        _ report: FeedReport, _ summaries: [FeedID: FeedSummary]
+    ) -> [String] {
+        let refused = summaries[report.identity.id]?.refused ?? 0
+        return report.hints
+            + (report.session == nil && refused > 0 ? [FeedHints.hint(refused: refused)] : [])
     }
 
     /// The feeds whose first transfer is over, as hints look at them.
@@ -67,29 +91,30 @@ extension Interpreter {
                 ipv4: session.negotiated.contains(.ipv4) ? summary.ipv4Prefixes : nil,
                 ipv6: session.negotiated.contains(.ipv6) ? summary.ipv6Prefixes : nil,
                 wanted: session.wanted, reflected: session.reflected, limits: session.limits,
-                refused: summary.refused)
+                refused: summary.refused,
+                rejected: self.backend.ruleReport(report.identity.id)?.rejected ?? 0)
         }
     }
 
     func carryOut(
         _ order: Command.FeedOrder, on name: String, wantsJSON: Bool
     ) async throws -> Reply {
-        let feed = try self.feed(named: name)
+        let feed = try self.feed(named: name).id
         return .done(try await self.backend.carryOut(order, on: feed).get(), wantsJSON: wantsJSON)
     }
 
-    func watch(_ name: String) async throws -> Reply {
-        let feed = try self.feed(named: name)
-        guard var watch = await self.backend.watchFeed(feed) else {
+    func watch(_ text: String) async throws -> Reply {
+        let feed = try self.feed(named: text)
+        guard var watch = await self.backend.watchFeed(feed.id) else {
             let words =
-                switch self.backend.feedIdentities().first(where: { $0.id == feed })?.kind {
-                case .bmp?: "comes by BMP: its routers' sessions are not ours to watch"
-                case .mrt?, .text?: "comes from a file: there is no session to watch"
-                case .bgp?, nil: "has no session to watch"
+                switch feed.kind {
+                case .bmp: "comes by BMP: its routers' sessions are not ours to watch"
+                case .mrt, .text: "comes from a file: there is no session to watch"
+                case .bgp: "has no session to watch"
                 }
-            throw CommandFailure(.noSuchThing, "feed '\(name)' \(words)")
+            throw CommandFailure(.noSuchThing, "feed '\(feed.name)' \(words)")
         }
-        watch.opening = "watching \(name): a line or Ctrl-C ends it"
+        watch.opening = "watching \(feed.name): a line or Ctrl-C ends it"
         return .live(watch)
     }
 }

@@ -6,12 +6,11 @@ import RouteTable
 extension Interpreter {
     /// Believes a feed that its guard holds.
     func releaseGuard(_ name: String, wantsJSON: Bool) async throws -> Reply {
-        guard let feed = self.backend.feedIdentities().first(where: { $0.name == name }) else {
-            throw CommandFailure(.noSuchThing, "there is no feed '\(name)'")
-        }
+        let feed = try self.feed(named: name)
         let summaries = try await self.backend.owner.query { $0.feedSummaries() }
         guard case .holding? = summaries.first(where: { $0.id == feed.id })?.guardState else {
-            throw CommandFailure(.noSuchThing, "nothing of feed '\(name)' is held by its guard")
+            throw CommandFailure(
+                .noSuchThing, "nothing of feed '\(feed.name)' is held by its guard")
         }
         self.backend.owner.submit(.releaseGuard(feed.id))
         return .done("released", wantsJSON: wantsJSON)

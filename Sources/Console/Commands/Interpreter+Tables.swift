@@ -99,13 +99,7 @@ extension Interpreter {
     /// Routes in slices that hold the owner of the table for well under a millisecond each.
     func routes(_ filter: Command.RouteFilter, wantsJSON: Bool) throws -> RowStream {
         let identities = self.backend.feedIdentities()
-        var feed: FeedID?
-        if let name = filter.feed {
-            guard let identity = identities.first(where: { $0.name == name }) else {
-                throw CommandFailure(.noSuchThing, "there is no feed '\(name)'")
-            }
-            feed = identity.id
-        }
+        let chosen = try filter.feed.map { try self.feed(named: $0).id }
         let feedNames = Dictionary(
             identities.map { ($0.id, $0.name) }, uniquingKeysWith: { first, _ in first })
         let world = self.backend.oracle.world
@@ -138,7 +132,6 @@ extension Interpreter {
                 Table.Column(key: "held_back", title: nil, json: "held_back"),
             ])
         let (owner, within, now) = (self.backend.owner, filter.within, self.now)
-        let chosen = feed
         let slice = {
             @Sendable (cursor: RowCursor?, wanted: Int) async throws -> RowStream.Slice in
             let limit = min(wanted, 256)

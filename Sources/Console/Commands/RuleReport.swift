@@ -78,9 +78,9 @@ public struct RuleReport: Hashable, Sendable {
 
 extension Interpreter {
     func rules(of name: String) throws(CommandFailure) -> Table {
-        guard let feed = self.backend.feedIdentities().first(where: { $0.name == name }),
-            let report = self.backend.ruleReport(feed.id)
-        else { throw CommandFailure(.noSuchThing, "there is no feed '\(name)'") }
+        guard let report = self.backend.ruleReport(try self.feed(named: name).id) else {
+            throw CommandFailure(.noSuchThing, "there is no feed '\(name)'")
+        }
         return report.table
     }
 }

@@ -20,7 +20,13 @@ package struct ZebraSummary: Sendable {
         package var ipv4: Int?
         package var ipv6: Int?
         package var stale: Int?
+        /// Bytes that wait to be read, and to leave: what Zebra counts as messages, we can't tell
+        /// apart before they are read. Nil where nobody knows.
+        package var unreadBytes: Int?
+        package var unsentBytes: Int?
         package var lastError: String?
+        /// Seconds since then; nil where it is still so.
+        package var errorAge: Int?
     }
 
     package var router: RouterReport
@@ -51,8 +57,10 @@ package struct ZebraSummary: Sendable {
             line += "4 " + Self.right(neighbor.asNumber?.description ?? "-", 10)
             line += " " + Self.right("\(neighbor.received)", 7)
             line += " " + Self.right("\(neighbor.sent)", 7)
-            line += " " + Self.right("0", 8) + " " + Self.right("0", 4) + " "
-            line += Self.right("0", 4) + " "
+            line += " " + Self.right("0", 8) + " "
+            for bytes in [neighbor.unreadBytes, neighbor.unsentBytes] {
+                line += Self.right(bytes.map { "\($0)" } ?? "-", 4) + " "
+            }
             line += Self.left(neighbor.age.map(Value.clock) ?? "never", 8)
             line +=
                 neighbor.prefixes.map { " " + Self.right("\($0)", 10) }
@@ -68,7 +76,10 @@ package struct ZebraSummary: Sendable {
             lines.append("Connections of strangers closed \(self.strangers)")
         }
         let errors = self.neighbors.compactMap { neighbor in
-            neighbor.lastError.map { "  \(neighbor.feed): \($0)" }
+            neighbor.lastError.map { error in
+                "  \(neighbor.feed): \(error)"
+                    + (neighbor.errorAge.map { " (\(Value.clock($0)) ago)" } ?? "")
+            }
         }
         if !errors.isEmpty { lines += ["", "Last errors"] + errors }
         return lines + self.hints.map { "hint: \($0)" }
@@ -82,7 +93,8 @@ package struct ZebraSummary: Sendable {
                 Table.Column("sent"), Table.Column("since"), Table.Column("prefixes"),
                 Table.Column("state"), Table.Column("site"), Table.Column("feed"),
                 Table.Column("ipv4"), Table.Column("ipv6"), Table.Column("stale"),
-                Table.Column("error"),
+                Table.Column("error"), Table.Column("error_age"), Table.Column("unread_bytes"),
+                Table.Column("unsent_bytes"),
             ])
         table.fields = [
             ("router_id", .text(self.router.identifier.description)),
@@ -95,7 +107,8 @@ package struct ZebraSummary: Sendable {
                 .integer(neighbor.received), .integer(neighbor.sent), .age(neighbor.age),
                 .integer(neighbor.prefixes), .text(neighbor.state), .text(neighbor.site),
                 .text(neighbor.feed), .integer(neighbor.ipv4), .integer(neighbor.ipv6),
-                .integer(neighbor.stale), .text(neighbor.lastError),
+                .integer(neighbor.stale), .text(neighbor.lastError), .age(neighbor.errorAge),
+                .integer(neighbor.unreadBytes), .integer(neighbor.unsentBytes),
             ]
         }
         table.trailingFields = [

@@ -26,7 +26,7 @@ package enum ArgumentKind: String, Hashable, Sendable {
         case .prefix: "A prefix, such as 192.0.2.0/24"
         case .name: "A name that is answered with the nearest site"
         case .zone: "A zone that is served"
-        case .feed: "A feed"
+        case .feed: "A feed, by its name or its peer's address"
         case .site: "A site"
         case .milliseconds: "Milliseconds, 0 to 60000"
         case .count: "A number"

@@ -16,12 +16,16 @@ package struct Grammar: Sendable {
         Rule(
             "show ip bgp ADDRESS|PREFIX", .showBGP, "Routes, in the form of Zebra", json: true),
         Rule("show ip bgp summary", .showBGPSummary, "BGP sessions in short", json: true),
+        Rule("show ip bgp neighbors", .showFeeds, "The same as 'show feeds'", json: true),
+        Rule("show ip bgp neighbors FEED", .showFeed, "The same as 'show feed FEED'", json: true),
         Rule(
             "show bgp ipv4 ADDRESS|PREFIX", .showBGPIPv4, "IPv4 routes, in the form of Zebra",
             json: true),
         Rule(
             "show bgp ipv6 ADDRESS|PREFIX", .showBGPIPv6, "IPv6 routes, in the form of Zebra",
             json: true),
+        Rule("show bgp ipv4 summary", .showBGPSummary, "BGP sessions in short", json: true),
+        Rule("show bgp ipv6 summary", .showBGPSummary, "BGP sessions in short", json: true),
         Rule("show bgp summary", .showBGPSummary, "BGP sessions in short", json: true),
         Rule("show sites", .showSites, "The sites and their state", json: true),
         Rule(
@@ -127,6 +131,7 @@ package struct Grammar: Sendable {
         "bgp": "BGP information",
         "ipv4": "IPv4 routes",
         "ipv6": "IPv6 routes",
+        "neighbors": "Feeds",
         "rpki": "Origin validation",
         "dns": "What DNS has been asked and has answered",
         "zone": "Only names of this zone",
