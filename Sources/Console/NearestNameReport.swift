@@ -1,6 +1,8 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Choice
+
 /// What a name that is answered with the nearest site says beside its sites.
 public struct NearestNameReport: Hashable, Sendable {
     /// How many sites an answer names.
@@ -12,16 +14,25 @@ public struct NearestNameReport: Hashable, Sendable {
     public var usesClientSubnet: Bool
     /// What the name is an alias for, by the site's name; none where it has addresses.
     public var aliases: [String: String]
+    /// Whether a site's several addresses are rotated by client.
+    public var rotates: Bool
 
     public init(
         answers: Int, timeToLive: Int, minimumTimeToLive: Int, usesClientSubnet: Bool,
-        aliases: [String: String]
+        aliases: [String: String], rotates: Bool
     ) {
         self.answers = answers
         self.timeToLive = timeToLive
         self.minimumTimeToLive = minimumTimeToLive
         self.usesClientSubnet = usesClientSubnet
         self.aliases = aliases
+        self.rotates = rotates
+    }
+
+    var form: AnswerForm {
+        AnswerForm(
+            places: self.answers, isAlias: !self.aliases.isEmpty, rotates: self.rotates,
+            usesClientSubnet: self.usesClientSubnet)
     }
 }
 

@@ -48,8 +48,14 @@ extension Responder {
             let decides = record.usesClientSubnet ? subnet?.address : nil
             let (ranking, scope) = batch.ranking(
                 policy: record.policy, family: nil, client: decides ?? client.unmapped)
+            let answers = batch.answerScopes(
+                policy: record.policy, client: decides ?? client.unmapped,
+                form: AnswerForm(
+                    places: record.answers, isAlias: record.aliasCount > 0,
+                    rotates: record.rotates, usesClientSubnet: record.usesClientSubnet))
             if subnet?.address != nil {
-                verdict.scope = max(subnet?.sourceLength ?? 0, UInt8(clamping: scope))
+                let longest = answers.map(\.length).reduce(scope, max)
+                verdict.scope = max(subnet?.sourceLength ?? 0, UInt8(clamping: longest))
             }
             lines =
                 [
@@ -57,8 +63,10 @@ extension Responder {
                         + "by=\(decides == nil ? "resolver" : "subnet") scope=\(scope)"
                         + (ranking.allDown ? " all-sites=down" : "")
                 ]
+                + answers.map(\.line)
                 + ranking.entries.enumerated().map { place, entry in
-                    Self.line(place + 1, entry, batch.world.site(entry.site)?.name ?? "-")
+                    entry.line(
+                        place: place + 1, name: batch.world.site(entry.site)?.name ?? "-")
                 }
         }
         verdict.zone = Int32(zone)
@@ -118,15 +126,6 @@ extension Responder {
             position += 1 + Int(name.load(fromByteOffset: position, as: UInt8.self))
         }
         return nil
-    }
-
-    /// As the line protocol's `rank` has it.
-    private static func line(_ place: Int, _ entry: RankedSite, _ name: String) -> String {
-        func text(_ value: Double?) -> String { value.map { "\(Int($0.rounded()))" } ?? "-" }
-        let milliseconds = entry.roundTrip.map { $0 / .milliseconds(1) }
-        return "\(place) \(name) distance=\(entry.distance.map(String.init) ?? "-") "
-            + "cost=\(text(entry.cost)) km=\(text(entry.kilometres)) rtt=\(text(milliseconds)) "
-            + "state=\(entry.state.rawValue) reason=\(entry.reason.rawValue)"
     }
 }
 

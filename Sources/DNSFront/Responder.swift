@@ -9,7 +9,7 @@ import RouteTable
 /// Answers queries, for one thread: bytes in, bytes out, no sockets, no clock.
 ///
 /// Call ``begin(_:now:)`` once for each batch of the oracle, then
-/// ``respond(to:from:over:readsSubnet:using:into:)`` for each query of the batch. Once a class of
+/// ``respond(to:from:over:readsSubnet:isWhole:using:into:)`` for each query of the batch. Once a class of
 /// clients has been met, a query allocates nothing, locks nothing and counts no reference.
 public struct Responder: ~Copyable {
     private let store: ZoneStore
@@ -154,13 +154,14 @@ public struct Responder: ~Copyable {
     ///   - client: Who sent it.
     ///   - transport: How it came; by UDP, answers are cut to what the querier takes.
     ///   - readsSubnet: Else a Client Subnet is passed over, as an unknown option is.
+    ///   - isWhole: Else more has arrived than there was room for, and the answer is FORMERR.
     ///   - batch: The batch that ``begin(_:now:)`` was given.
     ///   - response: Receives the answer: at least 512 bytes, and for TCP 65,535, or answers
     ///     are cut to it.
     /// - Returns: Bytes of the answer; 0 where there is none to give.
     public mutating func respond(
         to query: RawSpan, from client: IPAddress, over transport: DNSTransport,
-        readsSubnet: Bool = true, using batch: inout OracleBatch,
+        readsSubnet: Bool = true, isWhole: Bool = true, using batch: inout OracleBatch,
         into response: inout MutableRawSpan
     ) -> Int {
         self.counters.count(CounterBlock.Slot.transports + transport.rawValue)
@@ -176,6 +177,7 @@ public struct Responder: ~Copyable {
         {
             message = plain
         }
+        if !isWhole, message.problem == nil { message.problem = .formatError }
         return response.withUnsafeMutableBytes { buffer in
             precondition(buffer.count >= 512, "an answer is lent 512 bytes at least")
             guard let base = buffer.baseAddress else { return 0 }

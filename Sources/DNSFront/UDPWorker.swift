@@ -35,7 +35,8 @@ final class UDPWorker: @unchecked Sendable {
     private let readsSubnet: Bool
     private let gate: ProxyGate
 
-    /// Longer queries are dropped: no query needs as much.
+    /// What is read of a query. No query needs as much, and more room costs each of them time: a
+    /// longer one is answered with FORMERR.
     private static var querySize: Int { 4096 }
     /// More than a full buffer holds: under a flood the end must come, too.
     private static var lastBatches: Int { 512 }
@@ -137,7 +138,7 @@ final class UDPWorker: @unchecked Sendable {
             var datagram = martlet_datagram()
             for number in 0..<count {
                 martlet_batch_datagram(memory, number, &datagram)
-                guard !datagram.truncated, datagram.length > 0,
+                guard datagram.length > 0,
                     let reply = martlet_batch_reply(memory, number)
                 else { continue }
                 let received = UnsafeRawBufferPointer(
@@ -153,7 +154,7 @@ final class UDPWorker: @unchecked Sendable {
                 var span = room.mutableBytes
                 let length = responder.respond(
                     to: query.bytes, from: client, over: .udp, readsSubnet: readsSubnet,
-                    using: &batch, into: &span)
+                    isWhole: !datagram.truncated, using: &batch, into: &span)
                 if length > 0 { martlet_batch_answer(memory, number, length) }
             }
         }

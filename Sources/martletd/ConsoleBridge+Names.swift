@@ -16,7 +16,7 @@ extension ConsoleBridge {
                 answers: entry.answers, timeToLive: Int(entry.timeToLive),
                 minimumTimeToLive: Int(entry.minimumTimeToLive),
                 usesClientSubnet: entry.usesClientSubnet,
-                aliases: entry.aliases.mapValues(\.description))
+                aliases: entry.aliases.mapValues(\.description), rotates: entry.rotates)
         }
         return nil
     }

@@ -5,6 +5,7 @@ import Addressing
 import Choice
 import Console
 import RouteTable
+import Synchronization
 import Testing
 
 @Suite("Commands")
@@ -474,6 +475,48 @@ struct CommandTests {
             try await self.run("ready --json", on: fixture)
                 == "{\"ready\":false,\"waiting_for\":\"feed sydney-core\"}\n")
         #expect(try await self.run("rank 1.0.4.1", on: fixture).contains("sydney"))
+    }
+
+    @Test("explain says for whom DNS answers hold, and why that is another block")
+    func answerScopes() async throws {
+        let fixture = try await Fixture()
+        fixture.oracle.update { $0.sites[1].addresses.append(IPAddress(ipv4: 0xc000_0251)) }
+        func explain(_ change: (inout NearestNameReport) -> Void) async throws -> [String] {
+            var report = NearestNameReport(
+                answers: 1, timeToLive: 60, minimumTimeToLive: 5, usesClientSubnet: true,
+                aliases: [:], rotates: true)
+            change(&report)
+            fixture.nearestNames.withLock { $0["www.example.com"] = report }
+            return try await self.run("explain 1.0.6.1 for www.example.com", on: fixture)
+                .split(separator: "\n").map(String.init)
+        }
+        let rotated = try await explain { _ in }
+        #expect(
+            rotated.first
+                == "1.0.6.1, asking for www.example.com: the same for all of 1.0.6.0/23")
+        #expect(
+            rotated.contains(
+                "DNS answers with A: the same for all of 1.0.6.0/24, by which a site's addresses "
+                    + "are rotated."))
+        #expect(rotated.contains("DNS answers with AAAA: none, whoever asks."))
+        #expect(
+            try await self.run("explain 1.0.6.1 for www.example.com --json", on: fixture).hasSuffix(
+                "\"answer_scopes\":[\"answer=A scope=24 reason=rotation\","
+                    + "\"answer=AAAA scope=0 reason=nodata\"]}\n"))
+        #expect(
+            try await explain { $0.rotates = false }
+                .contains("DNS answers with A: the same for all of 1.0.6.0/23."))
+        #expect(
+            try await explain { $0.aliases = ["tokyo": "tokyo.example.net"] }
+                .contains("DNS answers with CNAME: the same for all of 1.0.6.0/23."))
+        #expect(
+            try await explain { $0.usesClientSubnet = false }
+                .contains(
+                    "DNS answers with A: by the resolver's address, scope 0, as client-subnet is "
+                        + "off."))
+        #expect(
+            !(try await self.run("explain 1.0.6.1", on: fixture)).contains("DNS"),
+            "without a name there is no answer")
     }
 
     @Test("explain says it when no site may be answered")

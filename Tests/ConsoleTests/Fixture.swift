@@ -122,6 +122,12 @@ final class Fixture: ConsoleBackend {
 
     func policy(named name: String) -> Int? { name == "www.example.com" ? 1 : nil }
     var names: [String] { ["www.example.com"] }
+    /// What names say beside their sites.
+    let nearestNames = Mutex<[String: NearestNameReport]>([:])
+
+    func nearestName(_ name: String) -> NearestNameReport? {
+        self.nearestNames.withLock { $0[name] }
+    }
 
     func feedIdentities() -> [FeedIdentity] {
         [

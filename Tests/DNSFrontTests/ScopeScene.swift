@@ -129,7 +129,7 @@ struct ScopeScene {
 
     /// Everything in place, each site with one feed.
     func bench() async throws -> Bench {
-        let bench = try Bench([self.zone()], world: self.world)
+        let bench = try Bench([try self.zone()], world: self.world)
         let owner = bench.owner
         for site in 0..<self.siteCount {
             owner.submit(
@@ -217,7 +217,7 @@ struct ScopeScene {
         }
     }()
 
-    private func zone() -> Zone {
+    private func zone() throws -> Zone {
         var zone = Zone(
             apex: name("example.com"),
             startOfAuthority: StartOfAuthority(
@@ -257,7 +257,7 @@ struct ScopeScene {
             name("short.example.com"), timeToLive: 300, .alias(name("cost.example.com")))
         zone.add(
             name("service.example.com"), timeToLive: 300,
-            .opaque(.https, [0, 1, 0, 0, 1, 0, 3, 2, 0x68, 0x32]))
+            try RecordData(parsing: "1 . alpn=h2", type: .https))
         return zone
     }
 

@@ -178,6 +178,8 @@ struct ServerNameTests {
         #expect(
             reply.texts == [
                 "client=192.0.2.0 by=subnet scope=24",
+                "answer=A scope=24 reason=table",
+                "answer=AAAA scope=24 reason=table",
                 "1 amsterdam distance=- cost=- km=- rtt=- state=up reason=pinned",
                 "2 sydney distance=- cost=- km=- rtt=- state=up reason=order",
                 "3 tokyo distance=- cost=- km=- rtt=- state=up reason=order",
@@ -186,7 +188,62 @@ struct ServerNameTests {
         #expect(reply.answers.allSatisfy { $0.timeToLive == 0 })
         let plain = try bench.ask("explain.a.cdn.example.com", .txt)
         #expect(plain.texts.first?.hasPrefix("client=198.51.100.1 by=resolver scope=") == true)
-        #expect(plain.texts.count == 4)
+        #expect(plain.texts.count == 6)
+    }
+
+    @Test(
+        "explain tells the scopes that answers have, and what sets them",
+        arguments: [3, 4] as [UInt64])
+    func answerScopes(seed: UInt64) async throws {
+        var random = SeededGenerator(seed: seed)
+        let scene = ScopeScene.random(&random)
+        let bench = try await scene.bench()
+        var rules = AnswerRules()
+        rules.debuggers = [prefix("198.51.100.0/24")]
+        bench.rules.replace(rules)
+        let keeper = try ScopeKeeper(owner: bench.owner, oracle: bench.oracle)
+        var reasons: Set<String> = []
+        func compare() throws {
+            for client in scene.clients(100, &random) {
+                let subnet = "\(client)/\(client.family.width)"
+                for owner in [
+                    "cost", "two", "all", "hops", "turned", "weighted", "subset", "web", "only",
+                    "own", "made.wild", "service", "alias",
+                ] {
+                    let owner = "\(owner).example.com"
+                    let told = self.answers(
+                        try bench.ask("explain.\(owner)", .txt, subnet: subnet).texts)
+                    #expect(told.count == (owner == "alias.example.com" ? 1 : 2))
+                    for (type, answer) in told {
+                        let asked = RecordType(parsing: type) ?? .any
+                        let scope = try bench.ask(owner, asked, subnet: subnet).scope
+                        #expect(answer.scope == scope, "\(owner) \(type) for \(client)")
+                        reasons.insert(answer.reason)
+                    }
+                    guard owner == "service.example.com" else { continue }
+                    let scope = try bench.ask(owner, .https, subnet: subnet).scope
+                    #expect(scope == told.values.map(\.scope).max(), "hints of both families")
+                }
+            }
+        }
+        try compare()
+        keeper.refresh()
+        try compare()
+        bench.oracle.update { $0.status[SiteID(1)] = SiteStatus(health: .down) }
+        try compare()
+        #expect(
+            reasons == ["table", "same-answer", "weight", "rotation", "resolver", "nodata"])
+    }
+
+    /// What `explain` says of answers, by type.
+    private func answers(_ texts: [String]) -> [String: (scope: Int, reason: String)] {
+        var found: [String: (scope: Int, reason: String)] = [:]
+        for text in texts where text.hasPrefix("answer=") {
+            let values = text.split(separator: " ").compactMap { $0.split(separator: "=").last }
+            guard values.count == 3 else { continue }
+            found[String(values[0])] = (Int(values[1]) ?? -1, String(values[2]))
+        }
+        return found
     }
 
     @Test("the zone's own names, and names that are no nearest names, stay what they are")

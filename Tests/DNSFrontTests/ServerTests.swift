@@ -33,6 +33,41 @@ struct ServerTests {
         }
     }
 
+    @Test("answers long datagrams, and says so where one is too long")
+    func longDatagrams() async throws {
+        try await withServer { server, endpoints in
+            try await blocking {
+                let client = try TCPClient(endpoints[0], isDatagrams: true)
+                func reply(to datagram: [UInt8]) throws -> Message {
+                    client.send(datagram)
+                    guard case .bytes(let bytes) = client.receive(atMost: 65_535) else {
+                        throw Silence()
+                    }
+                    return try message(bytes)
+                }
+                var query = Query("static.example.com", .a)
+                query.add(OptionCode(rawValue: 12))
+                // The header, the question, the OPT record and the option's own.
+                let room = 4096 - query.bytes.count
+                for (padding, behind, code) in [
+                    (room, 0, .noError), (room + 1, 0, .formatError),
+                    (20_000, 0, .formatError), (65_000, 0, .formatError),
+                    // All of the message is read, and more has come.
+                    (room, 1, .formatError), (0, 10_000, .formatError),
+                ] as [(Int, Int, ResponseCode)] {
+                    var query = Query("static.example.com", .a)
+                    query.add(OptionCode(rawValue: 12), Array(repeating: 0, count: padding))
+                    let bytes = query.bytes + Array(repeating: 0, count: behind)
+                    let reply = try reply(to: bytes)
+                    #expect(reply.code == code && reply.identifier == 0xabcd)
+                    #expect(reply.questions.count == 1)
+                    #expect(reply.addresses.count == (code == .noError ? 2 : 0))
+                }
+                #expect(server.counters().responses == [.noError: 1, .formatError: 5])
+            }
+        }
+    }
+
     @Test("takes an address that no interface has yet")
     func awayAddress() async throws {
         try await withServer(listen: ["192.0.2.77", "127.0.0.1"]) { server, endpoints in

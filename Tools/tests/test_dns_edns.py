@@ -101,6 +101,13 @@ class BehaviourTests(DNSTestCase):
             self.assertRegex(text, pattern)
         self.assertNotIn(";; WARNING", text)
 
+    def test_long_datagrams_are_answered(self):
+        for size, code in ((4000, 0), (4096, 1), (20_000, 1), (65_000, 1)):
+            packet = query(counts=(1, 0, 0, 1), tail=opt(option(12, bytes(size))))
+            reply = exchange(self.daemon.port("dns"), packet)
+            self.assertEqual(reply[:2], packet[:2])
+            self.assertEqual(response_code(reply), code)
+
     def test_keepalive(self):
         text = self.dig(self.daemon, "+tcp", "+keepalive", "www.example.com", "A")
         self.assertIn("; TCP KEEPALIVE: 10.0 secs", text)
@@ -305,7 +312,9 @@ class NameTests(DNSTestCase):
         lines = sorted(text.strip().splitlines())
         self.assertRegex(lines[0], r'^"1 far distance=\S+ cost=\S+ .*reason=pinned"$')
         self.assertRegex(lines[1], r'^"2 near .*reason=\S+"$')
-        self.assertRegex(lines[2], r'^"client=198\.51\.100\.0 by=subnet scope=\d+"$')
+        for line, family in zip(lines[2:], ("A", "AAAA")):
+            self.assertRegex(line, rf'^"answer={family} scope=\d+ reason=[a-z-]+"$')
+        self.assertRegex(lines[4], r'^"client=198\.51\.100\.0 by=subnet scope=\d+"$')
         text = self.dig(daemon, "explain.www.example.com", "TXT", "-b", "127.0.6.1")
         self.assertIn("status: NXDOMAIN", text, "for others there is no such name")
 

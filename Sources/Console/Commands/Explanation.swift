@@ -27,6 +27,8 @@ package struct Explanation: Sendable {
     package var staleFeeds: [FeedID: Int64] = [:]
     /// Sites whose routes are gone.
     package var lostSites: Set<SiteID> = []
+    /// Those of DNS answers, where the name is one of DNS.
+    package var answerScopes: [AnswerScope]?
     /// What pins the client, where something does.
     package var pin: PinReport?
     /// What else feeds have to do with the state of routes.
@@ -38,15 +40,17 @@ package struct Explanation: Sendable {
     package var block: IPPrefix { IPPrefix(masking: self.client, length: self.scope) }
 
     private static let rankColumns: [Table.Column] = [
-        Table.Column(key: nil, title: "#", json: nil, isRightAligned: true),
-        Table.Column(key: nil, title: "site", json: "site"),
+        // Programs get these as one line.
+        Table.Column(key: nil, title: nil, json: nil),
+        Table.Column(key: "", title: "#", json: nil, isRightAligned: true),
+        Table.Column(key: "", title: "site", json: "site"),
         .jsonOnly("addresses"),
-        Table.Column("distance", title: "hops", right: true),
-        Table.Column("cost", right: true),
-        Table.Column("km", right: true),
-        Table.Column("rtt", right: true),
-        Table.Column("state"),
-        Table.Column("reason"),
+        Table.Column(key: "", title: "hops", json: "distance", isRightAligned: true),
+        Table.Column(key: "", title: "cost", json: "cost", isRightAligned: true),
+        Table.Column(key: "", title: "km", json: "km", isRightAligned: true),
+        Table.Column(key: "", title: "rtt", json: "rtt", isRightAligned: true),
+        Table.Column(key: "", title: "state", json: "state"),
+        Table.Column(key: "", title: "reason", json: "reason"),
     ]
 
     private static let routeColumns: [Table.Column] = [
@@ -79,6 +83,7 @@ package struct Explanation: Sendable {
         for (index, entry) in self.ranking.entries.enumerated() {
             let site = self.sites[entry.site]
             var row: [Value] = [
+                .line(entry.line(place: index + 1, name: Value.text(site?.name).forPrograms)),
                 .integer(index + 1),
                 .text(site?.name),
                 .list(site?.addresses(of: self.policy.service).map(\.description) ?? []),
@@ -122,13 +127,17 @@ package struct Explanation: Sendable {
         table.notes = self.staleNotes
         if withRoutes {
             table.heading = self.heading
-            table.notes = self.notes + self.staleNotes + self.routeNotes
+            table.notes =
+                self.notes + self.answerNotes + self.staleNotes + self.routeNotes
             table.trailingFields.append(("ignored", .list(self.ignored.map(self.words))))
             table.trailingFields.append(("held", .list(self.held.map(self.words))))
             table.trailingFields.append(
                 ("first_transfers", .list(self.feedNews.transfers.map(\.feed))))
             table.trailingFields.append(("pin", .text(self.pin?.prefix.description)))
             table.trailingFields.append(("pin_source", .text(self.pin?.place)))
+            if let answerScopes {
+                table.trailingFields.append(("answer_scopes", .list(answerScopes.map(\.line))))
+            }
         }
         return table
     }
@@ -207,6 +216,24 @@ package struct Explanation: Sendable {
         let name = self.sites[first.site]?.name ?? "?"
         notes.append("\(name) is first: \(self.sentence(for: first)).")
         return notes
+    }
+
+    /// For whom DNS answers hold.
+    private var answerNotes: [String] {
+        (self.answerScopes ?? []).map { answer in
+            let block = IPPrefix(masking: self.client, length: answer.length)
+            let words = "DNS answers with \(answer.type): the same for all of \(block)"
+            return switch answer.reason {
+            case .table: words + "."
+            case .sameAnswer: words + ", though their ranking differs."
+            case .weight: words + ", which the weighted hash takes as one."
+            case .rotation: words + ", by which a site's addresses are rotated."
+            case .resolver:
+                "DNS answers with \(answer.type): by the resolver's address, scope 0, as "
+                    + "client-subnet is off."
+            case .noData: "DNS answers with \(answer.type): none, whoever asks."
+            }
+        }
     }
 
     /// What rules and validators made of the routes.

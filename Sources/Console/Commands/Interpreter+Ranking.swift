@@ -48,7 +48,8 @@ extension Interpreter {
 
     /// What a ranking is and why, from one snapshot; the routes come later.
     private func ranking(
-        _ client: IPAddress, name: String?, policy: Int, _ answerer: Answerer
+        _ client: IPAddress, name: String?, policy: Int, _ answerer: Answerer,
+        answers: AnswerForm? = nil
     ) -> Explanation {
         answerer.withBatch { batch, _ in
             let (ranking, scope) = batch.ranking(policy: policy, family: nil, client: client)
@@ -61,6 +62,9 @@ extension Interpreter {
                 sites: Dictionary(
                     world.sites.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first }))
             explanation.now = self.now()
+            explanation.answerScopes = answers.map {
+                batch.answerScopes(policy: policy, client: client, form: $0)
+            }
             for entry in ranking.entries where entry.state == .stale {
                 explanation.staleSites[entry.site] = self.backend.staleSince(site: entry.site)
                 if world.status[entry.site]?.feeds == .lost {
@@ -78,7 +82,9 @@ extension Interpreter {
         _ client: IPAddress, name: String?, scope: Int? = nil
     ) async throws -> Explanation {
         let policy = try self.policy(for: name)
-        var explanation = self.ranking(client, name: name, policy: policy, self.answerer)
+        let report = name.flatMap { self.backend.nearestName($0) }
+        var explanation = self.ranking(
+            client, name: name, policy: policy, self.answerer, answers: report?.form)
         if let scope { explanation.scope = scope }
         let (routes, ignored, held, summaries) = try await self.backend.owner.query {
             (

@@ -7,7 +7,8 @@ import JSON
 /// and JSON are written.
 package struct Table: Sendable {
     package struct Column: Sendable {
-        /// The key for programs; nil for a value that stands alone at the start of the line.
+        /// The key for programs; nil for a value that stands alone at the start of the line, empty
+        /// for one that isn't theirs.
         package var key: String?
         /// The head of the column for people; nil leaves the column out for them.
         package var title: String?

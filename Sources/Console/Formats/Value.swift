@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Addressing
+import Choice
 import JSON
 
 /// A field of a reply, before it is written for people, for programs or as JSON.
@@ -9,6 +10,8 @@ package enum Value: Hashable, Sendable {
     /// Not known: `-`, or `null`.
     case none
     case text(String)
+    /// Words that are a line, or the beginning of one.
+    case line(String)
     case integer(Int)
     /// Rounded to a whole number, but for JSON.
     case real(Double)
@@ -31,6 +34,7 @@ package enum Value: Hashable, Sendable {
         switch self {
         case .none: "-"
         case .text(let text): text.isEmpty ? "-" : text
+        case .line(let text): text
         case .integer(let value): "\(value)"
         case .real(let value): "\(Self.rounded(value))"
         case .tenths(let value): Self.tenths(value)
@@ -46,6 +50,7 @@ package enum Value: Hashable, Sendable {
         switch self {
         case .none: "-"
         case .text(let text): Self.word(text)
+        case .line(let text): text
         case .integer(let value): "\(value)"
         case .real(let value): "\(Self.rounded(value))"
         case .tenths(let value): Self.tenths(value)
@@ -59,7 +64,7 @@ package enum Value: Hashable, Sendable {
     func write(to json: inout JSONText) {
         switch self {
         case .none: json.null()
-        case .text(let text): json.string(text)
+        case .text(let text), .line(let text): json.string(text)
         case .integer(let value), .age(let value): json.integer(value)
         case .real(let value), .tenths(let value): json.real(value)
         case .flag(let value): json.flag(value)
@@ -91,9 +96,7 @@ package enum Value: Hashable, Sendable {
         return "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10)"
     }
 
-    static func rounded(_ value: Double) -> Int {
-        Int(exactly: value.rounded()) ?? (value < 0 ? .min : .max)
-    }
+    static func rounded(_ value: Double) -> Int { Int(rounding: value) }
 
     /// No blank, control character or nothing at all may stand where programs expect a word.
     package static func word(_ text: String) -> String {
