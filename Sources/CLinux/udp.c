@@ -80,6 +80,13 @@ static int fail(int descriptor) {
     return -reason;
 }
 
+// Lets an address be bound before an interface has it, as one of many servers' may come and go with
+// its routes. Where the kernel doesn't know the option, the bind is refused as ever.
+static void free_bind(int descriptor, bool v6) {
+    set(descriptor, IPPROTO_IP, IP_FREEBIND, 1);
+    if (v6) set(descriptor, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+}
+
 int martlet_udp_bind(const struct martlet_endpoint *endpoint, bool only_ipv6, int timeout,
                      int buffer) {
     union address address;
@@ -101,6 +108,7 @@ int martlet_udp_bind(const struct martlet_endpoint *endpoint, bool only_ipv6, in
         set(descriptor, SOL_SOCKET, SO_RCVBUF, buffer);
         set(descriptor, SOL_SOCKET, SO_SNDBUF, buffer);
     }
+    free_bind(descriptor, v6);
     struct timeval time = {.tv_sec = timeout / 1000, .tv_usec = timeout % 1000 * 1000};
     if (setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) != 0)
         return fail(descriptor);
@@ -119,9 +127,23 @@ int martlet_tcp_listen(const struct martlet_endpoint *endpoint, bool only_ipv6, 
     if (reuse_port && set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) != 0) return fail(descriptor);
     if (endpoint->family == 6 && set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, only_ipv6) != 0)
         return fail(descriptor);
+    free_bind(descriptor, endpoint->family == 6);
     if (bind(descriptor, &address.any, length) != 0) return fail(descriptor);
     if (listen(descriptor, backlog) != 0) return fail(descriptor);
     return descriptor;
+}
+
+int martlet_is_own(const struct martlet_endpoint *endpoint) {
+    union address address;
+    struct martlet_endpoint any_port = *endpoint;
+    any_port.port = 0;
+    socklen_t length = to_address(&any_port, &address);
+    int descriptor = socket(address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -errno;
+    // To bind is to ask: addresses may be the system's by a route, too, with no interface that has them.
+    int reason = bind(descriptor, &address.any, length) == 0 ? 0 : errno;
+    close(descriptor);
+    return reason == 0 ? 1 : reason == EADDRNOTAVAIL ? 0 : -reason;
 }
 
 int martlet_local_endpoint(int descriptor, struct martlet_endpoint *endpoint) {

@@ -71,6 +71,14 @@ final class BoundSocket: Sendable {
     }
 }
 
+extension DNSEndpoint {
+    /// Whether the address is another's, or will only come: nobody reaches a socket that is bound to it.
+    var isAway: Bool {
+        var address = martlet_endpoint(self)
+        return martlet_is_own(&address) == 0
+    }
+}
+
 extension martlet_endpoint {
     init(_ endpoint: DNSEndpoint) {
         self.init()

@@ -135,7 +135,8 @@ public final class DNSServer: Sendable, ZoneFollower {
         return endpoints
     }
 
-    /// Takes the sockets of one listener, whose certificate can be used.
+    /// Takes the sockets of one listener, whose certificate can be used. Its address may come later,
+    /// as those do that several servers share; a wrong one is told.
     func open(
         _ listener: DNSListener, _ settings: DNSSettings, _ inherited: inout InheritedSockets
     ) throws(DNSServerError) -> ListeningPlace {
@@ -146,7 +147,13 @@ public final class DNSServer: Sendable, ZoneFollower {
                 throw .badCertificate(listener.endpoint, error)
             }
         }
-        return try ListeningPlace(listener, settings, &inherited)
+        let place = try ListeningPlace(listener, settings, &inherited)
+        if listener.endpoint.isAway {
+            self.logger.warning(
+                "DNS listens on an address that isn't this machine's: it answers once it is",
+                metadata: ["listener": "\(listener.endpoint)"])
+        }
+        return place
     }
 
     /// The sockets, for another process: they belong to the server, and stay open until

@@ -36,10 +36,12 @@ enum DecisionLine {
         let sites =
             (site.map { [$0.name] } ?? []) + others.compactMap { batch.world.site($0)?.name }
         let reason = ranking.entries.first { $0.site == site?.id }?.reason
-        // A resolver's own address is nobody's business beyond its network.
-        let length =
-            decision.sourceLength.map(Int.init) ?? (decision.client.family == .ipv4 ? 24 : 56)
-        let prefix = IPPrefix(masking: decision.client, length: length)
+        // An address is nobody's business beyond its network, whoever gives it: some resolvers send
+        // their clients' whole ones (RFC 7871 §11.1).
+        let length = decision.client.family == .ipv4 ? 24 : 56
+        let prefix = IPPrefix(
+            masking: decision.client,
+            length: min(decision.sourceLength.map(Int.init) ?? length, length))
         let question = (try? DomainName(wire: name))?.description ?? "."
         var json = JSONText()
         json.object { json in

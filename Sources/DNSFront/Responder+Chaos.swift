@@ -39,11 +39,13 @@ extension Responder {
     private func asks(
         _ first: StaticString, _ second: StaticString, _ message: QueryMessage
     ) -> Bool {
-        [ByteRun(first), ByteRun(second)].contains { wanted in
-            guard message.nameByteCount == wanted.count + 1, let bytes = wanted.base else {
-                return false
-            }
-            return memcmp(self.name, bytes, wanted.count) == 0
+        self.asks(ByteRun(first), message) || self.asks(ByteRun(second), message)
+    }
+
+    private func asks(_ wanted: ByteRun, _ message: QueryMessage) -> Bool {
+        guard message.nameByteCount == wanted.count + 1, let bytes = wanted.base else {
+            return false
         }
+        return memcmp(self.name, bytes, wanted.count) == 0
     }
 }

@@ -72,7 +72,7 @@ extension Zone {
             if owner != self.apex, sets.contains(where: { $0.type == .ns }) {
                 problems.append(.redirectionWithDelegation(owner: owner))
             }
-        case .ns:
+        case .ns where owner == self.apex:
             for server in set.data.compactMap(\.target)
             where self.records(of: server, .cname) != nil {
                 problems.append(.aliasAsNameServer(owner: owner, server: server))
@@ -223,7 +223,16 @@ extension Zone {
             let cut =
                 cuts.contains(target) ? target : self.firstAbove(target, where: cuts.contains)
             let needsGlue = set.type == .ns && cut == owner
-            guard cut == nil || needsGlue, !self.hasAddress(target) else { continue }
+            guard cut == nil || needsGlue else { continue }
+            if set.type == .ns {
+                if self.records(of: target, .cname) != nil {
+                    notes.append(.aliasAsNameServer(owner: owner, server: target))
+                }
+                if self.nearest[target] != nil {
+                    notes.append(.nearestAsNameServer(owner: owner, server: target))
+                }
+            }
+            guard !self.hasAddress(target) else { continue }
             notes.append(
                 set.type == .ns
                     ? .serverWithoutAddress(owner: owner, server: target)

@@ -13,7 +13,8 @@ public enum ZoneError: Error, Hashable, Sendable {
     /// A CNAME has no other records beside it (RFC 1034 §3.6.2).
     case aliasWithOthers(owner: DomainName)
     case severalAliases(owner: DomainName)
-    /// A name server is named by what it is, not by an alias (RFC 2181 §10.3).
+    /// The zone's name server is named by what it is, not by an alias (RFC 2181 §10.3). Of a
+    /// delegation it is a note.
     case aliasAsNameServer(owner: DomainName, server: DomainName)
     /// A name has one DNAME (RFC 6672 §2.4).
     case severalRedirections(owner: DomainName)
@@ -116,6 +117,11 @@ extension ZoneError: CustomStringConvertible {
 public enum ZoneNote: Hashable, Sendable {
     /// A name server of the zone's own has no address there.
     case serverWithoutAddress(owner: DomainName, server: DomainName)
+    /// A delegation to a server that is an alias (RFC 2181 §10.3): resolvers may not follow it.
+    case aliasAsNameServer(owner: DomainName, server: DomainName)
+    /// Name servers' addresses go along with NS records, but not those of a `nearest` name, which
+    /// differ by client.
+    case nearestAsNameServer(owner: DomainName, server: DomainName)
     /// A mail server or service of the zone's own has no address there.
     case targetWithoutAddress(owner: DomainName, type: RecordType, target: DomainName)
     /// Lies below a delegation and is no name server's address: nobody gets to see it.
@@ -130,7 +136,8 @@ extension ZoneNote {
     /// The name whose records are meant.
     public var owner: DomainName {
         switch self {
-        case .serverWithoutAddress(let name, _), .targetWithoutAddress(let name, _, _),
+        case .serverWithoutAddress(let name, _), .aliasAsNameServer(let name, _),
+            .nearestAsNameServer(let name, _), .targetWithoutAddress(let name, _, _),
             .hidden(let name, _, _), .signerWithoutDelegation(let name), .aliasLoop(let name):
             name
         }
@@ -138,7 +145,7 @@ extension ZoneNote {
 
     public var type: RecordType {
         switch self {
-        case .serverWithoutAddress: .ns
+        case .serverWithoutAddress, .aliasAsNameServer, .nearestAsNameServer: .ns
         case .targetWithoutAddress(_, let type, _), .hidden(_, let type, _): type
         case .signerWithoutDelegation: .ds
         case .aliasLoop: .cname
@@ -151,6 +158,11 @@ extension ZoneNote: CustomStringConvertible {
         switch self {
         case .serverWithoutAddress(let owner, let server):
             "\(owner) has the name server \(server), which has no address in the zone"
+        case .aliasAsNameServer(let owner, let server):
+            "\(owner) has the name server \(server), which is an alias: resolvers may not follow it"
+        case .nearestAsNameServer(let owner, let server):
+            "\(owner) has the name server \(server), which is a nearest name: its addresses don't "
+                + "go along with NS records"
         case .targetWithoutAddress(let owner, let type, let target):
             "\(owner) has \(type) to \(target), which has no address in the zone"
         case .hidden(let owner, let type, let delegation):

@@ -103,7 +103,10 @@ final class Daemon: Sendable {
         self.pidFile = pidFile
         self.hasInheritedTable = estate?.table != nil
         self.socketOwner = socketOwner
-        let board = FeedBoard(oracle: self.oracle, now: now)
+        let outages = Outages(oracle: self.oracle, zones: self.zones)
+        let board = FeedBoard(oracle: self.oracle, now: now) {
+            outages.look().log(to: logger)
+        }
         self.board = board
         let validator = OriginValidator()
         self.speaker = BGPSpeaker(

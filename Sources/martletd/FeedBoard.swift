@@ -64,10 +64,15 @@ final class FeedBoard: Sendable {
 
     private let state = Mutex(State())
     private let oracle: Oracle
+    /// Looks at what has become of the sites: when ready, and after each change from then on.
+    private let follow: @Sendable () -> Void
     private let now: @Sendable () -> Int64
 
-    init(oracle: Oracle, now: @escaping @Sendable () -> Int64) {
+    init(
+        oracle: Oracle, now: @escaping @Sendable () -> Int64, follow: @escaping @Sendable () -> Void
+    ) {
         self.oracle = oracle
+        self.follow = follow
         self.now = now
     }
 
@@ -215,6 +220,13 @@ final class FeedBoard: Sendable {
             return waiters
         }
         for waiter in waiters { waiter.resume() }
+        self.tell()
+    }
+
+    /// Before all feeds have come, sites are down that nobody misses.
+    private func tell() {
+        guard self.state.withLock({ $0.isReady && !$0.isFrozen }) else { return }
+        self.follow()
     }
 
     /// Leaves the sites' states as they are, whatever becomes of the feeds.
@@ -236,5 +248,6 @@ final class FeedBoard: Sendable {
                 world.status[site.id, default: SiteStatus()].feeds = best
             }
         }
+        self.tell()
     }
 }

@@ -59,6 +59,26 @@ struct AllocationTests {
     }
 
     @Test(
+        "nor does one for what the server says of itself",
+        .enabled(if: isOptimised, "only in an optimised build"),
+        .enabled(if: martlet_allocation_count() >= 0, "a sanitizer has malloc"),
+        arguments: ["version.bind", "version.server", "hostname.bind", "id.server", "no.bind"])
+    func chaos(owner: String) throws {
+        var rules = AnswerRules()
+        (rules.identity, rules.version) = ("ams1.example.net", "martlet")
+        let bench = try Bench(rules: rules)
+        var query = Query(owner, .txt)
+        query.recordClass = .chaos
+        let bytes = query.bytes
+        let client = address("198.51.100.1")
+        _ = bench.askRepeatedly(bytes, from: client, count: 2)
+        let before = martlet_allocation_count()
+        let total = bench.askRepeatedly(bytes, from: client, count: 1000)
+        #expect(martlet_allocation_count() - before == 0, "32,000 queries")
+        #expect(total > 0)
+    }
+
+    @Test(
         "nor does the thread that takes in other zones: who replaces them has made what it needs",
         .enabled(if: isOptimised, "only in an optimised build"),
         .enabled(if: martlet_allocation_count() >= 0, "a sanitizer has malloc"))

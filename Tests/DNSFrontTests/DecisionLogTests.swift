@@ -108,7 +108,7 @@ struct DecisionLogTests {
                 first
                     == Line(
                         time: "", name: "www.example.com.", type: "A", transport: "tcp",
-                        client: "192.0.2.128/25", by: "subnet", scope: 24, site: "amsterdam",
+                        client: "192.0.2.0/24", by: "subnet", scope: 24, site: "amsterdam",
                         sites: ["amsterdam"], addresses: ["193.173.27.8"],
                         answer: ["A 193.173.27.8"], reason: "pinned", allDown: false))
             #expect(lines[1].name == "v4.example.com." && lines[1].site == nil)
@@ -116,6 +116,24 @@ struct DecisionLogTests {
             #expect(lines[2].client == "127.0.0.0/24" && lines[2].by == "resolver")
             #expect(lines[2].addresses == ["2001:db8:1::1", "2001:db8:2::1"])
             #expect(lines[2].site == "sydney" && lines[2].sites == ["sydney", "amsterdam"])
+        }
+    }
+
+    @Test(
+        "tells no more of a client than its network, whatever a resolver sends",
+        arguments: [
+            ("192.0.2.129/32", "192.0.2.0/24"), ("198.51.0.0/16", "198.51.0.0/16"),
+            ("0.0.0.0/0", "127.0.0.0/24"), ("2001:db8:1:1ff::1/128", "2001:db8:1:100::/56"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ])
+    func networks(subnet: String, logged: String) async throws {
+        try await self.withLog { _ in
+        } _: { server, endpoint, path in
+            var query = Query("www.example.com", .a)
+            query.subnet = subnet
+            try await self.ask([query], endpoint)
+            let lines = try await Self.lines(of: path, count: 1)
+            #expect(lines.map(\.client) == [logged])
         }
     }
 

@@ -68,6 +68,19 @@ struct ServerTests {
         }
     }
 
+    @Test("takes an address that no interface has yet")
+    func awayAddress() async throws {
+        try await withServer(listen: ["192.0.2.77", "127.0.0.1"]) { server, endpoints in
+            #expect(endpoints.count == 2 && endpoints[0].address == address("192.0.2.77"))
+            #expect(endpoints[0].port > 0 && server.sockets().tcp.count == 2)
+            try await blocking {
+                let client = try TCPClient(endpoints[1])
+                client.send(Query("static.example.com", .a).framed(identifier: 1))
+                #expect(try message(client.message()).addresses.count == 2)
+            }
+        }
+    }
+
     @Test("answers what came before the client closed its side")
     func halfClosed() async throws {
         try await withServer { _, endpoints in

@@ -159,6 +159,7 @@ struct ZoneTests {
             try add("example.com", .ns, "ns1.example.com.")
             try add("example.com", .ns, "ns2.example.com.")
             try add("example.com", .ns, "ns.sub.example.com.")
+            try add("example.com", .ns, "www.example.com.")
             try add("ns2.example.com", .a, "192.0.2.1")
             try add("example.com", .mx, "0 .")
             try add("example.com", .mx, "1 mail.example.com.")
@@ -172,6 +173,8 @@ struct ZoneTests {
             try add("ns.sub.example.com", .a, "192.0.2.1")
             try add("www.sub.example.com", .a, "192.0.2.1")
             try add("ns.sub.example.com", .txt, "x")
+            try add("to.example.com", .ns, "toself.example.com.")
+            try add("to.example.com", .ns, "www.example.com.")
             try add("lone.example.com", .ds, "1 8 99 00")
             try add("loop1.example.com", .cname, "loop2.example.com.")
             try add("loop2.example.com", .cname, "loop3.example.com.")
@@ -197,6 +200,11 @@ struct ZoneTests {
                     target: name("srv.example.com")),
                 .serverWithoutAddress(
                     owner: name("sub.example.com"), server: name("ns1.sub.example.com")),
+                .nearestAsNameServer(owner: name("example.com"), server: name("www.example.com")),
+                .nearestAsNameServer(
+                    owner: name("to.example.com"), server: name("www.example.com")),
+                .aliasAsNameServer(
+                    owner: name("to.example.com"), server: name("toself.example.com")),
                 .hidden(
                     owner: name("www.sub.example.com"), type: .a,
                     delegation: name("sub.example.com")),
@@ -215,6 +223,24 @@ struct ZoneTests {
             ])
         #expect(odd.notes().allSatisfy { !$0.description.isEmpty })
         #expect(exampleZone().notes() == [.aliasLoop(owner: name("loop1.example.com"))])
+    }
+
+    @Test("may delegate to a server that is an alias: the referral stands, without an address")
+    func delegationToAlias() throws {
+        let zone = zone {
+            $0.add(name("sub.example.com"), timeToLive: 1, .nameServer(name("x.example.com")))
+            $0.add(name("x.example.com"), timeToLive: 1, .alias(name("y.example.com")))
+            $0.add(name("y.example.com"), timeToLive: 1, .address(address("192.0.2.1")))
+        }
+        #expect(zone.problems().isEmpty)
+        #expect(
+            zone.notes() == [
+                .aliasAsNameServer(owner: name("sub.example.com"), server: name("x.example.com"))
+            ])
+        let reply = try Bench([zone]).ask("a.sub.example.com", .a)
+        #expect(reply.code == .noError && !reply.isAuthoritative)
+        #expect(reply.authority.map(\.data) == [.nameServer(name("x.example.com"))])
+        #expect(reply.answers.isEmpty && reply.additional.isEmpty)
     }
 
     @Test("that are bad leave those served before")

@@ -241,15 +241,15 @@ class StrangerTests(TestCase):
 class DNSDist(NameServer):
     """dnsdist before a name server."""
 
-    def __init__(self, port, extra=""):
+    def __init__(self, port, passing="useProxyProtocol=true"):
         super().__init__("dnsdist")
         self.write(
             "dnsdist.conf",
             f'setLocal("127.0.0.1:{self.port}")\n'
             f'addLocal("[::1]:{self.port}")\n'
             'setACL({"0.0.0.0/0", "::/0"})\n'
-            f'newServer{{address="127.0.0.1:{port}", useProxyProtocol=true, '
-            f'checkName="example.com.", checkType="SOA", mustResolve=true{extra}}}\n')
+            f'newServer{{address="127.0.0.1:{port}", {passing}, '
+            'checkName="example.com.", checkType="SOA", mustResolve=true}\n')
         self.begin(
             "--supervised", "-C", self.path("dnsdist.conf"), "--disable-syslog",
             line=r"Marking downstream .* as 'up'|Listening on")
@@ -279,6 +279,44 @@ class DNSDistTests(TestCase):
                     text = self.dig(source, transport, "whoami.example.com", "TXT")
                     self.assertIn(f"client={source} subnet=- ", text)
         self.assertEqual(counter(self.daemon, "proxies", "malformed"), 0)
+
+
+class DNSDistSubnetTests(TestCase):
+    """dnsdist adds the client's subnet, and takes it out of the answer where the client sent none."""
+
+    @classmethod
+    def setUpClass(cls):
+        peer("dnsdist")
+        cls.daemon = martlet(files={"pins.routes": PINS + "127.3.0.0/16 64601\n"})
+        cls.addClassCleanup(cls.daemon.stop)
+        cls.dnsdist = DNSDist(cls.daemon.port("dns"), "useClientSubnet=true")
+        cls.addClassCleanup(cls.dnsdist.stop)
+
+    def dig(self, source, *arguments):
+        return run(
+            peer("dig"), "@127.0.0.1", "-b", source, "-p", str(self.dnsdist.port), "+tries=1",
+            "+time=5", *arguments).stdout
+
+    def test_each_client_gets_its_sites_answer(self):
+        eventually(
+            "dnsdist to find Martlet up",
+            lambda: "NOERROR" in self.dig("127.0.0.1", "www.example.com"))
+        for transport in ("+notcp", "+tcp"):
+            for edns in ("+edns=0", "+noedns"):
+                for source, address in (("127.0.0.55", "192.0.2.10"), ("127.3.2.1", "192.0.2.20")):
+                    with self.subTest(transport=transport, edns=edns, source=source):
+                        text = self.dig(source, transport, edns, "www.example.com")
+                        self.assertIn("status: NOERROR", text)
+                        self.assertRegex(text, rf"IN\s+A\s+{re.escape(address)}\n")
+                        self.assertNotIn("CLIENT-SUBNET", text)
+                        self.assertEqual("OPT PSEUDOSECTION" in text, edns == "+edns=0", text)
+            text = self.dig("127.3.2.1", transport, "whoami.example.com", "TXT", "+short")
+            self.assertRegex(text, r"client=127\.0\.0\.1 subnet=127\.3\.2\.")
+            # Who sends one is answered for it, and is told how far that holds.
+            text = self.dig(
+                "127.3.2.1", transport, "+subnet=203.0.113.0/24", "www.example.com")
+            self.assertIn("192.0.2.10", text)
+            self.assertRegex(text, r"CLIENT-SUBNET: 203\.0\.113\.0/24/24")
 
 
 if __name__ == "__main__":

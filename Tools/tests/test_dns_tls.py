@@ -361,7 +361,7 @@ class ProxyTests(TLSTestCase):
     def test_dnsdist_asks_over_tls(self):
         dnsdist = DNSDist(
             self.daemon.port("peer"),
-            f', tls="openssl", caStore="{self.authority.path}", subjectName="{NAME}"')
+            f'useProxyProtocol=true, tls="openssl", caStore="{self.authority.path}", subjectName="{NAME}"')
         self.addCleanup(dnsdist.stop)
 
         def ask():

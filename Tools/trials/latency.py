@@ -21,6 +21,7 @@ PREFIX = "203.0.113.0/24"
 SLOWEST = 10.0  # milliseconds, at the 99th percentile
 PROBES = 1000
 WINDOW = 256
+REACHED = 0.95  # of the UPDATEs a second that are to arrive, at the least
 
 
 def configuration():
@@ -153,7 +154,9 @@ def measure(options):
         say(f"UPDATEs of one prefix, among {options.rate} a second")
         sender.flap(steadily=True)
         time.sleep(2)
+        begun, before = time.monotonic(), sender.counts()["feeds"][0]["updates"]
         result["update among others"] = Probe(martlet, PROBES, options.seconds).result()
+        result["others"] = (sender.counts()["feeds"][0]["updates"] - before) / (time.monotonic() - begun)
         say(f"{half:,.0f} questions a second, while a table loads and UPDATEs arrive")
         before = sender.counts()["feeds"][0]["updates"]
         begun, spent = time.monotonic(), feeder.cpu(martlet.child.pid)
@@ -202,8 +205,13 @@ def report(result, options):
             faults.append(f"{words}: {one['p99']:.1f} ms at the 99th percentile")
         if one.get("lost", 0) > 0:
             faults.append(f"{words}: {one['lost']} questions without an answer")
+    for key, words in (("others", "alone"), ("updates", "while a table loads")):
+        if result[key] < REACHED * options.rate:
+            faults.append(f"{result[key]:,.0f} UPDATEs a second arrive {words}, not {options.rate:,}")
+    if result["loads"] == 0:
+        faults.append("no table was loaded meanwhile")
     text = (
         f"At most {result['peak']:,.0f} answers a second by one thread, and half of that is asked. A table of {result['prefixes']:,} prefixes "
-        f"flaps by {result['updates']:,.0f} UPDATEs a second, one of {result['loaded']:,} routes is loaded {result['loads']} times meanwhile; "
+        f"flaps by {result['updates']:,.0f} UPDATEs a second ({result['others']:,.0f} before), one of {result['loaded']:,} routes is loaded {result['loads']} times meanwhile; "
         f"martletd has {result['cpu']:.2f} processors then, of {os.cpu_count()} that all share. Milliseconds:\n\n")
     return text + table(["what", "how many", "p50", "p99", "p99.9", "longest", "lost"], rows), faults

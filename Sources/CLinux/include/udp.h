@@ -21,15 +21,20 @@ struct martlet_endpoint {
 
 /// A UDP socket bound to `endpoint` with SO_REUSEPORT, its receives ending after `timeout`
 /// milliseconds, packet info on where the address is a wildcard. `only_ipv6` keeps IPv4 off an IPv6
-/// wildcard. `buffer` bytes are asked for as receive and send buffers, 0 for the kernel's default.
+/// wildcard. The address needn't be on an interface yet. `buffer` bytes are asked for as receive and send buffers, 0 for the kernel's default.
 /// \returns a descriptor, or a negated errno.
 int martlet_udp_bind(const struct martlet_endpoint *endpoint, bool only_ipv6, int timeout,
                      int buffer);
 
 /// A listening, non-blocking TCP socket. With `reuse_port` another process may listen beside it.
+/// The address needn't be on an interface yet.
 /// \returns a descriptor, or a negated errno.
 int martlet_tcp_listen(const struct martlet_endpoint *endpoint, bool only_ipv6, bool reuse_port,
                        int backlog);
+
+/// Whether the system takes the endpoint's address for its own.
+/// \returns 1 or 0, or a negated errno.
+int martlet_is_own(const struct martlet_endpoint *endpoint);
 
 /// The address that a socket is bound to. \returns 0, or a negated errno.
 int martlet_local_endpoint(int descriptor, struct martlet_endpoint *endpoint);

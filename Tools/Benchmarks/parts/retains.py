@@ -63,8 +63,13 @@ zones:
     records:
       ns1: {{ a: 127.0.0.1 }}
       text: {{ txt: hello }}
+      "*.wild": {{ txt: wild }}
+      mail: {{ mx: 10 ns1.example.com }}
+      moved: {{ dname: example.com }}
+      sub: {{ ns: [ns.sub.example.com, ns1.example.com] }}
+      ns.sub: {{ a: 192.0.2.54 }}
       www: {{ nearest: [{names}], ttl: 60, rotate: false }}
-      two: {{ nearest: [{names}], ttl: 60, answers: 2 }}
+      two: {{ nearest: [{names}], ttl: 60, answers: 2, https: '1 . alpn="h2,h3"' }}
       alias: {{ nearest: [{names}], ttl: 60, alias: true }}
 """
 
@@ -72,11 +77,11 @@ zones:
 NEW_COOKIE = dns_packets.option(10, b"12345678")
 
 
-def asked(name, kind, *options, edns=True):
-    labels = name.split(".") + ["example", "com"]
+def asked(name, kind, *options, edns=True, zone="example.com", record_class=1):
+    labels = f"{name}.{zone}".split(".")
     wire = b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
     return dns_packets.query(
-        wire + struct.pack(">HH", kind, 1), counts=(1, 0, 0, 1 if edns else 0),
+        wire + struct.pack(">HH", kind, record_class), counts=(1, 0, 0, 1 if edns else 0),
         tail=dns_packets.opt(b"".join(options)) if edns else b"")
 
 
@@ -96,7 +101,14 @@ def queries(good_cookie):
         "A, subnet, good cookie": several(lambda: asked("www", 1, subnet(), good_cookie)),
         "AAAA, IPv6 subnet, two rotated sites": several(lambda: asked("two", 28, subnet(2, 56))),
         "alias, subnet": several(lambda: asked("alias", 1, subnet())),
+        "HTTPS, hints of two sites": several(lambda: asked("two", 65, subnet())),
         "TXT, static": several(lambda: asked("text", 16)),
+        "TXT, wildcard": several(lambda: asked(f"n{source.randrange(1 << 30)}.wild", 16)),
+        "TXT, DNAME": several(lambda: asked("text.moved", 16)),
+        "MX, addresses along": several(lambda: asked("mail", 15)),
+        "referral": several(lambda: asked(f"n{source.randrange(1 << 30)}.sub", 1, subnet())),
+        "CHAOS": several(lambda: asked(
+            source.choice(["id", "version"]), 16, zone="server", record_class=3)),
         "NODATA": several(lambda: asked("text", 1, subnet())),
         "NXDOMAIN": several(lambda: asked(f"n{source.randrange(1 << 30)}", 1, subnet())),
         "REFUSED": several(lambda: asked("www", 252)),
