@@ -52,8 +52,8 @@ package final class Outages: Sendable {
             }
             defer { known = down }
             return Changes(
-                down: down.subtracting(known).sorted { $0.precedes($1) },
-                up: up.sorted { $0.precedes($1) })
+                down: down.subtracting(known).sorted { $0.description < $1.description },
+                up: up.sorted { $0.description < $1.description })
         }
     }
 }

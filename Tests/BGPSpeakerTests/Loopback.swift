@@ -147,10 +147,14 @@ final class LoopbackServer: Sendable {
 
     func close() async { try? await self.channel.close().get() }
 
-    /// A port that nobody has, at this moment.
+    /// A port that nobody has, at this moment; not one of those that the system gives to who connects:
+    /// while nobody listens there, that may happen at any time.
     static func freePort(_ host: String = "127.0.0.1") async throws -> UInt16 {
-        let server = try await Self.listen(host)
-        await server.close()
-        return server.port
+        while true {
+            let port = UInt16.random(in: 10_240..<32_768)
+            guard let server = try? await Self.listen(host, port: port) else { continue }
+            await server.close()
+            return port
+        }
     }
 }
