@@ -136,6 +136,10 @@ class ReplacementTests(HandoverTestCase):
         daemon = self.start(CONFIGURATION.replace(
             "east-router: { site: east, bgp: { peer: 127.0.0.4, as: 65001, connect: passive } }",
             "edge: { site: east, bgp: { peer: 127.0.0.0/29, maximum-peers: 2, as: 65001 } }"))
+        # It is ready without them: nobody knows which neighbours a range has.
+        with daemon.machine() as console:
+            eventually("both routers' routes", lambda: sum(
+                "ipv4=2" in line for line in console.ask("show feeds")) == 2)
         flood = self.flood(daemon)
         new = self.replacement(daemon)
         new.wait_line("took over")
