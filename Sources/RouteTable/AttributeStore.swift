@@ -46,7 +46,8 @@ package final class AttributeStore {
     /// Chains whose memory is in place.
     private var chainsInPlace = AttributeStore.firstChains
     private var scratch: [UInt8] = []
-    package private(set) var count = 0
+    /// Private, since each access of one that other modules see would be guarded.
+    private var sets = 0
 
     package init() throws(TableResourceError) {
         let memory = try ReservedMemory(bytes: Self.limit * GranuleHeap.granuleBytes)
@@ -57,6 +58,8 @@ package final class AttributeStore {
         self.chainMemory = try ReservedMemory(bytes: Self.limit / 2 * 4)
         self.chains = self.chainMemory.base.assumingMemoryBound(to: UInt32.self)
     }
+
+    package var count: Int { self.sets }
 
     // MARK: Records
 
@@ -167,8 +170,8 @@ package final class AttributeStore {
         self.setNext(new, first)
         (record + Self.headerBytes).copyMemory(from: start, byteCount: bytes.count)
         self.chains[chain] = new
-        self.count += 1
-        if self.count > self.round + self.split { self.splitChain() }
+        self.sets += 1
+        if self.sets > self.round + self.split { self.splitChain() }
         return new
     }
 
@@ -235,8 +238,8 @@ package final class AttributeStore {
             while self.next(before) != id { before = self.next(before) }
             self.setNext(before, next)
         }
-        self.count -= 1
-        if self.round + self.split > max(Self.firstChains, 2 * self.count) { self.joinChains() }
+        self.sets -= 1
+        if self.round + self.split > max(Self.firstChains, 2 * self.sets) { self.joinChains() }
         let heap = Int(id) < Self.firstLong ? self.usual : self.long
         heap.release(id, granules: Self.granules(self.packed(id).count))
     }
