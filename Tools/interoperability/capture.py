@@ -16,7 +16,7 @@ import time
 
 from loopback import Packets
 
-FIN, SYN, RST = 1, 2, 4
+FIN, SYN, RST, ACK = 1, 2, 4, 16
 LARGEST_FIRST_SEGMENT = 600  # an OPEN alone, with headers
 NOTABLE = re.compile(rb"\xff{16}(..)([\x03\x05])", re.S)
 
@@ -136,7 +136,13 @@ class Recorder(threading.Thread):
         payload = packet[at + (header >> 4) * 4:end]
         key = ends[0], from_port, ends[1], to_port
         connection = self.open.get(key)
-        if connection is None or flags & SYN and connection.segments:
+        if connection and flags & SYN and connection.first != (sequence + 1) & 0xFFFFFFFF:
+            # The ports of an earlier connection: both halves are others from here on, whatever was
+            # sent in it. A SYN that is sent again has the same number.
+            connection = None
+            if not flags & ACK:
+                self.open.pop((ends[1], to_port, ends[0], from_port), None)
+        if connection is None:
             source, destination = (str(ipaddress.ip_address(end)) for end in ends)
             connection = Connection((source, from_port), (destination, to_port), when)
             self.open[key] = connection

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 import harness
@@ -18,6 +19,14 @@ from interoperability.source import KEEPALIVE, message, updates  # noqa: E402
 PAGE = os.path.join(
     harness.ROOT, "Sources", "BGPSpeaker", "BGPSpeaker.docc", "Interoperability.md")
 LONGEST = 1200  # seconds
+
+
+class Unheard(capture.Recorder):
+    """Takes the packets that it is given, and listens to nothing."""
+
+    def __init__(self):  # no thread, no socket
+        self.lock = threading.Lock()
+        self.connections, self.open = [], {}
 
 
 class AccountTests(unittest.TestCase):
@@ -55,6 +64,39 @@ class AccountTests(unittest.TestCase):
     def refused(self, words, *sent, **options):
         with self.assertRaisesRegex(wire.Said, words):
             self.account(*sent, **options)
+
+    def test_ports_that_come_again(self):
+        """A connection that the router ended without a word, and another with the same ports."""
+        recorder = Unheard()
+        ours, theirs = (bytes([127, 10, 1, 1]), 40000), (bytes([127, 10, 1, 2]), 179)
+        sequence = {ours: 1000, theirs: 5000}
+
+        def send(source, flags, data=b""):
+            other = theirs if source == ours else ours
+            recorder.take(
+                bytes(12) + b"\x08\0\x45\0" + struct.pack("!H", 40 + len(data)) + bytes(8)
+                + source[0] + other[0]
+                + struct.pack("!HHIIBBHHH", source[1], other[1], sequence[source], 0, 5 << 4,
+                              flags, 0, 0, 0) + data, 0)
+            sequence[source] += len(data) + (flags & capture.SYN > 0)
+
+        for answer in ("none", "reset", "silence", "both"):
+            for end in sequence:
+                sequence[end] += 100_000
+            send(ours, capture.SYN)
+            if answer == "none":
+                send(theirs, capture.RST)
+                continue
+            send(theirs, capture.SYN | capture.ACK)
+            send(theirs, capture.ACK)
+            send(ours, capture.ACK, self.open())
+            send(theirs, capture.RST if answer == "reset" else capture.ACK,
+                 self.open() if answer == "both" else b"")
+        sent = recorder.between("127.10.1.1", "127.10.1.2")
+        answered = recorder.between("127.10.1.2", "127.10.1.1")
+        self.assertEqual([len(half.stream()[0]) > 0 for half in sent], [False, True, True, True])
+        self.assertEqual(
+            [len(half.stream()[0]) > 0 for half in answered], [False, False, False, True])
 
     def test_a_good_session(self):
         found = self.account(
