@@ -260,10 +260,16 @@ final class BMPRouter {
     }
 
     private func complain(_ text: String, _ metadata: Logger.Metadata = [:]) {
+        self.complain { [(text, metadata)] }
+    }
+
+    /// Lines that belong together, which count as one.
+    private func complain(_ lines: () -> [(text: String, metadata: Logger.Metadata)]) {
         guard let suppressed = self.limiter.admit(at: self.core.now()) else { return }
-        var metadata = metadata
-        metadata["suppressed"] = "\(suppressed)"
-        self.logger.warning("\(text)", metadata: metadata)
+        for var line in lines() {
+            line.metadata["suppressed"] = "\(suppressed)"
+            self.logger.warning("\(line.text)", metadata: line.metadata)
+        }
     }
 
     // MARK: Routes
@@ -317,19 +323,22 @@ final class BMPRouter {
         }
         let complaints = update.attributes.notableComplaints
         if complaints.isEmpty, case .discardAttribute = update.disposition { return }
-        guard let suppressed = self.limiter.admit(at: self.core.now()) else { return }
-        var lines = complaints.map { ("malformed attribute: \($0)", $0.hexadecimal) }
-        if lines.isEmpty { lines = [("an UPDATE that can't be read", "")] }
-        for (line, bytes) in lines {
-            self.logger.warning(
-                "\(line)",
-                metadata: [
-                    "peer": "\(peer)", "disposition": "\(update.disposition)",
-                    "bytes": "\(bytes)", "suppressed": "\(suppressed)",
-                ])
+        self.complain {
+            func line(
+                _ text: String, _ bytes: String
+            ) -> (text: String, metadata: Logger.Metadata) {
+                (
+                    text,
+                    [
+                        "peer": "\(peer)", "disposition": "\(update.disposition)",
+                        "bytes": "\(bytes)",
+                    ]
+                )
+            }
+            if complaints.isEmpty { return [line("an UPDATE that can't be read", "")] }
+            return complaints.map { line("malformed attribute: \($0)", $0.hexadecimal) }
         }
     }
-
     func readCompleted(on connection: BMPConnection) {
         guard self.current === connection, self.hasNews else { return }
         self.flush()
