@@ -38,6 +38,11 @@ int martlet_bind_thread(int processor) {
     return -pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
+int martlet_prefer_batches(void) {
+    struct sched_param none = {.sched_priority = 0};
+    return -pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+}
+
 int martlet_spawn_without_files(posix_spawn_file_actions_t *actions, int first) {
     return -posix_spawn_file_actions_addclosefrom_np(actions, first);
 }

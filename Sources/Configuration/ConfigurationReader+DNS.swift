@@ -78,10 +78,10 @@ extension ConfigurationReader {
     private mutating func certificate(_ value: Value) -> TLSFiles? {
         guard let tls = value.mapping(allowed: ["certificate", "key"]) else { return nil }
         let certificate = tls.require("certificate")
+        let certificatePath = certificate?.text("a file's path")
         let key = tls.require("key")
-        guard let certificate, let key, let certificatePath = certificate.text("a file's path"),
-            let keyPath = key.text("a file's path")
-        else { return nil }
+        let keyPath = key?.text("a file's path")
+        guard let certificate, let certificatePath, let key, let keyPath else { return nil }
         let files = TLSFiles(
             certificate: self.document.resolve(certificatePath),
             key: self.document.resolve(keyPath))

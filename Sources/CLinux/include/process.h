@@ -28,6 +28,10 @@ int martlet_available_processors(int *processors, int capacity);
 /// Binds the calling thread to one processor.
 int martlet_bind_thread(int processor);
 
+/// Has the calling thread, when it is woken, wait for its turn rather than interrupt who woke it
+/// (SCHED_BATCH, sched(7)): for who does best with much at a time.
+int martlet_prefer_batches(void);
+
 /// Has a program that is started so get no descriptor from `first` on
 /// (posix_spawn_file_actions_addclosefrom_np).
 int martlet_spawn_without_files(posix_spawn_file_actions_t *actions, int first);
