@@ -32,6 +32,7 @@ final class Daemon: Sendable {
     let speaker: BGPSpeaker
     let station: BMPStation
     let dns: DNSServer
+    let siteLedger = SiteLedger()
     let powerDNS: PowerDNSService?
     let checkpoints: CheckpointKeeper
     /// Opens when all routes of the table that the daemon began with are back.

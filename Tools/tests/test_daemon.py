@@ -330,6 +330,8 @@ class StartAndEndTests(TestCase):
                 env={**os.environ, "NOTIFY_SOCKET": path})
             self.addCleanup(again.stop)
             self.assertEqual(self.told(manager), {"STATUS": "Waiting for late"})
+            # The wait, and a minute: longer than systemd would wait by itself.
+            self.assertEqual(self.told(manager), {"EXTEND_TIMEOUT_USEC": "660000000"})
             # The first one may come before anybody listens for it.
             eventually("a reload", lambda: again.signal(signal.SIGHUP) or "reloaded" in again.output)
             said = daemon.console("ready")

@@ -1,12 +1,16 @@
 # Martlet: a BGP-fed route server and proximity oracle
 # SPDX-License-Identifier: Apache-2.0
 """What reloads of zones cost and keep: memory, names whose sites have changed, files that are none."""
+import json
 import os
 import re
 import signal
+import socket
+import time
 import unittest
 
-from harness import TestCase, eventually, program, run
+import questions
+from harness import PATIENCE, TestCase, eventually, program, run
 
 BASE = """
 listen:
@@ -115,6 +119,146 @@ class OddFileTests(TestCase):
         daemon.write("z.zone", ZONE + "www A 192.0.2.81\n")
         self.assertEqual(daemon.console("reload").returncode, 0)
         self.assertEqual(daemon.dig("www.z.test").addresses, ["192.0.2.81"])
+
+
+class CounterTests(TestCase):
+    AMS = "  ams: { as: 64600, addresses: [192.0.2.20] }\n"
+    TOK = "  tok: { as: 64601, addresses: [192.0.2.30] }\n"
+
+    def counted(self, daemon):
+        """Answers by site, in all and of the name."""
+        report = json.loads(daemon.console("show dns --json").stdout)
+        names = json.loads(daemon.console("show dns names --json").stdout)["names"]
+        return (
+            {one["what"]: one["count"] for one in report["counters"] if one["kind"] == "sites"},
+            dict(words.split(":") for words in names[0]["sites"]))
+
+    def test_a_site_has_what_was_counted_of_it_and_none_of_anothers(self):
+        """Whatever number it has: one that is free again is given to another site."""
+        daemon = self.martlet(BASE, files={"z.zone": ZONE})
+
+        def sites(*lines, nearest):
+            text = BASE.replace(self.AMS + self.TOK, "".join(lines))
+            daemon.write("martlet.yaml", text.replace("[ams]", f"[{nearest}]"))
+            done = daemon.console("reload")
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+        def ask(count, address):
+            for _ in range(count):
+                self.assertEqual(daemon.dig("near.z.test").addresses, [address])
+
+        ask(3, "192.0.2.20")
+        sites(self.TOK, nearest="tok")
+        ask(1, "192.0.2.30")
+        self.assertEqual(self.counted(daemon), ({"ams": 3, "tok": 1}, {"ams": "3", "tok": "1"}))
+        sites("  par: { as: 64602, addresses: [192.0.2.50] }\n", self.TOK, nearest="tok")
+        self.assertEqual(self.counted(daemon), ({"ams": 3, "tok": 1}, {"ams": "3", "tok": "1"}))
+        sites("  par: { as: 64602, addresses: [192.0.2.50] }\n", self.TOK, nearest="par")
+        ask(2, "192.0.2.50")
+        # It comes back, by another number.
+        sites(self.AMS, "  par: { as: 64602, addresses: [192.0.2.50] }\n", self.TOK, nearest="ams")
+        ask(4, "192.0.2.20")
+        self.assertEqual(
+            self.counted(daemon),
+            ({"ams": 7, "par": 2, "tok": 1}, {"ams": "7", "par": "2", "tok": "1"}))
+
+
+class ListenerReportTests(TestCase):
+    def test_a_listener_that_is_not_had_is_told(self):
+        daemon = self.martlet(BASE, files={"z.zone": ZONE})
+
+        def problems():
+            listeners = json.loads(daemon.console("show dns listeners --json").stdout)["listeners"]
+            return {one["listener"]: one["problem"] for one in listeners}
+
+        one = f"127.0.0.1:{daemon.port('dns')}"
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            two = f"127.0.0.1:{taken.getsockname()[1]}"
+            daemon.write("martlet.yaml", BASE.replace('dns: ["', f'dns: ["{two}", "'))
+            self.assertIn(f"DNS can't have {two}", daemon.console("reload").stdout)
+            self.assertEqual(problems(), {one: None, two: "it is not listened on"})
+            # Who watches the log for errors sees it, too.
+            daemon.wait_line(rf" error .*DNS can't have {re.escape(two)} by TCP")
+        eventually("the port", lambda: "can't have" not in daemon.console("reload").stdout)
+        self.assertEqual(problems(), {one: None, two: None})
+
+
+class DecisionFileTests(TestCase):
+    CONFIGURATION = BASE.replace(
+        "threads: 2", "threads: 2, decision-log: { file: decisions, sample: 1, rate: 10000 }")
+
+    def start(self, make):
+        """A martletd whose log of decisions is what `make` makes there."""
+        daemon = self.martlet(
+            BASE, files={"z.zone": ZONE, "other.yaml": self.CONFIGURATION})
+        make(os.path.join(daemon.folder, "decisions"))
+        daemon.write("martlet.yaml", self.CONFIGURATION)
+        self.assertEqual(daemon.console("reload").returncode, 0)
+        return daemon
+
+    def ask(self, daemon, count):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(PATIENCE)
+            client.connect(("127.0.0.1", daemon.port("dns")))
+            for number in range(count):
+                client.send(questions.question(number, "near.z.test", "A", "198.51.100.0/24"))
+                self.assertEqual(questions.reply(client.recv(4096))[0], number)
+
+    def test_a_pipe_that_nobody_reads_holds_nothing_up(self):
+        daemon = self.start(os.mkfifo)
+        self.ask(daemon, 50)
+        daemon.wait_line("DNS decisions can't be written")
+        # Those who answered let go of the zones before, which the same thread adds up.
+        daemon.write("z.zone", ZONE + "www A 192.0.2.81\n")
+        self.assertEqual(daemon.console("reload").returncode, 0)
+        self.ask(daemon, 50)
+        begin = time.monotonic()
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(), 0)
+        self.assertLess(time.monotonic() - begin, 10)
+
+    def test_lines_are_whole_or_counted(self):
+        """A pipe that is full has no room for the whole of what is written: as a disk would."""
+        daemon = self.start(os.mkfifo)
+        end = os.open(os.path.join(daemon.folder, "decisions"), os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, end)
+        self.ask(daemon, 800)
+        daemon.wait_line("DNS decisions can't be written")
+        read = b""
+
+        def counted():
+            """Whole lines, and those that are told to be lost."""
+            nonlocal read
+            try:
+                read += os.read(end, 1 << 20)
+            except BlockingIOError:
+                pass
+            whole = lost = 0
+            for line in read.split(b"\n")[:-1]:
+                try:
+                    found = json.loads(line)
+                except ValueError:
+                    continue
+                lost += found.get("lost", 0)
+                whole += "name" in found
+            return whole, lost
+
+        eventually("all that was asked", lambda: sum(counted()) >= 800)
+        whole, lost = counted()
+        self.assertEqual(whole + lost, 800)
+        self.assertGreater(lost, 0)
+        self.assertGreater(whole, 0)
+        # What comes then is whole again.
+        self.ask(daemon, 10)
+        eventually("the rest", lambda: sum(counted()) == 810)
+
+    def test_a_file_that_cannot_be_written_is_told_once(self):
+        daemon = self.start(os.mkdir)
+        begin = time.monotonic()
+        while time.monotonic() < begin + 2:
+            self.ask(daemon, 20)
+        said = [line for line in daemon.output.splitlines() if "can't be written" in line]
+        self.assertEqual(len(said), 1, said[:5])
 
 
 if __name__ == "__main__":
