@@ -25,7 +25,7 @@ struct DecisionFile: ~Copyable {
     }
 
     /// Adds lines; opens the file, and another where it has been moved away. Nobody is waited for: where
-    /// it is a pipe that isn't read, lines are lost.
+    /// a pipe that isn't read has taken its place, lines are lost.
     ///
     /// - Returns: How many of the lines are there whole, and the first time that not all are, an errno.
     mutating func append(_ lines: [String], to path: String) -> (written: Int, problem: CInt?) {
@@ -35,6 +35,7 @@ struct DecisionFile: ~Copyable {
         if !self.isStillThere { self.closeDescriptor() }
         var problem: CInt = 0
         if self.descriptor < 0 {
+            // A pipe would have the thread wait for a reader, and the process with it at its end.
             self.descriptor = open(
                 path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o640)
             if self.descriptor < 0 { problem = errno }

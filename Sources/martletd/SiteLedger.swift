@@ -10,13 +10,13 @@ import Synchronization
 /// What DNS has counted of each site, by the site's name: the threads count by number, and a number that
 /// a site has no more goes to another, which is not to begin with what the one before had.
 final class SiteLedger: Sendable {
-    private struct Counts {
+    fileprivate struct Counts {
         var total: UInt64 = 0
         /// By zone and name.
         var names: [DomainName: [DomainName: UInt64]] = [:]
     }
 
-    private struct State {
+    fileprivate struct State {
         /// The last site of each number, whether it is still there or not.
         var names: [SiteID: String] = [:]
         /// By number: what the sites before the last one had.
