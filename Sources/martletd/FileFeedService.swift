@@ -103,9 +103,10 @@ struct ReadinessService: Service {
 /// Reads the configuration again on SIGHUP.
 struct ReloadService: Service {
     let daemon: Daemon
+    let hangups: UnixSignalsSequence
 
     func run() async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+        for await _ in self.hangups.cancelOnGracefulShutdown() {
             _ = await self.daemon.reload(waits: true)
         }
     }
