@@ -166,6 +166,10 @@ public final class DNSServer: Sendable, ZoneFollower {
         }
     }
 
+    /// The listeners whose ports are had: those of the settings, but for those of a change that couldn't
+    /// be had, and for which some may be kept that the settings have no more.
+    public var listeners: [DNSListener] { self.state.withLock { $0.places.map(\.listener) } }
+
     // MARK: Service
 
     /// Serves until the task is cancelled; returns when all threads have ended.

@@ -11,17 +11,19 @@ import RouteTable
 /// One line of the log.
 enum DecisionLine {
     /// A decision as JSON. Its answer is what the client was given; its reason is what the table and
-    /// the sites say now, a moment after: none, where the site has gone since.
+    /// the sites say now, a moment after: none, where the site has gone since. The site is then known by
+    /// its name among `names`.
     static func text(
-        _ decision: Decision, _ name: [UInt8], _ message: [UInt8], using batch: inout OracleBatch
+        _ decision: Decision, _ name: [UInt8], _ message: [UInt8], _ names: [SiteID: String],
+        using batch: inout OracleBatch
     ) -> String {
         let ranking = batch.ranking(
             policy: Int(decision.policy), family: decision.family, client: decision.client
         ).ranking
         let answers = (try? Message(reading: message.span.bytes))?.answers
         let site =
-            decision.site < 0
-            ? nil : batch.world.site(SiteID(rawValue: UInt8(clamping: decision.site)))
+            decision.site < 0 ? nil : SiteID(rawValue: UInt8(clamping: decision.site))
+        let siteName = site.flatMap { names[$0] }
         let policies = batch.world.policies
         let service =
             policies.indices.contains(Int(decision.policy))
@@ -29,13 +31,13 @@ enum DecisionLine {
         // The first is the site, whatever has become of its addresses since.
         let given = Set(answers?.flatMap(\.data.addresses) ?? [])
         let others = ranking.entries.map(\.site).filter { other in
-            other != site?.id
+            other != site
                 && batch.world.site(other)?.addresses(of: service).contains(where: given.contains)
                     == true
         }
         let sites =
-            (site.map { [$0.name] } ?? []) + others.compactMap { batch.world.site($0)?.name }
-        let reason = ranking.entries.first { $0.site == site?.id }?.reason
+            (siteName.map { [$0] } ?? []) + others.compactMap { batch.world.site($0)?.name }
+        let reason = ranking.entries.first { $0.site == site }?.reason
         // An address is nobody's business beyond its network, whoever gives it: some resolvers send
         // their clients' whole ones (RFC 7871 §11.1).
         let length = decision.client.family == .ipv4 ? 24 : 56
@@ -53,7 +55,7 @@ enum DecisionLine {
             json.key("by") { $0.string(decision.sourceLength == nil ? "resolver" : "subnet") }
             json.key("scope") { $0.integer(Int(decision.scope)) }
             json.key("site") { json in
-                site.map { json.string($0.name) } ?? json.null()
+                siteName.map { json.string($0) } ?? json.null()
             }
             json.key("sites") { json in
                 json.array { json in

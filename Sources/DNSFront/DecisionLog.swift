@@ -66,6 +66,7 @@ final class DecisionLog: Sendable {
     func run(tidying tallies: TallyBook) throws {
         var reader = try self.oracle.makeReader()
         var file = DecisionFile()
+        var past = Past()
         while true {
             let rules = self.rules.rules.decisions
             let isStopped = self.state.withLock { $0.isStopped }
@@ -75,9 +76,10 @@ final class DecisionLog: Sendable {
                 return state.rings
             }
             if let rules {
-                self.write(rings, from: &reader, to: &file, rules)
+                self.write(rings, from: &reader, to: &file, rules, &past)
             } else {
                 file.close()
+                past.lost = 0
                 for ring in rings { while ring.take() != nil {} }
             }
             if isStopped { return }
@@ -95,26 +97,42 @@ final class DecisionLog: Sendable {
         }
     }
 
+    /// What the writer knows from before.
+    private struct Past {
+        /// Decisions that are in no file, and of which none has told yet.
+        var lost: UInt64 = 0
+        /// Sites that have gone are named as they were when they were chosen.
+        var names: [SiteID: String] = [:]
+    }
+
     private func write(
         _ rings: [DecisionRing], from reader: inout OracleReader, to file: inout DecisionFile,
-        _ rules: DecisionLogRules
+        _ rules: DecisionLogRules, _ past: inout Past
     ) {
-        var text = ""
-        var lost: UInt64 = 0
+        var lines: [String] = []
         reader.withBatch { batch in
+            for site in batch.world.sites { past.names[site.id] = site.name }
             for ring in rings {
                 while let (decision, name, answer) = ring.take() {
-                    text += DecisionLine.text(decision, name, answer, using: &batch) + "\n"
+                    lines.append(
+                        DecisionLine.text(decision, name, answer, past.names, using: &batch))
                 }
-                lost += ring.takeLost()
+                past.lost += ring.takeLost()
             }
         }
-        if lost > 0 {
+        let decisions = lines.count
+        if past.lost > 0 {
             var json = JSONText()
-            json.object { $0.key("lost") { $0.integer(Int(clamping: lost)) } }
-            text += json.text + "\n"
+            json.object { $0.key("lost") { $0.integer(Int(clamping: past.lost)) } }
+            lines.append(json.text)
         }
-        guard let problem = file.append(text, to: rules.file) else { return }
+        let (written, problem) = file.append(lines, to: rules.file)
+        if written == lines.count {
+            past.lost = 0
+        } else {
+            past.lost += UInt64(decisions - written)
+        }
+        guard let problem else { return }
         self.logger.error(
             "DNS decisions can't be written, and are lost",
             metadata: ["file": "\(rules.file)", "errno": "\(problem)"])

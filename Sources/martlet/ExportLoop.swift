@@ -40,7 +40,7 @@ struct ExportLoop {
                 let open = try source ?? ExportSource(self.options)
                 source = open
                 let file = try self.content(from: open, make)
-                if file.bytes != written {
+                if file.bytes != written || self.isGone {
                     try self.write(file)
                     written = file.bytes
                     owesCommand = true
@@ -66,6 +66,11 @@ struct ExportLoop {
             }
             try await Task.sleep(for: .milliseconds(Int(self.options.every * 1000)))
         }
+    }
+
+    /// Whether somebody has taken the file away since.
+    private var isGone: Bool {
+        self.options.output.map { access($0, F_OK) != 0 } ?? false
     }
 
     private func content(

@@ -14,7 +14,8 @@ import RouteTable
 extension ConsoleBridge {
     func dnsReport() -> DNSReport? {
         guard !self.plan.dns.listeners.isEmpty else { return nil }
-        return self.daemon.dns.counters().report(sites: self.siteNames)
+        let counters = self.daemon.dns.counters()
+        return counters.report(sites: self.daemon.siteLedger.named(counters.sites))
     }
 
     func dnsZones() async -> [DNSReport.Zone] {
@@ -27,46 +28,53 @@ extension ConsoleBridge {
 
     func dnsListeners() async -> [DNSReport.Listener] {
         let now = Int64(time(nil))
-        return self.plan.dns.listeners.map { listener in
-            let certificate = self.daemon.dns.certificate(of: listener)
-            return DNSReport.Listener(
-                endpoint: listener.endpoint.description,
-                transports: (listener.tls == nil ? [DNSTransport.udp, .tcp] : [.tls])
-                    .map(\.word),
-                usesClientSubnet: listener.usesClientSubnet,
-                proxies: listener.proxies.map(\.description),
-                certificate: listener.tls?.certificate, expiry: certificate?.validity.endText,
-                problem: certificate?.problem?.description
-                    ?? certificate?.validity.concern(at: now))
+        let wanted = self.plan.dns.listeners
+        let listeners = self.daemon.dns.listeners
+        return wanted.map { listener in
+            var report = self.report(of: listener, at: now)
+            if !listeners.contains(listener) { report.problem = "it is not listened on" }
+            return report
         }
+            + listeners.filter { !wanted.contains($0) }.map { listener in
+                var report = self.report(of: listener, at: now)
+                report.problem = "it is listened on until others can be had"
+                return report
+            }
+    }
+
+    private func report(of listener: DNSListener, at now: Int64) -> DNSReport.Listener {
+        let certificate = self.daemon.dns.certificate(of: listener)
+        return DNSReport.Listener(
+            endpoint: listener.endpoint.description,
+            transports: (listener.tls == nil ? [DNSTransport.udp, .tcp] : [.tls])
+                .map(\.word),
+            usesClientSubnet: listener.usesClientSubnet,
+            proxies: listener.proxies.map(\.description),
+            certificate: listener.tls?.certificate, expiry: certificate?.validity.endText,
+            problem: certificate?.problem?.description
+                ?? certificate?.validity.concern(at: now))
     }
 
     func dnsNames(zone: String?) async -> [DNSReport.Name] {
         let wanted = zone.map { NamesWanted.zone(DomainName($0) ?? .root) } ?? .all
-        let sites = self.siteNames
+        let ledger = self.daemon.siteLedger
         return self.daemon.dns.counters(names: wanted).flatMap { apex, zone in
             zone.names.map { name, counters in
                 DNSReport.Name(
                     name: name.description, zone: apex.description, queries: counters.queries,
-                    sites: counters.sites.map { site, count in
-                        DNSReport.Counter("sites", sites[site] ?? "-", count)
+                    sites: ledger.named(counters.sites, of: name, in: apex).map { site, count in
+                        DNSReport.Counter("sites", site, count)
                     }.sorted { ($1.count, $0.what) < ($0.count, $1.what) })
             }
         }
     }
 
     var zoneNames: [String] { self.plan.zones.map { $0.apex.lowercased.description }.sorted() }
-
-    private var siteNames: [SiteID: String] {
-        Dictionary(
-            self.oracle.world.sites.map { ($0.id, $0.name) },
-            uniquingKeysWith: { first, _ in first })
-    }
 }
 
 extension DNSCounters {
-    /// In an order that stays: what is always there first, then what there is.
-    fileprivate func report(sites names: [SiteID: String]) -> DNSReport {
+    /// In an order that stays: what is always there first, then what there is. Of `sites` by name.
+    fileprivate func report(sites: [String: UInt64]) -> DNSReport {
         var counters: [DNSReport.Counter] = []
         for transport in DNSTransport.allCases {
             counters.append(.init("queries", transport.word, self.queries[transport] ?? 0))
@@ -98,9 +106,7 @@ extension DNSCounters {
             RecordType(rawValue: $0).description
         }
         if self.otherTypes > 0 { counters.append(.init("types", "other", self.otherTypes)) }
-        add("sites", self.byNumber(self.sites, \.rawValue)) {
-            names[SiteID(rawValue: $0)] ?? "site-\($0)"
-        }
+        add("sites", sites) { $0 }
         add("scopes", self.scopes) { "/\($0)" }
         return DNSReport(counters: counters)
     }

@@ -180,7 +180,9 @@ extension Daemon {
         await self.origins.apply(plan)
         self.forget(old.plan, unlessIn: plan)
         changes += self.console?.apply(plan.console) ?? []
-        changes += await self.dns.apply(plan.dns)
+        let problems = await self.dns.apply(plan.dns)
+        for problem in problems { self.logger.error("reload: \(problem)") }
+        changes += problems
         changes += self.dns.reloadCertificates()
         for dump in dumps {
             if let words = await self.load(dump, replacing: true) {

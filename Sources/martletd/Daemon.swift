@@ -32,6 +32,7 @@ final class Daemon: Sendable {
     let speaker: BGPSpeaker
     let station: BMPStation
     let dns: DNSServer
+    let siteLedger = SiteLedger()
     let powerDNS: PowerDNSService?
     let checkpoints: CheckpointKeeper
     /// Opens when all routes of the table that the daemon began with are back.
@@ -281,8 +282,9 @@ final class Daemon: Sendable {
             "listening", metadata: ["on": "\(listening.joined(separator: ", "))"])
     }
 
-    /// Serves until SIGTERM or SIGINT, then closes sessions with Cease and ends.
-    func run() async throws {
+    /// Serves until SIGTERM or SIGINT, then closes sessions with Cease and ends. Reads the configuration
+    /// again at each of `hangups`.
+    func run(reloadingOn hangups: UnixSignalsSequence) async throws {
         self.files.start()
         self.checkpoints.thread.start()
         self.checkpoints.warnOfProblem()
@@ -301,7 +303,7 @@ final class Daemon: Sendable {
         }
         var services: [any Service] = [
             FileFeedService(daemon: self), ReadinessService(daemon: self),
-            ReloadService(daemon: self), RoundTripService(daemon: self),
+            ReloadService(daemon: self, hangups: hangups), RoundTripService(daemon: self),
             LocationService(daemon: self), LimitService(daemon: self),
             WatchdogService(daemon: self),
             ServiceInCharge("rpki", self.succession) { try await self.origins.run() },

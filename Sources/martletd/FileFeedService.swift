@@ -65,6 +65,7 @@ struct ReadinessService: Service {
             ServiceManager.tell("Taking over")
         } else if !board.isReady {
             ServiceManager.tell("Waiting for \(self.daemon.waitedFor)")
+            ServiceManager.needsTime(wait)
         }
         await cancelWhenGracefulShutdown {
             if self.daemon.hasInheritedTable { await self.daemon.isRestored.wait() }
@@ -102,9 +103,10 @@ struct ReadinessService: Service {
 /// Reads the configuration again on SIGHUP.
 struct ReloadService: Service {
     let daemon: Daemon
+    let hangups: UnixSignalsSequence
 
     func run() async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+        for await _ in self.hangups.cancelOnGracefulShutdown() {
             _ = await self.daemon.reload(waits: true)
         }
     }
@@ -173,6 +175,7 @@ extension Daemon {
     /// Tells the table of the sites and feeds that there are. Feeds that stay keep their routes,
     /// also where they count for another site now.
     func define(_ plan: Plan) {
+        self.siteLedger.define(plan.sites, of: self.dns)
         for site in plan.sites { self.owner.submit(.defineSite(site.id, name: site.name)) }
         for feed in plan.feeds { self.owner.submit(.addFeed(feed)) }
         self.owner.submit(.setRoundTripRules(plan.roundTripRules))

@@ -8,6 +8,7 @@ import Configuration
 import Glibc
 import Logging
 import RouteTable
+import UnixSignals
 
 /// The process's entry.
 ///
@@ -76,7 +77,7 @@ struct MartletDaemon: AsyncParsableCommand {
         if !self.foreground, report == nil { throw ExitCode(Background.start(Self.launch)) }
         // A peer that goes away in the middle of a write is an error at that write.
         signal(SIGPIPE, SIG_IGN)
-        // One that comes before anybody listens for it asks for nothing that isn't done anyway.
+        // One that comes before the configuration is read asks for nothing that isn't done anyway.
         signal(SIGHUP, SIG_IGN)
         LoggingSystem.bootstrap { StandardErrorLog(label: $0) }
         do {
@@ -102,6 +103,8 @@ struct MartletDaemon: AsyncParsableCommand {
 
     private func serve(reportingTo report: Int32?) async throws {
         try ProcessFiles.check()
+        // One that comes from here on is for what the files say then: it waits until it can be heeded.
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         let configuration = try Configuration.load(path: self.config)
         StandardErrorLog.setLevel(configuration.logLevel.level)
         let privileges = try self.user.map { try Privileges(user: $0, group: self.group) }
@@ -135,7 +138,7 @@ struct MartletDaemon: AsyncParsableCommand {
                 daemon.whenInCharge { Background.reportReady(report) }
             }
         }
-        try await daemon.run()
+        try await daemon.run(reloadingOn: hangups)
     }
 
     private func takePidFile(

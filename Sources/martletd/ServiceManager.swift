@@ -14,6 +14,13 @@ enum ServiceManager {
     /// In words, for `systemctl status`.
     static func tell(_ status: String) { self.notify("STATUS=\(status)") }
 
+    /// The process needs so long yet before it is ready, and a minute for what else is to be done: systemd
+    /// is not to end it meanwhile, where that is more than its own patience (`TimeoutStartSec`).
+    static func needsTime(_ time: Duration) {
+        let seconds = UInt64(clamping: time.components.seconds) + 60
+        self.notify("EXTEND_TIMEOUT_USEC=\(seconds * 1_000_000)")
+    }
+
     /// The configuration is read again; ``ready(_:)`` ends that. systemd wants the time of its beginning
     /// (Type=notify-reload).
     static func reloading() {

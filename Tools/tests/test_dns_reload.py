@@ -1,12 +1,17 @@
 # Martlet: a BGP-fed route server and proximity oracle
 # SPDX-License-Identifier: Apache-2.0
 """What reloads of zones cost and keep: memory, names whose sites have changed, files that are none."""
+import json
 import os
 import re
+import resource
 import signal
+import socket
+import time
 import unittest
 
-from harness import TestCase, eventually, program, run
+import questions
+from harness import PATIENCE, TestCase, eventually, program, run
 
 BASE = """
 listen:
@@ -115,6 +120,140 @@ class OddFileTests(TestCase):
         daemon.write("z.zone", ZONE + "www A 192.0.2.81\n")
         self.assertEqual(daemon.console("reload").returncode, 0)
         self.assertEqual(daemon.dig("www.z.test").addresses, ["192.0.2.81"])
+
+
+class CounterTests(TestCase):
+    AMS = "  ams: { as: 64600, addresses: [192.0.2.20] }\n"
+    TOK = "  tok: { as: 64601, addresses: [192.0.2.30] }\n"
+
+    def counted(self, daemon):
+        """Answers by site, in all and of the name."""
+        report = json.loads(daemon.console("show dns --json").stdout)
+        names = json.loads(daemon.console("show dns names --json").stdout)["names"]
+        return (
+            {one["what"]: one["count"] for one in report["counters"] if one["kind"] == "sites"},
+            dict(words.split(":") for words in names[0]["sites"]))
+
+    def test_a_site_has_what_was_counted_of_it_and_none_of_anothers(self):
+        """Whatever number it has: one that is free again is given to another site."""
+        daemon = self.martlet(BASE, files={"z.zone": ZONE})
+
+        def sites(*lines, nearest):
+            text = BASE.replace(self.AMS + self.TOK, "".join(lines))
+            daemon.write("martlet.yaml", text.replace("[ams]", f"[{nearest}]"))
+            done = daemon.console("reload")
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+        def ask(count, address):
+            for _ in range(count):
+                self.assertEqual(daemon.dig("near.z.test").addresses, [address])
+
+        ask(3, "192.0.2.20")
+        sites(self.TOK, nearest="tok")
+        ask(1, "192.0.2.30")
+        self.assertEqual(self.counted(daemon), ({"ams": 3, "tok": 1}, {"ams": "3", "tok": "1"}))
+        sites("  par: { as: 64602, addresses: [192.0.2.50] }\n", self.TOK, nearest="tok")
+        self.assertEqual(self.counted(daemon), ({"ams": 3, "tok": 1}, {"ams": "3", "tok": "1"}))
+        sites("  par: { as: 64602, addresses: [192.0.2.50] }\n", self.TOK, nearest="par")
+        ask(2, "192.0.2.50")
+        # It comes back, by another number.
+        sites(self.AMS, "  par: { as: 64602, addresses: [192.0.2.50] }\n", self.TOK, nearest="ams")
+        ask(4, "192.0.2.20")
+        self.assertEqual(
+            self.counted(daemon),
+            ({"ams": 7, "par": 2, "tok": 1}, {"ams": "7", "par": "2", "tok": "1"}))
+
+
+class ListenerReportTests(TestCase):
+    def test_a_listener_that_is_not_had_is_told(self):
+        daemon = self.martlet(BASE, files={"z.zone": ZONE})
+
+        def problems():
+            listeners = json.loads(daemon.console("show dns listeners --json").stdout)["listeners"]
+            return {one["listener"]: one["problem"] for one in listeners}
+
+        one = f"127.0.0.1:{daemon.port('dns')}"
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            two = f"127.0.0.1:{taken.getsockname()[1]}"
+            daemon.write("martlet.yaml", BASE.replace('dns: ["', f'dns: ["{two}", "'))
+            self.assertIn(f"DNS can't have {two}", daemon.console("reload").stdout)
+            self.assertEqual(problems(), {one: None, two: "it is not listened on"})
+            # Who watches the log for errors sees it, too.
+            daemon.wait_line(rf" error .*DNS can't have {re.escape(two)} by TCP")
+        eventually("the port", lambda: "can't have" not in daemon.console("reload").stdout)
+        self.assertEqual(problems(), {one: None, two: None})
+
+
+class DecisionFileTests(TestCase):
+    CONFIGURATION = BASE.replace(
+        "threads: 2", "threads: 2, decision-log: { file: decisions, sample: 1, rate: 10000 }")
+
+    def start(self, **options):
+        self.daemon = self.martlet(self.CONFIGURATION, files={"z.zone": ZONE}, **options)
+        self.path = os.path.join(self.daemon.folder, "decisions")
+
+    def ask(self, count):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(PATIENCE)
+            client.connect(("127.0.0.1", self.daemon.port("dns")))
+            for number in range(count):
+                client.send(questions.question(number, "near.z.test", "A", "198.51.100.0/24"))
+                self.assertEqual(questions.reply(client.recv(4096))[0], number)
+
+    def limit(self, size):
+        """So long may a file be that the daemon writes: what goes beyond is refused, as on a full disk."""
+        _, most = resource.prlimit(self.daemon.child.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.daemon.child.pid, resource.RLIMIT_FSIZE, (size, most))
+
+    def counted(self):
+        """Whole lines, those that are told to be lost, and pieces."""
+        whole = lost = torn = 0
+        with open(self.path, "rb") as file:
+            for line in file.read().split(b"\n")[:-1]:
+                try:
+                    found = json.loads(line)
+                except ValueError:
+                    torn += 1
+                    continue
+                lost += found.get("lost", 0)
+                whole += "name" in found
+        return whole, lost, torn
+
+    def test_lines_are_whole_or_counted(self):
+        # Who writes beyond the limit would be sent SIGXFSZ, which Python ignores and hands on so.
+        self.start(process={"restore_signals": False})
+        self.limit(20_000)
+        self.ask(800)
+        self.daemon.wait_line("DNS decisions can't be written")
+        self.limit(resource.RLIM_INFINITY)
+        eventually("all that was asked", lambda: sum(self.counted()[:2]) >= 800)
+        whole, lost, torn = self.counted()
+        self.assertEqual(whole + lost, 800)
+        self.assertGreater(lost, 0)
+        self.assertGreater(whole, 0)
+        self.assertLessEqual(torn, 1)
+        # What comes then is whole again.
+        self.ask(10)
+        eventually("the rest", lambda: self.counted() == (whole + 10, lost, torn))
+
+    def test_a_pipe_that_takes_the_files_place_holds_nothing_up(self):
+        self.start()
+        os.mkfifo(self.path)
+        self.ask(50)
+        self.daemon.wait_line("DNS decisions can't be written")
+        begin = time.monotonic()
+        self.daemon.signal(signal.SIGTERM)
+        self.assertEqual(self.daemon.wait(), 0)
+        self.assertLess(time.monotonic() - begin, 10)
+
+    def test_a_file_that_cannot_be_written_is_told_once(self):
+        self.start()
+        os.mkdir(self.path)
+        begin = time.monotonic()
+        while time.monotonic() < begin + 2:
+            self.ask(20)
+        said = [line for line in self.daemon.output.splitlines() if "can't be written" in line]
+        self.assertEqual(len(said), 1, said[:5])
 
 
 if __name__ == "__main__":
