@@ -111,12 +111,22 @@ extension Responder {
             }
         }
         guard writer.count > start || writer.isTruncated else {
-            // No site has such an address, or all are down and the policy then names none:
-            // that is so for every client.
-            self.appendNegative(walk.apex, walk.zone, &writer)
+            self.appendNothing(steering, family, walk, &writer)
             return
         }
         if steering.hasSubnet { verdict.scope = max(verdict.scope, scope) }
+    }
+
+    /// Says that there is nothing: no site has such an address, or all are down and the policy then
+    /// names none. That is so for every client, and the latter not for longer than an answer would be:
+    /// a site may be up again at any time.
+    private func appendNothing(
+        _ steering: Steering, _ family: AddressFamily?, _ walk: Walk,
+        _ writer: inout ResponseWriter
+    ) {
+        let isForNow = self.isAllDown(policy: steering.record.policy, family)
+        self.appendNegative(
+            walk.apex, walk.zone, maximumTTL: isForNow ? steering.timeToLive : .max, &writer)
     }
 
     /// Notes the first site of an answer.
@@ -160,7 +170,7 @@ extension Responder {
         guard let site = self.order.first,
             let number = aliases.first(where: { self.index.aliases[$0].site == site.rawValue })
         else {
-            self.appendNegative(walk.apex, walk.zone, &writer)
+            self.appendNothing(steering, nil, walk, &writer)
             return .none
         }
         self.note(site, match, nil, &verdict)

@@ -50,7 +50,9 @@ extension Responder {
         {
             let node = self.index.nodes[number]
             guard self.enter(node, at: number, message, &walk, &verdict) else { return false }
-            if message.type == .ds, self.refersSigners(number, message, &walk, &writer) {
+            if message.type == .ds,
+                self.refersSigners(number, message, &walk, &writer, &verdict)
+            {
                 return false
             }
             // The parent has the DS records of a delegation (RFC 4035 §3.1.4.1).
@@ -111,7 +113,12 @@ extension Responder {
             MessageHeader.byteCount + message.nameByteCount - Int(zone.apexByteCount)
         verdict.zone = Int32(truncatingIfNeeded: node.zone)
         verdict.node = Int32(truncatingIfNeeded: number)
-        guard zone.isAvailable || message.type == .ds && self.hasSigners(number, of: zone) else {
+        // DS records of the apex itself may be had: there may be any names below it.
+        guard
+            zone.isAvailable
+                || message.type == .ds && walk.byteCount == Int(zone.apexByteCount)
+                    && self.hasSigners(number, of: zone)
+        else {
             verdict.code = .serverFailure
             verdict.error = .invalidData
             return false
@@ -126,10 +133,12 @@ extension Responder {
             && self.index.zones[Int(zone.parent)].isAvailable
     }
 
-    /// Answers for the DS records of a zone's apex from the zone above, if that is here too.
+    /// Answers for the DS records of a zone's apex from the zone above, if that is here too; where that
+    /// one delegates a name between them, they are with the servers of the delegation.
     @inline(never)
     private func refersSigners(
-        _ number: Int, _ message: QueryMessage, _ walk: inout Walk, _ writer: inout ResponseWriter
+        _ number: Int, _ message: QueryMessage, _ walk: inout Walk,
+        _ writer: inout ResponseWriter, _ verdict: inout Verdict
     ) -> Bool {
         let zone = self.index.zones[Int(walk.zone)]
         guard walk.isAtQuestion, self.hasSigners(number, of: zone) else { return false }
@@ -137,7 +146,9 @@ extension Responder {
         walk.apex =
             MessageHeader.byteCount + message.nameByteCount
             - Int(self.index.zones[Int(zone.parent)].apexByteCount)
-        if zone.signers >= 0 {
+        if zone.cutAbove >= 0 {
+            self.refer(to: Int(zone.cutAbove), walk, &writer, &verdict)
+        } else if zone.signers >= 0 {
             _ = self.append(self.index.sets[Int(zone.signers)], walk, &writer)
         } else {
             self.appendNegative(walk.apex, walk.zone, &writer)
@@ -327,14 +338,18 @@ extension Responder {
         return start
     }
 
-    /// Appends the SOA that says how long a negative answer holds (RFC 2308 §3).
+    /// Appends the SOA that says how long a negative answer holds (RFC 2308 §3): no longer than
+    /// `maximumTTL` seconds.
     @inline(__always)
-    func appendNegative(_ apex: Int, _ zone: UInt32, _ writer: inout ResponseWriter) {
+    func appendNegative(
+        _ apex: Int, _ zone: UInt32, maximumTTL: UInt32 = .max, _ writer: inout ResponseWriter
+    ) {
         let block = self.index.zones[Int(zone)].negative
-        if writer.append(block, of: self.index, apex: apex) == nil {
-            writer.isTruncated = true
-        } else {
+        if let start = writer.append(block, of: self.index, apex: apex) {
+            if maximumTTL != .max { writer.limitTimeToLive(at: start, to: maximumTTL) }
             writer.authorityCount += block.recordCount
+        } else {
+            writer.isTruncated = true
         }
     }
 
