@@ -47,6 +47,50 @@ struct RedirectionTests {
         records.map { "\($0.owner) \($0.timeToLive) \($0.data.type) \($0.data)" }
     }
 
+    @Test("leave room for pointers behind the longest chain of them")
+    func pointersBehindChain() throws {
+        // A pointer leads to one of the first 16,384 bytes; a chain of sixteen takes half of them.
+        let long = [63, 63, 63, 56].map { String(repeating: "z", count: $0) }
+        let apex = long.joined(separator: ".")
+        var zone = Zone(
+            apex: name(apex),
+            startOfAuthority: StartOfAuthority(host: name("a.net"), mailbox: name("b.net")),
+            nameServers: [name("a.net")])
+        let digits = Array("abcdefghijklmnopqrstuvwxyz")
+        for step in 0..<14 {
+            let next = name("d\(digits[step + 1]).\(apex)")
+            zone.add(
+                name("d\(digits[step]).\(apex)"), timeToLive: 1,
+                RecordData(type: .dname, fields: [.name(next)]))
+        }
+        zone.add(
+            name("do.\(apex)"), timeToLive: 1,
+            RecordData(type: .dname, fields: [.name(name("mx.\(apex)"))]))
+        var servers: [DomainName] = []
+        for first in digits.prefix(20) {
+            for second in digits { servers.append(name("\(first)\(second)5.\(apex)")) }
+        }
+        for (number, server) in servers.enumerated() {
+            zone.add(
+                name("x.mx.\(apex)"), timeToLive: 1, .mailExchange(UInt16(number), server))
+            zone.add(server, timeToLive: 1, .address(IPAddress(ipv4: 0xc633_6400 + UInt32(number))))
+        }
+        try self.bench.store.replace([zone])
+        var query = Query("x.da.\(apex)", .mx)
+        query.transport = .tcp
+        let reply = try self.bench.ask(query)
+        #expect(reply.answers.count == 30 + servers.count)
+        #expect(reply.additional.count > 100)
+        let given = Dictionary(
+            reply.additional.map { ($0.owner, $0.data.description) }, uniquingKeysWith: { $1 })
+        #expect(given.count == reply.additional.count)
+        for (number, server) in servers.enumerated() {
+            guard let address = given[server] else { continue }
+            #expect(address == "\(IPAddress(ipv4: 0xc633_6400 + UInt32(number)))")
+        }
+        #expect(Set(given.keys).isSubset(of: servers), "each belongs to a server")
+    }
+
     @Test("make an alias of each name below, and are followed within the zone")
     func below() throws {
         let reply = try self.bench.ask("WWW.old.example.com", .a)
