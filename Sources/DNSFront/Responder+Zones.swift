@@ -182,7 +182,9 @@ extension Responder {
                 verdict.nearest = node.nearest
                 next = self.appendSteered(
                     record, node, message, from: client, using: &batch, &walk, &writer, &verdict)
-                guard self.follow(next, &number, &walk, &writer, &verdict) else { return false }
+                guard self.follow(next, message.type, &number, &walk, &writer, &verdict) else {
+                    return false
+                }
                 if case .name = next { return true }
                 continue
             }
@@ -212,7 +214,9 @@ extension Responder {
                 }
                 return false
             }
-            guard self.follow(next, &number, &walk, &writer, &verdict) else { return false }
+            guard self.follow(next, message.type, &number, &walk, &writer, &verdict) else {
+                return false
+            }
             if case .name = next { return true }
         }
         return false
@@ -232,8 +236,8 @@ extension Responder {
     /// up is put in place for that.
     @inline(__always)
     private func follow(
-        _ target: EncodedSet.Target, _ number: inout Int, _ walk: inout Walk,
-        _ writer: inout ResponseWriter, _ verdict: inout Verdict
+        _ target: EncodedSet.Target, _ type: RecordType, _ number: inout Int,
+        _ walk: inout Walk, _ writer: inout ResponseWriter, _ verdict: inout Verdict
     ) -> Bool {
         switch target {
         case .none, .elsewhere: return false
@@ -244,6 +248,12 @@ extension Responder {
             return false
         case .node(let node):
             number = Int(node)
+            return true
+        // Of the delegated name itself: its DS records are this zone's.
+        case .cut(let cut)
+        where type == .ds
+            && Int(self.index.nodes[Int(cut)].nameByteCount) == walk.byteCount:
+            number = Int(cut)
             return true
         case .cut(let cut):
             self.refer(to: Int(cut), walk, &writer, &verdict)

@@ -287,6 +287,25 @@ struct AnswerTests {
         }
     }
 
+    @Test("for the DS records of a delegated name are this zone's behind an alias, too")
+    func signersBehindAlias() throws {
+        var zone = exampleZone()
+        zone.add(name("tocut.example.com"), timeToLive: 9, .alias(name("sub.example.com")))
+        try self.bench.store.replace([zone])
+        let nothing = try self.bench.ask("tocut.example.com", .ds)
+        #expect(nothing.answers.count == 1 && nothing.isAuthoritative)
+        #expect(nothing.authority.map(\.data.type) == [.soa])
+        zone.add(name("sub.example.com"), timeToLive: 9, .opaque(.ds, [0, 1, 8, 2, 0]))
+        try self.bench.store.replace([zone])
+        let found = try self.bench.ask("tocut.example.com", .ds)
+        #expect(found.answers.map(\.data.type) == [.cname, .ds])
+        #expect(found.answers.map(\.owner) == [name("tocut.example.com"), name("sub.example.com")])
+        #expect(found.authority.isEmpty)
+        // What is below it isn't.
+        let below = try self.bench.ask("tosub.example.com", .ds)
+        #expect(below.authority.allSatisfy { $0.data.type == .ns } && below.authority.count == 2)
+    }
+
     @Test("bring no addresses along that are another zone's to give", arguments: [false, true])
     func additionalOfOtherZones(isReversed: Bool) throws {
         var upper = exampleZone()
