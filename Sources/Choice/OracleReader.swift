@@ -58,7 +58,7 @@ public struct OracleReader: ~Copyable, @unchecked Sendable {
 public struct ClientMatch: Hashable, Sendable {
     public var classID: UInt32
     /// Every address that shares this many leading bits with the client gets the same answer to
-    /// the same question.
+    /// the same question; with 0, of an order, those of both families.
     public var scope: UInt8
 
     public init(classID: UInt32, scope: UInt8) {
@@ -116,6 +116,40 @@ public struct OracleBatch: ~Copyable {
     public mutating func order(
         policy: Int, family: AddressFamily?, client: IPAddress, match: ClientMatch,
         places: Int = SiteOrder.capacity, into order: inout SiteOrder
+    ) -> ClientMatch {
+        let found = self.orderInFamily(
+            policy: policy, family: family, client: client, match: match, places: places,
+            into: &order)
+        guard found.scope == 0 else { return found }
+        let isForAll = self.isForAll(
+            policy: policy, family: family, client: client, places: places, order)
+        return ClientMatch(classID: found.classID, scope: isForAll ? 0 : 1)
+    }
+
+    /// Whether the clients of the other family get the same, too. A scope of 0 has no family: caches
+    /// take such an answer for everybody's.
+    @inline(never)
+    private mutating func isForAll(
+        policy: Int, family: AddressFamily?, client: IPAddress, places: Int, _ order: SiteOrder
+    ) -> Bool {
+        let other =
+            client.family == .ipv4 ? IPAddress(ipv6High: 0, low: 0) : IPAddress(ipv4: 0)
+        var others = SiteOrder()
+        let found = self.orderInFamily(
+            policy: policy, family: family, client: other, match: self.match(of: other),
+            places: places, into: &others)
+        guard found.scope == 0, order.count == others.count else { return false }
+        for place in 0..<min(places, order.count) where order[place] != others[place] {
+            return false
+        }
+        return true
+    }
+
+    /// The same with a scope that holds for clients of its family.
+    @inline(__always)
+    private mutating func orderInFamily(
+        policy: Int, family: AddressFamily?, client: IPAddress, match: ClientMatch,
+        places: Int, into order: inout SiteOrder
     ) -> ClientMatch {
         let found = match
         let key = ArrangementCache.key(
