@@ -194,6 +194,13 @@ extension Responder {
                 let set = self.index.sets[index]
                 guard set.type == type || set.type == .cname else { continue }
                 isFound = true
+                // A DNAME may have led to its own name.
+                if type == .dname, !walk.isAtQuestion, set.type == .dname,
+                    writer.answer(.dname, ownedBy: walk.owner, since: message.echoedByteCount)
+                        != nil
+                {
+                    return false
+                }
                 guard let place = self.append(set, walk, &writer) else { return false }
                 if set.type == .cname, type != .cname, type != .any {
                     next = set.target
