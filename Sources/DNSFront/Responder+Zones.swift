@@ -117,7 +117,7 @@ extension Responder {
         guard
             zone.isAvailable
                 || message.type == .ds && walk.byteCount == Int(zone.apexByteCount)
-                    && self.hasSigners(number, of: zone)
+                    && zone.parent >= 0
         else {
             verdict.code = .serverFailure
             verdict.error = .invalidData
@@ -127,25 +127,27 @@ extension Responder {
         return true
     }
 
-    /// Whether the node is the zone's apex, and the zone above is here to tell of its DS records.
-    private func hasSigners(_ number: Int, of zone: EncodedZone) -> Bool {
-        number == Int(zone.apexNode) && zone.parent >= 0
-            && self.index.zones[Int(zone.parent)].isAvailable
-    }
-
-    /// Answers for the DS records of a zone's apex from the zone above, if that is here too; where that
-    /// one delegates a name between them, they are with the servers of the delegation.
+    /// Answers for the DS records of a zone's apex from the zone above, if that is this server's too;
+    /// where that one delegates a name between them, they are with the servers of the delegation.
     @inline(never)
     private func refersSigners(
         _ number: Int, _ message: QueryMessage, _ walk: inout Walk,
         _ writer: inout ResponseWriter, _ verdict: inout Verdict
     ) -> Bool {
         let zone = self.index.zones[Int(walk.zone)]
-        guard walk.isAtQuestion, self.hasSigners(number, of: zone) else { return false }
+        guard walk.isAtQuestion, number == Int(zone.apexNode), zone.parent >= 0 else {
+            return false
+        }
+        let parent = self.index.zones[Int(zone.parent)]
+        guard parent.isAvailable else {
+            verdict.code = .serverFailure
+            verdict.error = .invalidData
+            verdict.isAuthoritative = false
+            return true
+        }
         walk.zone = UInt32(zone.parent)
         walk.apex =
-            MessageHeader.byteCount + message.nameByteCount
-            - Int(self.index.zones[Int(zone.parent)].apexByteCount)
+            MessageHeader.byteCount + message.nameByteCount - Int(parent.apexByteCount)
         if zone.cutAbove >= 0 {
             self.refer(to: Int(zone.cutAbove), walk, &writer, &verdict)
         } else if zone.signers >= 0 {

@@ -344,6 +344,12 @@ struct AnswerTests {
             let reply = try self.bench.ask(owner, .ds)
             #expect(reply.code == .serverFailure && reply.authority.isEmpty, "\(owner)")
         }
+        // Whether the zone is signed, the upper one would know.
+        try self.bench.store.replace([exampleZone(), .unavailable(name("com"))])
+        let signers = try self.bench.ask("example.com", .ds)
+        #expect(signers.code == .serverFailure && !signers.isAuthoritative)
+        #expect(signers.authority.isEmpty)
+        #expect(try self.bench.ask("static.example.com", .a).addresses.count == 2)
     }
 
     @Test("end where aliases lead back, and hold each record once (RFC 2181 §5)")
