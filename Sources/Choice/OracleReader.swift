@@ -58,7 +58,7 @@ public struct OracleReader: ~Copyable, @unchecked Sendable {
 public struct ClientMatch: Hashable, Sendable {
     public var classID: UInt32
     /// Every address that shares this many leading bits with the client gets the same answer to
-    /// the same question; with 0, of an order, those of both families.
+    /// the same question.
     public var scope: UInt8
 
     public init(classID: UInt32, scope: UInt8) {
@@ -117,40 +117,6 @@ public struct OracleBatch: ~Copyable {
         policy: Int, family: AddressFamily?, client: IPAddress, match: ClientMatch,
         places: Int = SiteOrder.capacity, into order: inout SiteOrder
     ) -> ClientMatch {
-        let found = self.orderInFamily(
-            policy: policy, family: family, client: client, match: match, places: places,
-            into: &order)
-        guard found.scope == 0 else { return found }
-        let isForAll = self.isForAll(
-            policy: policy, family: family, client: client, places: places, order)
-        return ClientMatch(classID: found.classID, scope: isForAll ? 0 : 1)
-    }
-
-    /// Whether the clients of the other family get the same, too. A scope of 0 has no family: caches
-    /// take such an answer for everybody's.
-    @inline(never)
-    private mutating func isForAll(
-        policy: Int, family: AddressFamily?, client: IPAddress, places: Int, _ order: SiteOrder
-    ) -> Bool {
-        let other =
-            client.family == .ipv4 ? IPAddress(ipv6High: 0, low: 0) : IPAddress(ipv4: 0)
-        var others = SiteOrder()
-        let found = self.orderInFamily(
-            policy: policy, family: family, client: other, match: self.match(of: other),
-            places: places, into: &others)
-        guard found.scope == 0, order.count == others.count else { return false }
-        for place in 0..<min(places, order.count) where order[place] != others[place] {
-            return false
-        }
-        return true
-    }
-
-    /// The same with a scope that holds for clients of its family.
-    @inline(__always)
-    private mutating func orderInFamily(
-        policy: Int, family: AddressFamily?, client: IPAddress, match: ClientMatch,
-        places: Int, into order: inout SiteOrder
-    ) -> ClientMatch {
         let found = match
         let key = ArrangementCache.key(
             classID: found.classID, policy: policy, family: family?.rawValue ?? 0)
@@ -183,6 +149,38 @@ public struct OracleBatch: ~Copyable {
         let scope = self.scope(
             of: found, policy: policy, family: family, client: client, places: places)
         return ClientMatch(classID: found.classID, scope: max(scope, length))
+    }
+
+    /// The order for an answer that caches keep: with a scope of 0 they keep it for everybody, so
+    /// that it is 0 only where clients of the other family get the same, too.
+    @inline(__always)
+    package mutating func answerOrder(
+        policy: Int, family: AddressFamily?, client: IPAddress, places: Int,
+        into order: inout SiteOrder
+    ) -> ClientMatch {
+        let found = self.order(
+            policy: policy, family: family, client: client, places: places, into: &order)
+        guard found.scope == 0 else { return found }
+        let isForAll = self.isForAll(
+            policy: policy, family: family, client: client, places: places, order)
+        return ClientMatch(classID: found.classID, scope: isForAll ? 0 : 1)
+    }
+
+    /// Whether clients of the other family get the same, all of them.
+    @inline(never)
+    private mutating func isForAll(
+        policy: Int, family: AddressFamily?, client: IPAddress, places: Int, _ order: SiteOrder
+    ) -> Bool {
+        let other =
+            client.family == .ipv4 ? IPAddress(ipv6High: 0, low: 0) : IPAddress(ipv4: 0)
+        var others = SiteOrder()
+        let found = self.order(
+            policy: policy, family: family, client: other, places: places, into: &others)
+        guard found.scope == 0, order.count == others.count else { return false }
+        for place in 0..<min(places, order.count) where order[place] != others[place] {
+            return false
+        }
+        return true
     }
 
     /// The scope of an answer, but for what a hash narrows: that of the class, or a wider one

@@ -77,7 +77,7 @@ extension Responder {
     ) {
         let record = steering.record
         let family: AddressFamily = message.type == .a ? .ipv4 : .ipv6
-        let match = batch.order(
+        let match = batch.answerOrder(
             policy: record.policy, family: family, client: steering.client,
             places: record.answers, into: &self.order)
         let start = writer.count
@@ -162,7 +162,7 @@ extension Responder {
         _ walk: inout Walk, _ writer: inout ResponseWriter, _ verdict: inout Verdict
     ) -> EncodedSet.Target {
         let record = steering.record
-        let match = batch.order(
+        let match = batch.answerOrder(
             policy: record.policy, family: nil, client: steering.client, places: 1,
             into: &self.order)
         let first = Int(record.firstAlias)
@@ -226,7 +226,7 @@ extension Responder {
         _ scope: inout UInt8, _ verdict: inout Verdict
     ) -> Int {
         let record = steering.record
-        let match = batch.order(
+        let match = batch.answerOrder(
             policy: record.policy, family: family, client: steering.client,
             places: record.answers, into: &self.order)
         scope = max(scope, match.scope)
