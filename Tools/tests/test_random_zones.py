@@ -116,7 +116,7 @@ class Tree:
 def zone_text(records):
     return "".join(
         f"{owner}. 300 {kind} {data}\n"
-        for owner, sets in records.items() for kind, set in sets.items() for data in set)
+        for owner, sets in records.items() for kind, all_data in sets.items() for data in all_data)
 
 
 def subnet(network):
@@ -160,7 +160,7 @@ class RandomAgreementTests(TestCase):
                 self.assertNotEqual(ours.code, 2, f"{name} {kind}: the zone isn't served, seed {seed}")
                 asked += 1
                 # Whether to go on in another zone is each server's own matter.
-                ends = [data.decode().rstrip(".") for _, type, _, data in ours.answer if type == 5]
+                ends = [data.decode().rstrip(".") for _, its_type, _, data in ours.answer if its_type == 5]
                 if ends and tree.zone_of(ends[-1]) != tree.zone_of(name):
                     continue
                 found = {}
