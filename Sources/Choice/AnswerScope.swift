@@ -72,9 +72,8 @@ extension OracleBatch {
         let places = form.isAlias ? 1 : form.places
         let match = self.match(of: client)
         var order = SiteOrder()
-        let found = self.order(
-            policy: policy, family: family, client: client, match: match, places: places,
-            into: &order)
+        let found = self.answerOrder(
+            policy: policy, family: family, client: client, places: places, into: &order)
         let world = self.world
         guard !order.isEmpty, world.policies.indices.contains(policy) else {
             return AnswerScope(type: type, length: 0, reason: .noData)

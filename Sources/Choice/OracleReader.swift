@@ -151,6 +151,38 @@ public struct OracleBatch: ~Copyable {
         return ClientMatch(classID: found.classID, scope: max(scope, length))
     }
 
+    /// The order for an answer that caches keep: with a scope of 0 they keep it for everybody, so
+    /// that it is 0 only where clients of the other family get the same, too.
+    @inline(__always)
+    package mutating func answerOrder(
+        policy: Int, family: AddressFamily?, client: IPAddress, places: Int,
+        into order: inout SiteOrder
+    ) -> ClientMatch {
+        let found = self.order(
+            policy: policy, family: family, client: client, places: places, into: &order)
+        guard found.scope == 0 else { return found }
+        let isForAll = self.isForAll(
+            policy: policy, family: family, client: client, places: places, order)
+        return ClientMatch(classID: found.classID, scope: isForAll ? 0 : 1)
+    }
+
+    /// Whether clients of the other family get the same, all of them.
+    @inline(never)
+    private mutating func isForAll(
+        policy: Int, family: AddressFamily?, client: IPAddress, places: Int, _ order: SiteOrder
+    ) -> Bool {
+        let other =
+            client.family == .ipv4 ? IPAddress(ipv6High: 0, low: 0) : IPAddress(ipv4: 0)
+        var others = SiteOrder()
+        let found = self.order(
+            policy: policy, family: family, client: other, places: places, into: &others)
+        guard found.scope == 0, order.count == others.count else { return false }
+        for place in 0..<min(places, order.count) where order[place] != others[place] {
+            return false
+        }
+        return true
+    }
+
     /// The scope of an answer, but for what a hash narrows: that of the class, or a wider one
     /// where it is known that the classes around it get the same answer. `match` is what this
     /// batch found for the client, with the class's scope.

@@ -42,8 +42,9 @@ struct EncodedBlock {
             self.rawValue & 0x8000 != 0 ? Int(self.rawValue & 0x7fff) : nil
         }
 
-        /// A pointer has 14 bits; header, question and a chain of aliases may come before.
-        private static var reach: Int { 0x2000 }
+        /// A pointer has 14 bits. Header, question and sixteen redirections, each a DNAME and an alias of
+        /// 24 bytes and two names, may come before: less than 9216 bytes.
+        private static var reach: Int { 0x1c00 }
     }
 }
 

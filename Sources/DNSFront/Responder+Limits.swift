@@ -44,6 +44,8 @@ extension Responder {
                 writer.isTruncated = true
             } else {
                 verdict.code = .badCookie
+                // By TCP there is nothing to come for.
+                writer.isTruncated = false
                 writer.cut(to: message.echoedByteCount)
                 writer.answerCount = 0
                 writer.authorityCount = 0

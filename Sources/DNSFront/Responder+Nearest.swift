@@ -77,7 +77,7 @@ extension Responder {
     ) {
         let record = steering.record
         let family: AddressFamily = message.type == .a ? .ipv4 : .ipv6
-        let match = batch.order(
+        let match = batch.answerOrder(
             policy: record.policy, family: family, client: steering.client,
             places: record.answers, into: &self.order)
         let start = writer.count
@@ -111,12 +111,22 @@ extension Responder {
             }
         }
         guard writer.count > start || writer.isTruncated else {
-            // No site has such an address, or all are down and the policy then names none:
-            // that is so for every client.
-            self.appendNegative(walk.apex, walk.zone, &writer)
+            self.appendNothing(steering, family, walk, &writer)
             return
         }
         if steering.hasSubnet { verdict.scope = max(verdict.scope, scope) }
+    }
+
+    /// Says that there is nothing: no site has such an address, or all are down and the policy then
+    /// names none. That is so for every client, and the latter not for longer than an answer would be:
+    /// a site may be up again at any time.
+    private func appendNothing(
+        _ steering: Steering, _ family: AddressFamily?, _ walk: Walk,
+        _ writer: inout ResponseWriter
+    ) {
+        let isForNow = self.isAllDown(policy: steering.record.policy, family)
+        self.appendNegative(
+            walk.apex, walk.zone, maximumTTL: isForNow ? steering.timeToLive : .max, &writer)
     }
 
     /// Notes the first site of an answer.
@@ -152,7 +162,7 @@ extension Responder {
         _ walk: inout Walk, _ writer: inout ResponseWriter, _ verdict: inout Verdict
     ) -> EncodedSet.Target {
         let record = steering.record
-        let match = batch.order(
+        let match = batch.answerOrder(
             policy: record.policy, family: nil, client: steering.client, places: 1,
             into: &self.order)
         let first = Int(record.firstAlias)
@@ -160,7 +170,7 @@ extension Responder {
         guard let site = self.order.first,
             let number = aliases.first(where: { self.index.aliases[$0].site == site.rawValue })
         else {
-            self.appendNegative(walk.apex, walk.zone, &writer)
+            self.appendNothing(steering, nil, walk, &writer)
             return .none
         }
         self.note(site, match, nil, &verdict)
@@ -216,7 +226,7 @@ extension Responder {
         _ scope: inout UInt8, _ verdict: inout Verdict
     ) -> Int {
         let record = steering.record
-        let match = batch.order(
+        let match = batch.answerOrder(
             policy: record.policy, family: family, client: steering.client,
             places: record.answers, into: &self.order)
         scope = max(scope, match.scope)

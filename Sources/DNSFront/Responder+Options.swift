@@ -10,10 +10,10 @@ extension Responder {
     enum ClientStanding {
         /// No cookie was given.
         case unknown
-        /// A cookie, but none of ours.
+        /// The client's part of a cookie alone.
         case hasCookie
-        /// The same, where an answer takes one of ours.
-        case mustReturn
+        /// A cookie with a server's part that isn't ours, or is too old.
+        case hasBadCookie
         /// It is where it says it is.
         case confirmed
     }
@@ -31,12 +31,11 @@ extension Responder {
         // Where others can read along, it would hide nothing (RFC 7830 §6).
         if edns.wantsPadding, transport == .tls { reply.isPadded = true }
         guard let cookie = edns.cookie, self.rules.readsCookies else { return .unknown }
-        return self.read(cookie, from: client.unmapped, over: transport, into: &reply)
+        return self.read(cookie, from: client.unmapped, into: &reply)
     }
 
     private mutating func read(
-        _ cookie: Cookie, from client: IPAddress, over transport: DNSTransport,
-        into reply: inout OPTReply
+        _ cookie: Cookie, from client: IPAddress, into reply: inout OPTReply
     ) -> ClientStanding {
         self.counters.count(CounterBlock.Slot.withCookie)
         reply.cookie = cookie
@@ -47,11 +46,11 @@ extension Responder {
             return .confirmed
         case .new:
             self.renewCookie(of: client, &reply)
-            return self.rules.requiresCookies && transport == .udp ? .mustReturn : .hasCookie
+            return .hasCookie
         case .bad:
             self.counters.count(CounterBlock.Slot.badCookies)
             self.renewCookie(of: client, &reply)
-            return self.rules.requiresCookies && transport == .udp ? .mustReturn : .hasCookie
+            return .hasBadCookie
         }
     }
 
@@ -61,11 +60,18 @@ extension Responder {
             client: cookie.client, address: client, time: self.moment.unixTime)
     }
 
-    /// The code for a client that must come back with its cookie, and for a message that asks for
-    /// nothing else than one (RFC 7873 §5.4).
-    func codeWithoutAnswer(_ standing: ClientStanding) -> ResponseCode {
+    /// Whether the client must come back with a cookie of ours before it is answered.
+    @inline(__always)
+    func mustReturn(_ standing: ClientStanding, over transport: DNSTransport) -> Bool {
+        self.rules.requiresCookies && transport == .udp
+            && (standing == .hasCookie || standing == .hasBadCookie)
+    }
+
+    /// The code for a message that asks for nothing else than a cookie, or whether the one that it
+    /// has is good still: whatever else takes one (RFC 7873 §5.4).
+    func codeWithoutQuestion(_ standing: ClientStanding) -> ResponseCode {
         switch standing {
-        case .mustReturn: .badCookie
+        case .hasBadCookie: .badCookie
         case .hasCookie, .confirmed: .noError
         case .unknown: .formatError
         }

@@ -50,7 +50,9 @@ extension Responder {
         {
             let node = self.index.nodes[number]
             guard self.enter(node, at: number, message, &walk, &verdict) else { return false }
-            if message.type == .ds, self.refersSigners(number, message, &walk, &writer) {
+            if message.type == .ds,
+                self.refersSigners(number, message, &walk, &writer, &verdict)
+            {
                 return false
             }
             // The parent has the DS records of a delegation (RFC 4035 §3.1.4.1).
@@ -111,7 +113,12 @@ extension Responder {
             MessageHeader.byteCount + message.nameByteCount - Int(zone.apexByteCount)
         verdict.zone = Int32(truncatingIfNeeded: node.zone)
         verdict.node = Int32(truncatingIfNeeded: number)
-        guard zone.isAvailable || message.type == .ds && self.hasSigners(number, of: zone) else {
+        // DS records of the apex itself may be had: there may be any names below it.
+        guard
+            zone.isAvailable
+                || message.type == .ds && walk.byteCount == Int(zone.apexByteCount)
+                    && zone.parent >= 0
+        else {
             verdict.code = .serverFailure
             verdict.error = .invalidData
             return false
@@ -120,24 +127,30 @@ extension Responder {
         return true
     }
 
-    /// Whether the node is the zone's apex, and the zone above is here to tell of its DS records.
-    private func hasSigners(_ number: Int, of zone: EncodedZone) -> Bool {
-        number == Int(zone.apexNode) && zone.parent >= 0
-            && self.index.zones[Int(zone.parent)].isAvailable
-    }
-
-    /// Answers for the DS records of a zone's apex from the zone above, if that is here too.
+    /// Answers for the DS records of a zone's apex from the zone above, if that is this server's too;
+    /// where that one delegates a name between them, they are with the servers of the delegation.
     @inline(never)
     private func refersSigners(
-        _ number: Int, _ message: QueryMessage, _ walk: inout Walk, _ writer: inout ResponseWriter
+        _ number: Int, _ message: QueryMessage, _ walk: inout Walk,
+        _ writer: inout ResponseWriter, _ verdict: inout Verdict
     ) -> Bool {
         let zone = self.index.zones[Int(walk.zone)]
-        guard walk.isAtQuestion, self.hasSigners(number, of: zone) else { return false }
+        guard walk.isAtQuestion, number == Int(zone.apexNode), zone.parent >= 0 else {
+            return false
+        }
+        let parent = self.index.zones[Int(zone.parent)]
+        guard parent.isAvailable else {
+            verdict.code = .serverFailure
+            verdict.error = .invalidData
+            verdict.isAuthoritative = false
+            return true
+        }
         walk.zone = UInt32(zone.parent)
         walk.apex =
-            MessageHeader.byteCount + message.nameByteCount
-            - Int(self.index.zones[Int(zone.parent)].apexByteCount)
-        if zone.signers >= 0 {
+            MessageHeader.byteCount + message.nameByteCount - Int(parent.apexByteCount)
+        if zone.cutAbove >= 0 {
+            self.refer(to: Int(zone.cutAbove), walk, &writer, &verdict)
+        } else if zone.signers >= 0 {
             _ = self.append(self.index.sets[Int(zone.signers)], walk, &writer)
         } else {
             self.appendNegative(walk.apex, walk.zone, &writer)
@@ -171,7 +184,9 @@ extension Responder {
                 verdict.nearest = node.nearest
                 next = self.appendSteered(
                     record, node, message, from: client, using: &batch, &walk, &writer, &verdict)
-                guard self.follow(next, &number, &walk, &writer, &verdict) else { return false }
+                guard self.follow(next, message.type, &number, &walk, &writer, &verdict) else {
+                    return false
+                }
                 if case .name = next { return true }
                 continue
             }
@@ -181,6 +196,13 @@ extension Responder {
                 let set = self.index.sets[index]
                 guard set.type == type || set.type == .cname else { continue }
                 isFound = true
+                // A DNAME may have led to its own name.
+                if type == .dname, !walk.isAtQuestion, set.type == .dname,
+                    writer.answer(.dname, ownedBy: walk.owner, since: message.echoedByteCount)
+                        != nil
+                {
+                    return false
+                }
                 guard let place = self.append(set, walk, &writer) else { return false }
                 if set.type == .cname, type != .cname, type != .any {
                     next = set.target
@@ -201,7 +223,9 @@ extension Responder {
                 }
                 return false
             }
-            guard self.follow(next, &number, &walk, &writer, &verdict) else { return false }
+            guard self.follow(next, message.type, &number, &walk, &writer, &verdict) else {
+                return false
+            }
             if case .name = next { return true }
         }
         return false
@@ -221,8 +245,8 @@ extension Responder {
     /// up is put in place for that.
     @inline(__always)
     private func follow(
-        _ target: EncodedSet.Target, _ number: inout Int, _ walk: inout Walk,
-        _ writer: inout ResponseWriter, _ verdict: inout Verdict
+        _ target: EncodedSet.Target, _ type: RecordType, _ number: inout Int,
+        _ walk: inout Walk, _ writer: inout ResponseWriter, _ verdict: inout Verdict
     ) -> Bool {
         switch target {
         case .none, .elsewhere: return false
@@ -233,6 +257,12 @@ extension Responder {
             return false
         case .node(let node):
             number = Int(node)
+            return true
+        // Of the delegated name itself: its DS records are this zone's.
+        case .cut(let cut)
+        where type == .ds
+            && Int(self.index.nodes[Int(cut)].nameByteCount) == walk.byteCount:
+            number = Int(cut)
             return true
         case .cut(let cut):
             self.refer(to: Int(cut), walk, &writer, &verdict)
@@ -327,14 +357,18 @@ extension Responder {
         return start
     }
 
-    /// Appends the SOA that says how long a negative answer holds (RFC 2308 §3).
+    /// Appends the SOA that says how long a negative answer holds (RFC 2308 §3): no longer than
+    /// `maximumTTL` seconds.
     @inline(__always)
-    func appendNegative(_ apex: Int, _ zone: UInt32, _ writer: inout ResponseWriter) {
+    func appendNegative(
+        _ apex: Int, _ zone: UInt32, maximumTTL: UInt32 = .max, _ writer: inout ResponseWriter
+    ) {
         let block = self.index.zones[Int(zone)].negative
-        if writer.append(block, of: self.index, apex: apex) == nil {
-            writer.isTruncated = true
-        } else {
+        if let start = writer.append(block, of: self.index, apex: apex) {
+            if maximumTTL != .max { writer.limitTimeToLive(at: start, to: maximumTTL) }
             writer.authorityCount += block.recordCount
+        } else {
+            writer.isTruncated = true
         }
     }
 

@@ -245,8 +245,10 @@ public struct Responder: ~Copyable {
 
         if let problem = message.problem {
             verdict.code = problem
-        } else if standing == .mustReturn || !hasQuestion {
-            verdict.code = self.codeWithoutAnswer(standing)
+        } else if !hasQuestion {
+            verdict.code = self.codeWithoutQuestion(standing)
+        } else if self.mustReturn(standing, over: transport) {
+            verdict.code = .badCookie
         } else if message.recordClass != .internet {
             writer.limit = limit - reply.byteCount
             self.answerOtherClass(message, query, &writer, &verdict)
@@ -344,7 +346,7 @@ public struct Responder: ~Copyable {
             let record = self.index.nearest[Int(verdict.nearest)]
             let family: AddressFamily? =
                 record.aliasCount > 0 ? nil : type == .a ? .ipv4 : type == .aaaa ? .ipv6 : nil
-            if self.notes.isAllDown(policy: record.policy, family) {
+            if self.isAllDown(policy: record.policy, family) {
                 verdict.error = .other
                 verdict.errorText = ByteRun("all sites are down")
             } else if verdict.site >= 0,
@@ -356,6 +358,12 @@ public struct Responder: ~Copyable {
         } else if verdict.code == .refused, verdict.error == nil {
             verdict.error = .notAuthoritative
         }
+    }
+
+    /// Whether all of a policy's sites with addresses of the family are down.
+    @inline(__always)
+    func isAllDown(policy: Int, _ family: AddressFamily?) -> Bool {
+        self.notes.isAllDown(policy: policy, family)
     }
 
     /// Copies the question's name in small letters, eight bytes at a time.

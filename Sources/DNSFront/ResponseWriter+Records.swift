@@ -129,6 +129,11 @@ extension ResponseWriter {
     func finishRecord(at start: Int, owner: Int, maximumTTL: UInt32) {
         self.store16(0xc000 | UInt16(truncatingIfNeeded: owner), at: start)
         self.store16(UInt16(truncatingIfNeeded: self.count - start - 12), at: start + 10)
+        self.limitTimeToLive(at: start, to: maximumTTL)
+    }
+
+    /// Cuts the TTL of a record whose owner is a pointer.
+    func limitTimeToLive(at start: Int, to maximumTTL: UInt32) {
         let timeToLive = (self.base + start + 6).loadUnaligned(as: UInt32.self).bigEndian
         self.store32(min(timeToLive, maximumTTL), at: start + 6)
     }

@@ -96,6 +96,8 @@ struct EncodedZone {
     var parent: Int32 = -1
     /// That set; or -1.
     var signers: Int32 = -1
+    /// The node of a delegation of the parent's that the apex lies below; or -1.
+    var cutAbove: Int32 = -1
 }
 
 /// All zones, ready to be copied into answers: built once and never changed.

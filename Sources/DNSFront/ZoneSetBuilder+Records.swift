@@ -45,7 +45,9 @@ extension ZoneSetBuilder {
                 let target = EncodedBlock.Target.beside(position + data.targetPosition)
             else { continue }
             if set.type != .ns {
-                guard let node = self.numbers[name], self.nodes[node].cut < 0 else { continue }
+                guard !self.isOccluded(name, by: zone.apex), let node = self.numbers[name],
+                    self.nodes[node].cut < 0
+                else { continue }
             }
             for set in zone.records[name] ?? [] where set.type == .a || set.type == .aaaa {
                 found.append((.target(target), set))

@@ -149,6 +149,10 @@ struct ZoneSetBuilder {
         guard let number = self.apexes[apex] else { return }
         var above = apex.parent
         while let name = above {
+            // The highest is noted last, and the nodes below it have it, too.
+            if let node = self.numbers[name], self.nodes[node].cut >= 0 {
+                self.zones[number].cutAbove = self.nodes[node].cut
+            }
             if let parent = self.apexes[name] {
                 // What stands in a zone further up is not seen.
                 self.zones[number].parent = Int32(parent)

@@ -265,6 +265,38 @@ struct AnswerScopeTests {
         #expect(try Self.scope(&reader, "10.0.0.1", policy: 0) == 0)
     }
 
+    @Test("is 0 for caches only where clients of IPv4 and of IPv6 get the same")
+    func families() async throws {
+        let fixture = try Fixture(OracleTests.sites(2))
+        defer { fixture.owner.shutdown() }
+        await fixture.complete(0, 1)
+        try await fixture.announce([
+            (0, "0.0.0.0/0", 1), (1, "0.0.0.0/0", 2), (0, "::/0", 2), (1, "::/0", 1),
+        ])
+        var reader = try fixture.oracle.makeReader()
+        func scopes(places: Int) throws -> [UInt8] {
+            try ["10.0.0.1", "2001:db8::1"].map { client in
+                let client = try IPAddress(parsing: client)
+                return reader.withBatch { batch in
+                    var order = SiteOrder()
+                    return batch.answerOrder(
+                        policy: 0, family: nil, client: client, places: places, into: &order
+                    ).scope
+                }
+            }
+        }
+        #expect(try Self.scope(&reader, "10.0.0.1") == 0, "of its family, that is")
+        #expect(try scopes(places: 1) == [1, 1])
+        fixture.oracle.update { $0.status[SiteID(rawValue: 1)] = SiteStatus(health: .down) }
+        #expect(try scopes(places: 1) == [0, 0], "there is one site alone")
+        fixture.oracle.update { $0.status = [:] }
+        try await fixture.announce([(0, "::/0", 1), (1, "::/0", 2)])
+        #expect(try scopes(places: 1) == [0, 0])
+        #expect(try scopes(places: 2) == [0, 0])
+        try await fixture.announce([(1, "2001:db8::/32", 0)])
+        #expect(try scopes(places: 1) == [1, 32])
+    }
+
     @Test("is that of the class where indexes would need more memory than they may")
     func memoryLimit() async throws {
         let fixture = try Fixture(OracleTests.sites(2))

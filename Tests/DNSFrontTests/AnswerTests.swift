@@ -264,6 +264,67 @@ struct AnswerTests {
         }
     }
 
+    @Test("for the DS records of a zone are a referral where a name between is delegated")
+    func signersBelowDelegation() throws {
+        var upper = exampleZone()
+        upper.add(name("deep.sub.example.com"), timeToLive: 9, .opaque(.ds, [0, 1, 8, 2, 0]))
+        func zone(_ apex: String) -> Zone {
+            Zone(
+                apex: name(apex),
+                startOfAuthority: StartOfAuthority(host: name("a.net"), mailbox: name("b.net")),
+                nameServers: [name("a.net")])
+        }
+        for lower in [
+            zone("deep.sub.example.com"), .unavailable(name("deep.sub.example.com")),
+        ] {
+            try self.bench.store.replace([lower, upper])
+            let reply = try self.bench.ask("deep.sub.example.com", .ds)
+            #expect(reply.code == .noError && reply.answers.isEmpty && !reply.isAuthoritative)
+            #expect(
+                reply.authority.map { "\($0.owner) \($0.data)" } == [
+                    "sub.example.com. ns.sub.example.com.", "sub.example.com. ns1.example.com.",
+                ])
+        }
+    }
+
+    @Test("for the DS records of a delegated name are this zone's behind an alias, too")
+    func signersBehindAlias() throws {
+        var zone = exampleZone()
+        zone.add(name("tocut.example.com"), timeToLive: 9, .alias(name("sub.example.com")))
+        try self.bench.store.replace([zone])
+        let nothing = try self.bench.ask("tocut.example.com", .ds)
+        #expect(nothing.answers.count == 1 && nothing.isAuthoritative)
+        #expect(nothing.authority.map(\.data.type) == [.soa])
+        zone.add(name("sub.example.com"), timeToLive: 9, .opaque(.ds, [0, 1, 8, 2, 0]))
+        try self.bench.store.replace([zone])
+        let found = try self.bench.ask("tocut.example.com", .ds)
+        #expect(found.answers.map(\.data.type) == [.cname, .ds])
+        #expect(found.answers.map(\.owner) == [name("tocut.example.com"), name("sub.example.com")])
+        #expect(found.authority.isEmpty)
+        // What is below it isn't.
+        let below = try self.bench.ask("tosub.example.com", .ds)
+        #expect(below.authority.allSatisfy { $0.data.type == .ns } && below.authority.count == 2)
+    }
+
+    @Test("bring no addresses along that are another zone's to give", arguments: [false, true])
+    func additionalOfOtherZones(isReversed: Bool) throws {
+        var upper = exampleZone()
+        upper.add(
+            name("mail.example.com"), timeToLive: 9, .mailExchange(5, name("mx.kid.example.com")))
+        upper.add(name("mx.kid.example.com"), timeToLive: 9, .address(address("192.0.2.200")))
+        var kid = Zone(
+            apex: name("kid.example.com"),
+            startOfAuthority: StartOfAuthority(host: name("a.net"), mailbox: name("b.net")),
+            nameServers: [name("a.net")])
+        kid.add(name("mx.kid.example.com"), timeToLive: 9, .address(address("192.0.2.201")))
+        try self.bench.store.replace(isReversed ? [kid, upper] : [upper, kid])
+        let reply = try self.bench.ask("mail.example.com", .mx)
+        #expect(reply.answers.count == 2)
+        #expect(
+            reply.additional.allSatisfy { $0.owner == name("static.example.com") },
+            "\(reply.additional.map { "\($0.owner) \($0.data)" })")
+    }
+
     @Test("are SERVFAIL from a zone without data, and those of others are not")
     func unavailable() throws {
         try self.bench.store.replace([exampleZone(), .unavailable(name("down.example.com"))])
@@ -278,6 +339,17 @@ struct AnswerTests {
         }
         #expect(try self.bench.ask("static.example.com", .a).addresses.count == 2)
         #expect(try self.bench.ask("down.example.com", .ds).isAuthoritative)
+        // What is below its apex is the zone's own, whatever type is asked for.
+        for owner in ["deep.down.example.com", "x.y.down.example.com"] {
+            let reply = try self.bench.ask(owner, .ds)
+            #expect(reply.code == .serverFailure && reply.authority.isEmpty, "\(owner)")
+        }
+        // Whether the zone is signed, the upper one would know.
+        try self.bench.store.replace([exampleZone(), .unavailable(name("com"))])
+        let signers = try self.bench.ask("example.com", .ds)
+        #expect(signers.code == .serverFailure && !signers.isAuthoritative)
+        #expect(signers.authority.isEmpty)
+        #expect(try self.bench.ask("static.example.com", .a).addresses.count == 2)
     }
 
     @Test("end where aliases lead back, and hold each record once (RFC 2181 §5)")

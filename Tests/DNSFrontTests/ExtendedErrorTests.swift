@@ -53,6 +53,13 @@ struct ExtendedErrorTests {
         #expect(none.code == .noError && none.answers.isEmpty)
         #expect(none.authority.first?.data.type == .soa)
         #expect(none.error == .other)
+        // The zone's minimum is 60 s, the name's TTL less.
+        #expect(none.authority.first?.timeToLive == 60)
+        var zone = exampleZone()
+        zone.nearest[name("none.example.com")]?.minimumTimeToLive = 7
+        try self.bench.store.replace([zone])
+        #expect(try self.ask("none.example.com").authority.first?.timeToLive == 7)
+        #expect(try self.ask("none.example.com", .mx).authority.first?.timeToLive == 60)
         #expect(try self.ask("none.example.com", .txt).error == nil)
         #expect(
             try self.bench.ask("none.example.com", .a, subnet: "192.0.2.0/24").scope == 0,

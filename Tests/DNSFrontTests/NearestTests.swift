@@ -81,6 +81,25 @@ struct NearestTests {
         }
     }
 
+    @Test("give scope 0 only where clients of both families get the same")
+    func scopeOfFamilies() async throws {
+        func scopes(_ owner: String, _ type: RecordType = .a) throws -> [Int?] {
+            try ["8.8.8.0/24", "2001:db8::/48"].map {
+                try self.bench.ask(owner, type, subnet: $0).scope
+            }
+        }
+        await self.bench.pin([("0.0.0.0/0", [sydney]), ("::/0", [amsterdam])])
+        #expect(try scopes("www.example.com") == [1, 1])
+        #expect(try scopes("www.example.com", .aaaa) == [1, 1])
+        #expect(try scopes("cdn.example.com") == [1, 1], "an alias")
+        #expect(try scopes("v4.example.com") == [0, 0], "there is one site alone")
+        #expect(try scopes("v4.example.com", .aaaa) == [0, 0])
+        await self.bench.pin([("0.0.0.0/0", [amsterdam]), ("::/0", [amsterdam])])
+        #expect(try scopes("www.example.com") == [0, 0])
+        await self.bench.pin([("0.0.0.0/0", [amsterdam]), ("2001:db8::/32", [amsterdam])])
+        #expect(try scopes("www.example.com") == [1, 32])
+    }
+
     @Test("give scope 0 to what holds for every client")
     func scopeZero() async throws {
         await self.bench.pin([("192.0.2.0/24", [amsterdam])])

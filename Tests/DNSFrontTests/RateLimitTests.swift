@@ -125,6 +125,14 @@ struct RateLimitTests {
         var reply: Message?
         for _ in 0..<4 where reply == nil { reply = try? bench.ask(query) }
         #expect(reply?.code == .badCookie)
+        query.name = "big.example.com"
+        query.type = .txt
+        query.payloadSize = 512
+        reply = nil
+        for _ in 0..<4 where reply == nil { reply = try? bench.ask(query) }
+        #expect(reply?.code == .badCookie && reply?.isTruncated == false)
+        query.name = "static.example.com"
+        query.type = .a
         #expect(reply?.isTruncated == false)
         let cookie = try #require(reply?.option(.cookie))
         #expect(try self.ask(bench, 500, change: { $0.add(.cookie, cookie) }).whole == 500)

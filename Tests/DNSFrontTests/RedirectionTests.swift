@@ -47,6 +47,71 @@ struct RedirectionTests {
         records.map { "\($0.owner) \($0.timeToLive) \($0.data.type) \($0.data)" }
     }
 
+    @Test("leave room for pointers behind the longest chain of them")
+    func pointersBehindChain() throws {
+        // A pointer leads to one of the first 16,384 bytes; a chain of sixteen takes half of them.
+        let apex = String(repeating: "z", count: 51) + ".test"
+        let long = [63, 63, 63].map { String(repeating: "l", count: $0) }.joined(separator: ".")
+        let below = "\(long).\(apex)"
+        var zone = Zone(
+            apex: name(apex),
+            startOfAuthority: StartOfAuthority(host: name("a.net"), mailbox: name("b.net")),
+            nameServers: [name("a.net")])
+        let digits = Array("abcdefghijklmnopqrstuvwxyz")
+        for step in 0..<14 {
+            let next = name("d\(digits[step + 1]).\(below)")
+            zone.add(
+                name("d\(digits[step]).\(below)"), timeToLive: 1,
+                RecordData(type: .dname, fields: [.name(next)]))
+        }
+        zone.add(
+            name("do.\(below)"), timeToLive: 1,
+            RecordData(type: .dname, fields: [.name(name("mx.\(below)"))]))
+        var servers: [DomainName] = []
+        for first in digits.prefix(20) {
+            for second in digits { servers.append(name("\(first)\(second)5.\(apex)")) }
+        }
+        for (number, server) in servers.enumerated() {
+            zone.add(
+                name("x.mx.\(below)"), timeToLive: 1, .mailExchange(UInt16(number), server))
+            zone.add(server, timeToLive: 1, .address(IPAddress(ipv4: 0xc633_6400 + UInt32(number))))
+        }
+        try self.bench.store.replace([zone])
+        var query = Query("x.da.\(below)", .mx)
+        query.transport = .tcp
+        let reply = try self.bench.ask(query)
+        #expect(reply.answers.count == 30 + servers.count)
+        #expect(reply.additional.count > 100)
+        let given = Dictionary(
+            reply.additional.map { ($0.owner, $0.data.description) }, uniquingKeysWith: { $1 })
+        #expect(given.count == reply.additional.count)
+        for (number, server) in servers.enumerated() {
+            guard let address = given[server] else { continue }
+            #expect(address == "\(IPAddress(ipv4: 0xc633_6400 + UInt32(number)))")
+        }
+        #expect(Set(given.keys).isSubset(of: servers), "each belongs to a server")
+    }
+
+    @Test("stand once in an answer where the alias that they make is their own name")
+    func selfMade() throws {
+        var zone = Zone(
+            apex: name("example.com"),
+            startOfAuthority: StartOfAuthority(host: name("a.net"), mailbox: name("b.net")),
+            nameServers: [name("a.net")])
+        zone.add(
+            name("a.b.example.com"), timeToLive: 1,
+            RecordData(type: .dname, fields: [.name(name("b.example.com"))]))
+        try self.bench.store.replace([zone])
+        let reply = try self.bench.ask("a.a.b.example.com", .dname)
+        #expect(
+            self.lines(reply.answers) == [
+                "a.b.example.com. 1 DNAME b.example.com.",
+                "a.a.b.example.com. 1 CNAME a.b.example.com.",
+            ])
+        #expect(reply.code == .noError && reply.authority.isEmpty)
+        #expect(try self.bench.ask("a.b.example.com", .dname).answers.count == 1)
+    }
+
     @Test("make an alias of each name below, and are followed within the zone")
     func below() throws {
         let reply = try self.bench.ask("WWW.old.example.com", .a)

@@ -241,7 +241,7 @@ class StrangerTests(TestCase):
 class DNSDist(NameServer):
     """dnsdist before a name server."""
 
-    def __init__(self, port, passing="useProxyProtocol=true"):
+    def __init__(self, port, passing="useProxyProtocol=true", more=""):
         super().__init__("dnsdist")
         self.write(
             "dnsdist.conf",
@@ -249,7 +249,7 @@ class DNSDist(NameServer):
             f'addLocal("[::1]:{self.port}")\n'
             'setACL({"0.0.0.0/0", "::/0"})\n'
             f'newServer{{address="127.0.0.1:{port}", {passing}, '
-            'checkName="example.com.", checkType="SOA", mustResolve=true}\n')
+            f'checkName="example.com.", checkType="SOA", mustResolve=true}}\n{more}')
         self.begin(
             "--supervised", "-C", self.path("dnsdist.conf"), "--disable-syslog",
             line=r"Marking downstream .* as 'up'|Listening on")
@@ -317,6 +317,28 @@ class DNSDistSubnetTests(TestCase):
                 "127.3.2.1", transport, "+subnet=203.0.113.0/24", "www.example.com")
             self.assertIn("192.0.2.10", text)
             self.assertRegex(text, r"CLIENT-SUBNET: 203\.0\.113\.0/24/[0-9]+")
+
+
+class DNSDistCacheTests(TestCase):
+    """dnsdist keeps answers, those of scope 0 for everybody: of IPv4 and of IPv6."""
+
+    def test_clients_of_both_families_are_kept_apart(self):
+        peer("dnsdist")
+        daemon = martlet(files={"pins.routes": "0.0.0.0/0 64600\n::/0 64601\n"})
+        self.addCleanup(daemon.stop)
+        dnsdist = DNSDist(
+            daemon.port("dns"), "useClientSubnet=true, disableZeroScope=false",
+            'getPool(""):setCache(newPacketCache(1000, {parseECS=true}))\n')
+        self.addCleanup(dnsdist.stop)
+
+        def ask(server):
+            return run(
+                peer("dig"), f"@{server}", "-p", str(dnsdist.port), "+short", "+tries=1", "+time=5",
+                "+nocookie", "www.example.com", "A").stdout.split()
+        eventually("dnsdist to find Martlet up", lambda: ask("127.0.0.1") == ["192.0.2.10"])
+        for _ in range(2):
+            self.assertEqual(ask("::1"), ["192.0.2.20"])
+            self.assertEqual(ask("127.0.0.1"), ["192.0.2.10"])
 
 
 if __name__ == "__main__":
