@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 public import Logging
 import NIOCore
 import NIOPosix
@@ -25,6 +26,8 @@ public final class RemoteBackendServer: Sendable, ZoneFollower {
     private struct State {
         var listener: (any Channel)?
         var connections: [ObjectIdentifier: any Channel] = [:]
+        /// Another process serves what is there.
+        var hasLeft = false
         var isClosing = false
     }
 
@@ -70,6 +73,8 @@ public final class RemoteBackendServer: Sendable, ZoneFollower {
                 listener.close(promise: nil)
             }
         }
+        // Who has left waits for the other parts' end.
+        if self.state.withLock({ $0.hasLeft }) { await Gate().wait() }
         let connections = self.state.withLock { state in
             state.isClosing = true
             return Array(state.connections.values)
@@ -105,6 +110,68 @@ public final class RemoteBackendServer: Sendable, ZoneFollower {
     }
 }
 
+// MARK: - From one process to the next
+
+extension RemoteBackendServer {
+    /// Another descriptor of the listening socket, for another process, which closes it.
+    public func listeningSocket() async -> CInt? {
+        guard let listener = self.state.withLock({ $0.listener }) else { return nil }
+        return try? await listener.eventLoop.submit { RemoteBackendConnection.copy(listener) }.get()
+    }
+
+    /// Ends its part in all connections, each once what was asked there is answered, and accepts no
+    /// more of them. If one broke, PowerDNS would not ask again, and its client get SERVFAIL.
+    ///
+    /// - Parameter time: How long; who has not sent the rest of a request by then, or not read the
+    ///   replies, loses the connection.
+    /// - Returns: The connections, for another process, which closes them.
+    public func handOver(within time: Duration = .seconds(1)) async -> [CInt] {
+        let loop = self.group.next()
+        let listener = self.state.withLock { state in
+            state.hasLeft = true
+            return state.listener
+        }
+        // What it has accepted is among the connections then.
+        try? await listener?.close().get()
+        let channels = self.state.withLock { Array($0.connections.values) }
+        let leaving = try? await loop.submit {
+            channels.map { channel in
+                let handler = try? channel.pipeline.syncOperations.handler(
+                    type: RemoteBackendConnection.self)
+                return handler?.handOver() ?? loop.makeSucceededFuture(nil)
+            }
+        }.get()
+        let limit = loop.scheduleTask(in: TimeAmount(time)) {
+            for channel in channels { channel.close(promise: nil) }
+        }
+        defer { limit.cancel() }
+        var found: [CInt] = []
+        for connection in leaving ?? [] {
+            if let descriptor = try? await connection.get() { found.append(descriptor) }
+        }
+        return found
+    }
+
+    /// Goes on with connections that another process has handed over, and owns them from here on.
+    public func adopt(_ connections: [CInt]) async {
+        for descriptor in connections {
+            do {
+                _ = try await ClientBootstrap(group: self.group)
+                    .channelOption(.autoRead, value: false)
+                    .channelOption(.maxMessagesPerRead, value: 1)
+                    .channelOption(.allowRemoteHalfClosure, value: true)
+                    .channelInitializer { channel in
+                        channel.eventLoop.makeCompletedFuture { try self.welcome(channel) }
+                    }
+                    .withConnectedSocket(descriptor).get()
+            } catch {
+                // One that its client has closed meanwhile.
+                self.logger.info("a connection of PowerDNS's has ended: \(error)")
+            }
+        }
+    }
+}
+
 /// What all connections share.
 ///
 /// All of them are on one event loop, and nothing else touches it once they serve.
@@ -120,86 +187,4 @@ final class RemoteBackendService: @unchecked Sendable {
     }
 
     func refresh() { self.backend.refresh() }
-}
-
-/// One connection of PowerDNS: lines of requests, each answered before the next is looked at.
-///
-/// Who doesn't read the replies isn't read from; a line that doesn't end within the bound ends the
-/// connection.
-final class RemoteBackendConnection: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
-    private let service: RemoteBackendService
-    private let logger: Logger
-    private var input = ByteBuffer()
-    private var inputIsClosed = false
-
-    init(service: RemoteBackendService, logger: Logger) {
-        self.service = service
-        self.logger = logger
-    }
-
-    func channelActive(context: ChannelHandlerContext) { context.read() }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var data = self.unwrapInboundIn(data)
-        self.input.writeBuffer(&data)
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) { self.work(context) }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { self.work(context) }
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .inputClosed? = event as? ChannelEvent {
-            self.inputIsClosed = true
-            self.work(context)
-        } else {
-            context.fireUserInboundEventTriggered(event)
-        }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // Resets and the like: an expected end.
-        context.close(promise: nil)
-    }
-
-    private func work(_ context: ChannelHandlerContext) {
-        while context.channel.isWritable, context.channel.isActive {
-            let view = self.input.readableBytesView
-            guard let end = view.firstIndex(of: 0x0a) else {
-                guard view.count <= RemoteBackendRequest.maximumByteCount else {
-                    self.logger.warning("PowerDNS sent a request without an end")
-                    context.close(promise: nil)
-                    return
-                }
-                self.input.discardReadBytes()
-                if self.inputIsClosed {
-                    self.close(context)
-                } else {
-                    context.read()
-                }
-                return
-            }
-            let (text, goesOn) = self.service.reply(to: view[..<end])
-            self.input.moveReaderIndex(to: end + 1)
-            context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
-            guard goesOn else {
-                self.logger.warning("PowerDNS sent a line that is no request")
-                self.close(context)
-                return
-            }
-        }
-    }
-
-    /// Closes when what was written before has left.
-    private func close(_ context: ChannelHandlerContext) {
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        let channel = context.channel
-        promise.futureResult.whenComplete { _ in channel.close(promise: nil) }
-        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer()), promise: promise)
-    }
 }

@@ -66,14 +66,20 @@ extension RecordData: CustomStringConvertible {
             }
             return groups.joined(separator: String(Character(UnicodeScalar(separator))))
         case .types: return TypeBitmap.text(bytes)
+        case .type:
+            return RecordType(rawValue: bytes.reduce(0) { $0 << 8 | UInt16($1) }).description
         case .serviceParameters: return ServiceParameters(wire: bytes)?.description
         case .location: return Location(wire: bytes)?.description
         case .prefixes: return PrefixList.text(bytes)
+        case .ports: return PortBitmap.text(bytes)
+        case .dottedHexadecimal: return "0x" + ByteText.hexadecimal(bytes)
+        case .hostIdentity: return HostIdentity.text(bytes)
+        case .relay: return MulticastRelay.text(bytes)
         }
     }
 
-    /// A gateway of an IPSECKEY record (RFC 4025 §3.1).
-    private static func gateway(_ bytes: ArraySlice<UInt8>, kind: UInt8) -> String? {
+    /// A gateway of an IPSECKEY record (RFC 4025 §3.1), or a relay of an AMTRELAY record.
+    static func gateway(_ bytes: ArraySlice<UInt8>, kind: UInt8) -> String? {
         switch kind {
         case 0: "."
         case 1, 2: IPAddress(bytes: Array(bytes))?.description

@@ -77,7 +77,7 @@ extension RecordData {
         let head: Int
         let lengths: [UInt8: Int]
         switch self.type {
-        case .ds, .cds: (kind, head, lengths) = (3, 4, [1: 20, 2: 32, 4: 48])
+        case .ds, .cds, .ta, .dlv: (kind, head, lengths) = (3, 4, [1: 20, 2: 32, 4: 48])
         case .sshfp: (kind, head, lengths) = (1, 2, [1: 20, 2: 32])
         case .tlsa, .smimea: (kind, head, lengths) = (2, 3, [1: 32, 2: 64])
         case .zonemd: (kind, head, lengths) = (5, 6, [1: 48, 2: 64])
@@ -99,6 +99,7 @@ extension RawSpan {
             let end: Int
             switch part.kind {
             case .number(let bytes): end = position + bytes
+            case .type: end = position + 2
             case .seconds, .ipv4: end = position + 4
             case .ipv6: end = position + 16
             case .location: end = position + 16
@@ -122,7 +123,7 @@ extension RawSpan {
             case .text(let isEmptyAllowed):
                 guard isEmptyAllowed || position < range.upperBound else { return nil }
                 end = range.upperBound
-            case .hexadecimal, .base64:
+            case .hexadecimal, .base64, .dottedHexadecimal, .ports, .hostIdentity, .relay:
                 guard position < range.upperBound else { return nil }
                 end = range.upperBound
             case .types, .serviceParameters, .prefixes, .optionalBase64: end = range.upperBound

@@ -30,12 +30,22 @@ struct RecordPart: Sendable {
         case groups(Int, bytes: Int, separator: UInt8)
         /// The types that there are at a name (RFC 4034 §4.1.2).
         case types
+        /// One type, 16 bits.
+        case type
         /// RFC 9460 §2.2.
         case serviceParameters
         /// RFC 1876.
         case location
         /// RFC 3123.
         case prefixes
+        /// A protocol and its ports (RFC 1035 §3.4.2).
+        case ports
+        /// Bytes to the end: `0x` and hexadecimal, with dots anywhere (RFC 1706 §7).
+        case dottedHexadecimal
+        /// All of a HIP record (RFC 8005 §5).
+        case hostIdentity
+        /// All of an AMTRELAY record but its precedence (RFC 8777 §4).
+        case relay
     }
 
     var kind: Kind
@@ -123,7 +133,25 @@ enum RecordLayout {
         .afsdb: [RecordPart(u16, "subtype"), RecordPart(.name, "server")],
         .rp: [RecordPart(.name, "mailbox"), RecordPart(.name, "text's name")],
         .hinfo: [RecordPart(.string, "processor"), RecordPart(.string, "system")],
-        .txt: texts, .spf: texts, .ninfo: texts, .avc: texts, .isdn: texts,
+        .txt: texts, .spf: texts, .ninfo: texts, .avc: texts, .isdn: texts, .resinfo: texts,
+        .wallet: texts,
+        .wks: [RecordPart(.ipv4, "address"), RecordPart(.ports, "port")],
+        .nsap: [RecordPart(.dottedHexadecimal, "address")], .nsapPointer: names(.name),
+        .talink: [RecordPart(.name, "previous name"), RecordPart(.name, "next name")],
+        .eid: [RecordPart(.hexadecimal, "endpoint")],
+        .nimloc: [RecordPart(.hexadecimal, "locator")],
+        .sink: [
+            RecordPart(u8, "meaning"), RecordPart(u8, "coding"), RecordPart(u8, "subcoding"),
+            RecordPart(.optionalBase64, "data"),
+        ],
+        .hip: [RecordPart(.hostIdentity, "host identity")],
+        .amtrelay: [RecordPart(u8, "precedence"), RecordPart(.relay, "relay")],
+        .dsync: [
+            RecordPart(.type, "type"), RecordPart(u8, "scheme", words: ["NOTIFY": 1]),
+            RecordPart(u16, "port"), RecordPart(.name, "target"),
+        ],
+        .hhit: [RecordPart(.base64, "host identity")],
+        .brid: [RecordPart(.base64, "identity")],
         .x25: [RecordPart(.string, "address")],
         .px: [
             RecordPart(u16, "preference"), RecordPart(.name, "domain"),
@@ -148,7 +176,8 @@ enum RecordLayout {
             RecordPart(u8, "algorithm", words: algorithms), RecordPart(.base64, "certificate"),
         ],
         .apl: [RecordPart(.prefixes, "prefix")],
-        .ds: digest, .cds: digest, .dnskey: key, .cdnskey: key, .key: key,
+        .ds: digest, .cds: digest, .ta: digest, .dlv: digest,
+        .dnskey: key, .cdnskey: key, .key: key, .rkey: key,
         .ipseckey: [
             RecordPart(u8, "precedence"), RecordPart(u8, "gateway type"),
             RecordPart(u8, "algorithm"), RecordPart(.gateway(kindAt: 1), "gateway"),

@@ -181,10 +181,15 @@ struct RecordTextParser {
                 bytes += prefix
             }
             return bytes
+        case .type: return bigEndian(try self.type(what).rawValue)
+        case .ports: return try self.ports(type)
+        case .dottedHexadecimal: return try self.dottedHexadecimal(what)
+        case .hostIdentity: return try self.hostIdentity(type)
+        case .relay: return try self.relay(type)
         }
     }
 
-    private mutating func number(
+    mutating func number(
         _ what: String, maximum: Int, words: [String: Int] = [:]
     ) throws(RecordTextError) -> Int {
         let token = try self.take(what)
@@ -200,7 +205,7 @@ struct RecordTextParser {
         throw self.error(.expected("\(what), a number from 0 to \(maximum)"), token)
     }
 
-    private mutating func name(_ what: String) throws(RecordTextError) -> DomainName {
+    mutating func name(_ what: String) throws(RecordTextError) -> DomainName {
         let token = try self.take(what)
         guard !token.isQuoted else {
             throw self.error(.expected("a domain name without quotes"), token)
@@ -228,7 +233,7 @@ struct RecordTextParser {
     }
 
     /// A dot, an address or a name, by the kind that the record says (RFC 4025 §2.3).
-    private mutating func gateway(
+    mutating func gateway(
         _ what: String, kind: UInt8
     ) throws(RecordTextError) -> [UInt8] {
         switch kind {
@@ -288,14 +293,18 @@ struct RecordTextParser {
     private mutating func types() throws(RecordTextError) -> [UInt8] {
         var types: [RecordType] = []
         while self.next < self.tokens.count {
-            let token = try self.take("a type")
-            guard
-                let type = RecordType(
-                    parsing: String(decoding: self.bytes[token.range], as: UTF8.self))
-            else { throw self.error(.expected("a type"), token) }
-            types.append(type)
+            types.append(try self.type("a type"))
         }
         return TypeBitmap.wire(types)
+    }
+
+    private mutating func type(_ what: String) throws(RecordTextError) -> RecordType {
+        let token = try self.take(what)
+        guard
+            let type = RecordType(
+                parsing: String(decoding: self.bytes[token.range], as: UTF8.self))
+        else { throw self.error(.expected(what), token) }
+        return type
     }
 
     private mutating func serviceParameters() throws(RecordTextError) -> [UInt8] {
@@ -345,7 +354,13 @@ struct RecordTextParser {
 
     private var end: Int { self.tokens.last?.range.upperBound ?? 0 }
 
-    private mutating func take(_ what: String) throws(RecordTextError) -> MasterToken {
+    /// Whether words are left.
+    var hasMore: Bool { self.next < self.tokens.count }
+
+    /// What a word is.
+    func text(of token: MasterToken) -> ArraySlice<UInt8> { self.bytes[token.range] }
+
+    mutating func take(_ what: String) throws(RecordTextError) -> MasterToken {
         guard self.next < self.tokens.count else { throw self.missing(what) }
         defer { self.next += 1 }
         return self.tokens[self.next]
@@ -355,7 +370,7 @@ struct RecordTextParser {
         RecordTextError(.missing(what), offset: self.end)
     }
 
-    private func error(_ reason: RecordTextError.Reason, _ token: MasterToken) -> RecordTextError {
+    func error(_ reason: RecordTextError.Reason, _ token: MasterToken) -> RecordTextError {
         RecordTextError(
             reason, offset: token.range.lowerBound, found: ByteText.shown(self.bytes[token.range]))
     }

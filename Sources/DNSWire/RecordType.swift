@@ -17,6 +17,7 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     public static let mb = Self(rawValue: 7)
     public static let mg = Self(rawValue: 8)
     public static let mr = Self(rawValue: 9)
+    public static let wks = Self(rawValue: 11)
     public static let ptr = Self(rawValue: 12)
     public static let hinfo = Self(rawValue: 13)
     public static let minfo = Self(rawValue: 14)
@@ -27,6 +28,8 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     public static let x25 = Self(rawValue: 19)
     public static let isdn = Self(rawValue: 20)
     public static let rt = Self(rawValue: 21)
+    public static let nsap = Self(rawValue: 22)
+    public static let nsapPointer = Self(rawValue: 23)
     public static let sig = Self(rawValue: 24)
     public static let key = Self(rawValue: 25)
     public static let px = Self(rawValue: 26)
@@ -34,11 +37,14 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     public static let aaaa = Self(rawValue: 28)
     public static let loc = Self(rawValue: 29)
     public static let nxt = Self(rawValue: 30)
+    public static let eid = Self(rawValue: 31)
+    public static let nimloc = Self(rawValue: 32)
     public static let srv = Self(rawValue: 33)
     public static let naptr = Self(rawValue: 35)
     public static let kx = Self(rawValue: 36)
     public static let cert = Self(rawValue: 37)
     public static let dname = Self(rawValue: 39)
+    public static let sink = Self(rawValue: 40)
     /// The pseudo-record of EDNS (RFC 6891).
     public static let opt = Self(rawValue: 41)
     public static let apl = Self(rawValue: 42)
@@ -53,7 +59,10 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     public static let nsec3param = Self(rawValue: 51)
     public static let tlsa = Self(rawValue: 52)
     public static let smimea = Self(rawValue: 53)
+    public static let hip = Self(rawValue: 55)
     public static let ninfo = Self(rawValue: 56)
+    public static let rkey = Self(rawValue: 57)
+    public static let talink = Self(rawValue: 58)
     public static let cds = Self(rawValue: 59)
     public static let cdnskey = Self(rawValue: 60)
     public static let openpgpkey = Self(rawValue: 61)
@@ -61,6 +70,9 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     public static let zonemd = Self(rawValue: 63)
     public static let svcb = Self(rawValue: 64)
     public static let https = Self(rawValue: 65)
+    public static let dsync = Self(rawValue: 66)
+    public static let hhit = Self(rawValue: 67)
+    public static let brid = Self(rawValue: 68)
     public static let spf = Self(rawValue: 99)
     public static let nid = Self(rawValue: 104)
     public static let l32 = Self(rawValue: 105)
@@ -75,6 +87,11 @@ public struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable 
     public static let uri = Self(rawValue: 256)
     public static let caa = Self(rawValue: 257)
     public static let avc = Self(rawValue: 258)
+    public static let amtrelay = Self(rawValue: 260)
+    public static let resinfo = Self(rawValue: 261)
+    public static let wallet = Self(rawValue: 262)
+    public static let ta = Self(rawValue: 32_768)
+    public static let dlv = Self(rawValue: 32_769)
 }
 
 extension RecordType: CustomStringConvertible {
@@ -111,10 +128,12 @@ extension RecordType: CustomStringConvertible {
         40: "SINK", 41: "OPT", 42: "APL", 43: "DS", 44: "SSHFP", 45: "IPSECKEY", 46: "RRSIG",
         47: "NSEC", 48: "DNSKEY", 49: "DHCID", 50: "NSEC3", 51: "NSEC3PARAM", 52: "TLSA",
         53: "SMIMEA", 55: "HIP", 56: "NINFO", 57: "RKEY", 58: "TALINK", 59: "CDS", 60: "CDNSKEY",
-        61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS", 99: "SPF",
-        104: "NID", 105: "L32", 106: "L64", 107: "LP", 108: "EUI48", 109: "EUI64", 249: "TKEY",
-        250: "TSIG", 251: "IXFR", 252: "AXFR", 253: "MAILB", 254: "MAILA", 255: "ANY", 256: "URI",
-        257: "CAA", 258: "AVC", 259: "DOA", 260: "AMTRELAY", 32768: "TA", 32769: "DLV",
+        61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS",
+        66: "DSYNC", 67: "HHIT", 68: "BRID", 99: "SPF", 104: "NID", 105: "L32", 106: "L64",
+        107: "LP", 108: "EUI48", 109: "EUI64", 128: "NXNAME", 249: "TKEY", 250: "TSIG",
+        251: "IXFR", 252: "AXFR", 253: "MAILB", 254: "MAILA", 255: "ANY", 256: "URI", 257: "CAA",
+        258: "AVC", 259: "DOA", 260: "AMTRELAY", 261: "RESINFO", 262: "WALLET", 263: "CLA",
+        264: "IPN", 32768: "TA", 32769: "DLV",
     ]
 }
 

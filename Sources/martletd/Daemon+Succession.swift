@@ -23,16 +23,23 @@ extension Daemon {
         await self.dns.waitUntilServing()
         try Task.checkCancellation()
         let keepsPidFile = self.pidFile?.isInherited == true
-        do {
-            try await self.files.runIfActive {
-                try predecessor.leave(keepingPidFile: keepsPidFile)
+        let inheritsConnections = self.powerDNS?.inherits == true
+        let parting = try? await self.files.runIfActive {
+            var connections: [CInt]? = inheritsConnections ? [] : nil
+            do throws(HandoverError) {
+                try predecessor.leave(keepingPidFile: keepsPidFile, connections: &connections)
+                return (connections: connections, failure: HandoverError?.none)
+            } catch {
+                return (connections: connections, failure: error)
             }
-        } catch {
+        }
+        if let failure = parting?.failure {
             // It may have left for all that: what counts is that somebody serves.
             self.logger.error(
                 "the process before this one did not say that it has left",
-                metadata: ["pid": "\(predecessor.process)", "error": "\(error)"])
+                metadata: ["pid": "\(predecessor.process)", "error": "\(failure)"])
         }
+        if let connections = parting?.connections { await self.powerDNS?.takeOver(connections) }
         await self.dumps.apply(self.running.withLock { $0.plan })
         self.pidFile?.write()
         self.succession.isInCharge.open()

@@ -258,8 +258,10 @@ final class Daemon: Sendable {
                 listening.append("console \(Self.text(address))")
             }
             if let powerDNS = self.powerDNS {
-                try await powerDNS.bind(waits: waits)
+                try await powerDNS.bind(waits: waits, inherited: inheritance.powerDNS)
                 listening.append("powerdns \(powerDNS.settings.socketPath)")
+            } else if let socket = inheritance.powerDNS {
+                close(socket.descriptor)
             }
             if let path = self.running.withLock({ $0.plan.console.socketPath }) {
                 let service = try HandoverService(

@@ -13,6 +13,8 @@ struct Inheritance: Sendable {
     var bgp: [Int32] = []
     var bmp: [Int32] = []
     var console: [Int32] = []
+    /// The one that PowerDNS connects to; none where its connections can't be handed over.
+    var powerDNS: (path: String, descriptor: Int32)?
     var pidFile: (path: String, descriptor: Int32)?
     var cookieSeed: SipHash.Key?
     /// Zones that are answered; none where the process before doesn't say.

@@ -12,11 +12,12 @@ import Glibc
 /// | asked | answered |
 /// | --- | --- |
 /// | `replace 1` | `ready` or `starting`; or `no` and why |
-/// | `sockets` | a message for each: `dns-udp`, `dns-tcp`, `bgp`, `bmp`, `console` with the socket, `pid-file` and its path with the file; `cookies` and two hexadecimal numbers, what cookies' secrets are drawn from; `zones` with a file of the names of zones that are answered, a line each; then `end` |
+/// | `sockets` | a message for each: `dns-udp`, `dns-tcp`, `bgp`, `bmp`, `console` with the socket; `powerdns` and its path with the socket, `pid-file` and its path with the file; `cookies` and two hexadecimal numbers, what cookies' secrets are drawn from; `zones` with a file of the names of zones that are answered, a line each; then `end` |
 /// | `table` | `table` with a checkpoint as an open file, `empty`, or `no` and why |
 /// | `give-up` and why, a line each | `noted` |
 /// | `leave` | `left`, once the old process serves nothing new any more |
 /// | `leave pid-file` | the same; the file with its number belongs to the new process |
+/// | `leave powerdns`, `leave pid-file powerdns` | before that, a message `powerdns` for each connection of PowerDNS's, with the socket. Only who has given a socket `powerdns` is asked, and by one that serves on it from here on |
 final class HandoverConnection: Sendable {
     struct Message {
         var words: String

@@ -84,9 +84,14 @@ final class HandoverService: Service, CustomStringConvertible {
                 switch message.words {
                 case "sockets": try await self.sendSockets(connection)
                 case "table": try await self.sendTable(connection)
-                case "leave", "leave pid-file":
+                case "leave", "leave pid-file", "leave powerdns", "leave pid-file powerdns":
                     await self.daemon.leave(
-                        to: process, keepingPidFile: message.words == "leave pid-file")
+                        to: process, keepingPidFile: message.words.contains("pid-file"))
+                    if message.words.hasSuffix("powerdns") {
+                        await self.sendPowerDNS(connection)
+                    } else {
+                        self.daemon.powerDNS?.keep()
+                    }
                     try? connection.send("left")
                     await self.daemon.finish()
                     return
@@ -99,6 +104,7 @@ final class HandoverService: Service, CustomStringConvertible {
                             "pid": "\(process)", "reason": "\(reasons.joined(separator: "; "))",
                         ])
                     self.daemon.givenUp.withLock { $0 = (process, reasons) }
+                    self.daemon.powerDNS?.keep()
                     try connection.send("noted")
                     return
                 default:
@@ -108,8 +114,10 @@ final class HandoverService: Service, CustomStringConvertible {
             }
         } catch HandoverError.ended {
             self.logger.warning("the other process has given up taking over")
+            self.daemon.powerDNS?.keep()
         } catch {
             self.logger.warning("no handover", metadata: ["error": "\(error)"])
+            self.daemon.powerDNS?.keep()
         }
     }
 
@@ -140,6 +148,10 @@ final class HandoverService: Service, CustomStringConvertible {
         for (kind, descriptors) in copies {
             for descriptor in descriptors { try connection.send(kind, file: descriptor) }
         }
+        if let socket = await self.daemon.powerDNS?.listeningSocket() {
+            defer { close(socket.descriptor) }
+            try connection.send("powerdns \(socket.path)", file: socket.descriptor)
+        }
         if let file = self.daemon.pidFile {
             try connection.send("pid-file \(file.path)", file: file.descriptor)
         }
@@ -148,6 +160,15 @@ final class HandoverService: Service, CustomStringConvertible {
             "cookies \(String(seed.first, radix: 16)) \(String(seed.second, radix: 16))")
         try self.sendZones(connection)
         try connection.send("end")
+    }
+
+    /// PowerDNS waits for its replies meanwhile: nothing comes between this and the other's going on.
+    private func sendPowerDNS(_ connection: HandoverConnection) async {
+        guard let powerDNS = self.daemon.powerDNS else { return }
+        for descriptor in await powerDNS.handOver() {
+            try? connection.send("powerdns", file: descriptor)
+            close(descriptor)
+        }
     }
 
     /// In a file, since there may be many; a program of before, which doesn't know of them, lets what

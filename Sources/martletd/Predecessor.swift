@@ -90,6 +90,8 @@ final class Predecessor: Sendable {
             case "bgp": found.bgp.append(message.file)
             case "bmp": found.bmp.append(message.file)
             case "console": found.console.append(message.file)
+            case "powerdns" where words.count == 2 && found.powerDNS == nil:
+                found.powerDNS = (path: String(words[1]), descriptor: message.file)
             case "pid-file" where words.count == 2:
                 found.pidFile = (path: String(words[1]), descriptor: message.file)
             default:
@@ -132,10 +134,26 @@ final class Predecessor: Sendable {
     func noteEnd() { self.hasEnded.store(true, ordering: .relaxed) }
 
     /// Has it serve nothing any more.
-    func leave(keepingPidFile: Bool) throws(HandoverError) {
-        let words = keepingPidFile ? "leave pid-file" : "leave"
+    ///
+    /// - Parameters:
+    ///   - keepsPidFile: The file with its number belongs to this process from here on.
+    ///   - connections: Takes up PowerDNS's connections, which the caller owns, also where it fails;
+    ///     nil: they stay.
+    /// - Throws: ``HandoverError``; it may have left for all that.
+    func leave(
+        keepingPidFile keepsPidFile: Bool, connections: inout [CInt]?
+    ) throws(HandoverError) {
+        var words = "leave"
+        if keepsPidFile { words += " pid-file" }
+        if connections != nil { words += " powerdns" }
         try self.connection.send(words)
-        let message = try Self.answer(to: words, on: self.connection, within: Self.usualTime)
-        guard message.words == "left" else { throw .unexpected(message.words) }
+        while true {
+            let message = try Self.answer(to: words, on: self.connection, within: Self.usualTime)
+            switch message.words {
+            case "left": return
+            case "powerdns" where message.file >= 0: connections?.append(message.file)
+            default: throw .unexpected(message.words)
+            }
+        }
     }
 }

@@ -128,6 +128,76 @@ struct RecordTextTests {
         RecordExample("APL", "2:FF00:0:0:0:0:0:0:0/8", printed: "2:ff00::/8", wire: "00020801ff"),
         RecordExample("APL", "", wire: ""),
         RecordExample(
+            "WKS", "10.0.0.1 TCP smtp 80 ftp", printed: "10.0.0.1 6 21 25 80",
+            wire: "0a000001060000044000000000000080"),
+        RecordExample(
+            "WKS", "10.0.0.1 udp ( domain )", printed: "10.0.0.1 17 53",
+            wire: "0a0000011100000000000004"),
+        RecordExample("WKS", "10.0.0.1 6", wire: "0a00000106"),
+        RecordExample(
+            "WKS", "10.0.0.1 255 65535",
+            wire: "0a000001ff" + String(repeating: "00", count: 8191) + "01"),
+        // RFC 1706 §7.
+        RecordExample(
+            "NSAP", "0x47.0005.80.005a00.0000.0001.e133.ffffff000161.00",
+            printed: "0x47000580005a0000000001e133ffffff00016100",
+            wire: "47000580005a0000000001e133ffffff00016100"),
+        RecordExample("NSAP-PTR", "a.b.", wire: "0161016200"),
+        RecordExample("EID", "1289 AB", printed: "1289ab", wire: "1289ab"),
+        RecordExample("NIMLOC", "1289ab", wire: "1289ab"),
+        RecordExample("SINK", "8 0 2 AQID", wire: "080002010203"),
+        RecordExample("SINK", "8 0 2", wire: "080002"),
+        RecordExample("TALINK", ". a.", wire: "00016100"),
+        RecordExample("RKEY", "0 255 5 AQID", wire: "0000ff05010203"),
+        RecordExample(
+            "DLV", "60485 5 1 2bb183af5f22588179a53b0a98631fad1a292118",
+            wire: "ec4505012bb183af5f22588179a53b0a98631fad1a292118"),
+        RecordExample(
+            "TA", "60485 5 1 2bb183af5f22588179a53b0a98631fad1a292118",
+            wire: "ec4505012bb183af5f22588179a53b0a98631fad1a292118"),
+        // RFC 8005 §6.
+        RecordExample(
+            "HIP",
+            """
+            ( 2 200100107B1A74DF365639CC39F1D578
+            AwEAAbdxyhNuSutc5EMzxTs9LBPCIkOFH8cIvM4p9+LrV4e19WzK00+CI6zBCQTdtWsuxKbWIy87UOoJTwkUs7lBu+Upr1gsNrut79ryra+bSRGQb1slImA8YVJyuIDsj7kwzG7jnERNqnWxZ48AWkskmdHaVDP4BcelrTI3rMXdXF5D
+            rvs1.example.com. rvs2 )
+            """,
+            printed: "2 200100107b1a74df365639cc39f1d578 "
+                + "AwEAAbdxyhNuSutc5EMzxTs9LBPCIkOFH8cIvM4p9+LrV4e19WzK00+CI6zB"
+                + "CQTdtWsuxKbWIy87UOoJTwkUs7lBu+Upr1gsNrut79ryra+bSRGQb1slImA8"
+                + "YVJyuIDsj7kwzG7jnERNqnWxZ48AWkskmdHaVDP4BcelrTI3rMXdXF5D"
+                + " rvs1.example.com. rvs2.example.com.",
+            wire: "10020084200100107b1a74df365639cc39f1d578"
+                + "03010001b771ca136e4aeb5ce44333c53b3d2c13c22243851fc708bcce29f7e2eb5787b5"
+                + "f56ccad34f8223acc10904ddb56b2ec4a6d6232f3b50ea094f0914b3b941bbe529af582c"
+                + "36bbadefdaf2adaf9b4911906f5b2522603c615272b880ec8fb930cc6ee39c444daa75b1"
+                + "678f005a4b2499d1da5433f805c7a5ad3237acc5dd5c5e43"
+                + "0472767331076578616d706c6503636f6d000472767332076578616d706c6503636f6d00"),
+        RecordExample(
+            "HIP", "2 200100107b1a74df365639cc39f1d578 AQID",
+            wire: "10020003200100107b1a74df365639cc39f1d578010203"),
+        // RFC 8777 §4.3.
+        RecordExample("AMTRELAY", "10 0 1 203.0.113.15", wire: "0a01cb00710f"),
+        RecordExample(
+            "AMTRELAY", "10 0 2 2001:DB8::15", printed: "10 0 2 2001:db8::15",
+            wire: "0a0220010db8000000000000000000000015"),
+        RecordExample(
+            "AMTRELAY", "128 1 3 amtrelays.example.com.",
+            wire: "808309616d7472656c617973076578616d706c6503636f6d00"),
+        RecordExample("AMTRELAY", "10 1 0 .", wire: "0a80"),
+        RecordExample(
+            "RESINFO", "qnamemin exterr=15-17",
+            printed: "\"qnamemin\" \"exterr=15-17\"",
+            wire: "08716e616d656d696e0c6578746572723d31352d3137"),
+        RecordExample("WALLET", "\"BTC\" \"abc\"", wire: "0342544303616263"),
+        RecordExample(
+            "DSYNC", "CDS NOTIFY 5359 cds-scanner.example.net.",
+            printed: "CDS 1 5359 cds-scanner.example.net.",
+            wire: "003b0114ef0b6364732d7363616e6e6572076578616d706c65036e657400"),
+        RecordExample("HHIT", "AQ ID", printed: "AQID", wire: "010203"),
+        RecordExample("BRID", "AQID", wire: "010203"),
+        RecordExample(
             "ZONEMD", "2018031500 1 1 " + String(repeating: "fe", count: 48),
             wire: "7848b78c0101" + String(repeating: "fe", count: 48)),
         RecordExample(
@@ -235,6 +305,27 @@ struct RecordTextTests {
             ("SVCB", "1 . mandatory=mandatory", 4, "mandatory doesn't name itself"),
             ("SVCB", "1 . key1=h2", 4, "alpn names protocols"),
             ("SVCB", "1 . key65535=x", 4, "'key65535=x' is no parameter of a service"),
+            ("WKS", "10.0.0.1 x", 9, "WKS's protocol, a number from 0 to 255, not 'x'"),
+            ("WKS", "10.0.0.1 6 nothing", 11, "WKS's port, a number from 0 to 65535"),
+            ("WKS", "10.0.0.1 6 65536", 11, "WKS's port, a number from 0 to 65535"),
+            ("WKS", "\\# 6 0a0000010600", 0, "these bytes are no data of WKS"),
+            ("NSAP", "47.0005", 0, "here must be NSAP's address, as 0x47.0005, not '47.0005'"),
+            ("NSAP", "0x470", 0, "here must be NSAP's address, as 0x47.0005"),
+            ("NSAP", "0x", 0, "here must be NSAP's address, as 0x47.0005"),
+            ("HIP", "2 xy AQID", 2, "here must be HIP's tag in hexadecimal, not 'xy'"),
+            ("HIP", "2 00 A", 5, "here must be HIP's key in base64, not 'A'"),
+            ("HIP", "2 00", 4, "HIP's key in base64 is missing"),
+            ("HIP", "2 00 AQID a..b", 10, "here must be a domain name, not 'a..b'"),
+            ("HIP", "\\# 4 00020001", 0, "these bytes are no data of HIP"),
+            ("HIP", "\\# 7 0102000100ffc0", 0, "these bytes are no data of HIP"),
+            ("AMTRELAY", "10 2 0 .", 3, "AMTRELAY's discovery, a number from 0 to 1, not '2'"),
+            ("AMTRELAY", "10 0 4 .", 5, "AMTRELAY's relay type, a number from 0 to 3, not '4'"),
+            ("AMTRELAY", "10 0 1 ::", 7, "here must be an IPv4 address, not '::'"),
+            ("AMTRELAY", "10 1 0", 6, "AMTRELAY's relay is missing"),
+            ("AMTRELAY", "\\# 3 0a0100", 0, "these bytes are no data of AMTRELAY"),
+            ("DLV", "1 8 2 00", 6, "a digest of this kind has 32 bytes, not 1"),
+            ("DSYNC", "X 1 1 a.", 0, "here must be DSYNC's type, not 'X'"),
+            ("DSYNC", "CDS X 1 a.", 4, "DSYNC's scheme, a number from 0 to 255, not 'X'"),
             ("TYPE731", "abc", 0, "data of TYPE731 are written as \\# COUNT HEXADECIMAL"),
             ("TYPE731", "\\# 2 abcdef", 0, "here must be 2 bytes in hexadecimal, not 3"),
             ("TYPE731", "\\# 2 abxy", 5, "here must be bytes in hexadecimal, not 'abxy'"),

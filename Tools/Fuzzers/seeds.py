@@ -17,7 +17,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests"))
 from mmdb import mmdb  # noqa: E402
-from test_zones import INCLUDED, ZONES  # noqa: E402
+from test_zones import INCLUDED, RARE, RARE_WORDS, ZONES  # noqa: E402
 
 ROUTES = os.path.join(HERE, "..", "..", "Routes")
 DATA = os.path.abspath(os.environ.get(
@@ -325,11 +325,16 @@ def seeds():
     yield "streams", [
         bytes([pieces << 1 | proxied]) + (headers[0] if proxied else b"") + framed
         for proxied in (0, 1) for pieces in (0, 6, 40)]
-    # Whole files, and each entry alone.
+    # Whole files, each entry alone, and zones that are good with little in them.
     texts = [text.lstrip("\n") for text in [*ZONES.values(), INCLUDED]]
     yield "zones", [
         text.encode() for text in texts + texts[-1].splitlines(keepends=True)
-        + ["$INCLUDE half sub\n$ORIGIN a.\n$TTL 1h30m\n@ IN 5 SOA a b (1 2 3 4 5)\n"]]
+        + ["$INCLUDE half sub\n$ORIGIN a.\n$TTL 1h30m\n@ IN 5 SOA a b (1 2 3 4 5)\n"]
+        + ["@ 5 SOA ns a 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n" + few for few in [
+            "*.w TXT wild\na.b.w A 192.0.2.2\n", "s NS ns.s\nns.s A 192.0.2.2\ns DS 1 8 9 ab\n",
+            "d DNAME e\nx.e A 192.0.2.2\nc CNAME x.d\n", "a CNAME b\nb CNAME a\n* CNAME x.y\n",
+            "m MX 1 ns\n_s._t SRV 1 2 3 ns\nh HTTPS 1 . port=1\n",
+            *(f"r {RARE_WORDS[kind]} {data}\n" for kind, data in RARE.values())]]]
     yield "console", [
         b"nearest 1.0.4.1\r\nrank 1.0.4.1 for www.example.com\nmachine\nshow ip bgp 1.0.4.1\n",
         b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\xff\xff\x18\xff\xf0sh si\r\0?\nshow routes limit 5\n",

@@ -3,12 +3,15 @@
 """One martletd takes another's place, and a running one takes up other listeners: no query is lost."""
 import array
 import contextlib
+import grp
 import json
 import os
+import pwd
 import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 import unittest
 
@@ -329,13 +332,13 @@ class ConnectionTests(HandoverTestCase):
             return [record["content"] for record in json.loads(file.readline())["result"]]
 
     def test_they_end_with_their_process(self):
-        """Of the old process's none is left in the new one, so that who has one sees its end."""
+        """Of the old process's none is left in the new one but PowerDNS's: who has one sees its end."""
         daemon = self.start(self.CONFIGURATION)
         process = daemon.child.pid
         # With two sessions, and nobody else.
         usual = len(self.sockets(process))
-        # DNS by UDP, twice, and by TCP, BGP, and the console by TCP.
-        listening = 5
+        # DNS by UDP, twice, and by TCP, BGP, the console by TCP, and PowerDNS's.
+        listening = 6
         packet = questions.question(7, "ns1.example.com", "A", NEAR_WEST)
         for _ in range(2):
             with contextlib.ExitStack() as open_ones:
@@ -353,9 +356,10 @@ class ConnectionTests(HandoverTestCase):
                 self.assertGreaterEqual(len(before), usual + 3)
                 follower = self.replaced(daemon)
                 # It has what it was handed, and nothing else of what the other had open.
-                self.assertEqual(len(self.sockets(follower.pid) & before), listening)
+                self.assertEqual(len(self.sockets(follower.pid) & before), listening + 1)
+                self.assertEqual(self.lookup(front), ["192.0.2.53"])
                 begin = time.monotonic()
-                for connection in (front, console.socket, client):
+                for connection in (console.socket, client):
                     self.assertTrue(self.ended(connection))
                 # As Operation says; the client's idle time is over long before.
                 self.assertLess(time.monotonic() - begin, 60)
@@ -366,29 +370,140 @@ class ConnectionTests(HandoverTestCase):
         self.assertEqual(daemon.wait(90), 0)
 
 
-    def test_powerdns_goes_over_to_the_new_process(self):
-        """Each of its two threads fails once, at the end of its connection, and at once."""
-        daemon = self.start(self.CONFIGURATION)
+    def powerdns(self, daemon):
+        """PowerDNS that keeps nothing, so that each question is put to Martlet."""
         front = PowerDNS(
-            f"unix:path={daemon.folder}/pdns.sock,timeout=60000",
+            f"unix:path={daemon.folder}/pdns.sock,timeout=2000",
             "query-cache-ttl=0\ncache-ttl=0\nnegquery-cache-ttl=0\n")
         self.addCleanup(front.stop)
-        said = []
+        return front
 
-        def ask():
-            answer = front.dig("www.example.com", "A", NEAR_WEST)
-            said.append((answer.status, *answer.addresses))
-            return daemon.child.poll() is not None
+    def test_powerdns_loses_no_question(self):
+        """Its connections go on in the new process, twice over, while it is asked without a pause."""
+        daemon = self.start(self.CONFIGURATION)
+        front = self.powerdns(daemon)
+        front.wait_answer("ns1.example.com")
+        flood = Flood(front.port, "www.example.com", EXPECTED, datagrams=4, streams=1)
+        flood.start()
+        self.addCleanup(setattr, flood, "ending", True)
+        flood.at_least(1000)
+        process = daemon.child.pid
+        for _ in range(2):
+            before = self.sockets(process)
+            follower = self.replaced(daemon)
+            process = follower.pid
+            # PowerDNS has as many connections as before, and all of them are the same ones.
+            self.assertGreaterEqual(len(self.connections(process) & before), 2)
+            flood.at_least(1000)
+        self.check(flood, 3000)
+        self.assertNotIn("Reconnecting", front.output[front.output.index("ready to distribute"):])
+        self.assertEqual(daemon.wait(90), 0)
 
-        ask()
-        self.replaced(daemon)
-        eventually("the old process's end", ask, 90)
-        for _ in range(40):
-            ask()
-        good = ("NOERROR", *WEST)
-        bad = [one for one in said if one != good]
-        self.assertIn(bad, ([], [("SERVFAIL",)], [("SERVFAIL",)] * 2))
-        self.assertEqual(set(said[-20:]), {good})
+    def connections(self, pid):
+        """The process's Unix sockets that are connections, not listening."""
+        with open(f"/proc/{pid}/net/unix") as file:
+            # Number, references, protocol, flags, type, state, inode: state 3 is connected.
+            found = {line.split()[6] for line in file if line.split()[5:6] == ["03"]}
+        return {name for name in self.sockets(pid) if name[8:-1] in found}
+
+    def test_one_that_asks_while_it_goes_over(self):
+        """A request in pieces, many requests at once, and one who connects meanwhile: all get replies."""
+        daemon = self.start(self.CONFIGURATION)
+        path = os.path.join(daemon.folder, "pdns.sock")
+        line = json.dumps({"method": "lookup", "parameters": {
+            "qtype": "A", "qname": "ns1.example.com.", "remote": "192.0.2.9", "local": "192.0.2.1",
+            "real-remote": "192.0.2.9/32", "zone-id": -1}}).encode() + b"\n"
+        ending, failures, counts = threading.Event(), [], {"whole": 0, "pieces": 0, "anew": 0}
+
+        def ask(kind, pieces):
+            try:
+                connection = None
+                while not ending.is_set():
+                    if connection is None or kind == "anew":
+                        connection = socket.socket(socket.AF_UNIX)
+                        connection.settimeout(PATIENCE)
+                        connection.connect(path)
+                        file = connection.makefile("rb")
+                    for piece in pieces:
+                        connection.sendall(piece)
+                    for _ in range(b"".join(pieces).count(b"\n")):
+                        found = [record["content"] for record in json.loads(file.readline())["result"]]
+                        if found != ["192.0.2.53"]:
+                            raise AssertionError(f"{kind}: {found}")
+                    counts[kind] += 1
+                    if kind == "anew":
+                        file.close()
+                        connection.close()
+            except Exception as error:  # told below, in the main thread
+                failures.append(f"{kind}: {error!r}")
+
+        askers = [
+            threading.Thread(target=ask, args=arguments, daemon=True) for arguments in [
+                ("whole", [line * 20]), ("pieces", [line[:7], line[7:60], line[60:]]),
+                ("anew", [line])]]
+        for asker in askers:
+            asker.start()
+        eventually("replies", lambda: failures or min(counts.values()) > 20)
+        for _ in range(2):
+            self.replaced(daemon)
+            before = dict(counts)
+            eventually("replies", lambda: failures or all(
+                counts[kind] > before[kind] + 20 for kind in counts))
+        ending.set()
+        for asker in askers:
+            asker.join(PATIENCE)
+        self.assertEqual(failures, [])
+
+    def test_one_that_does_not_read_is_ended(self):
+        """Half a request is waited for, but not for ever, and the old process comes to its end."""
+        daemon = self.start(self.CONFIGURATION)
+        with socket.socket(socket.AF_UNIX) as half:
+            half.settimeout(PATIENCE)
+            half.connect(os.path.join(daemon.folder, "pdns.sock"))
+            self.assertEqual(self.lookup(half), ["192.0.2.53"])
+            half.sendall(b'{"method":')
+            self.replaced(daemon)
+            self.assertEqual(half.recv(100), b"")
+        self.assertEqual(daemon.wait(90), 0)
+
+    @unittest.skipUnless(os.getuid() == 0, "only root gives a file to another's group")
+    def test_the_socket_keeps_its_group(self):
+        """The old process was root when it made the socket; the new one isn't, and needn't be."""
+        daemon = self.martlet(
+            self.CONFIGURATION.replace(
+                "powerdns: { ", "powerdns: { group: daemon, ").replace("600s", "0s"),
+            arguments=["--user", "nobody"])
+        path = os.path.join(daemon.folder, "pdns.sock")
+        nobody = pwd.getpwnam("nobody")
+        os.chown(daemon.folder, nobody.pw_uid, -1)
+        for needed in (program("martletd"), daemon.configuration):
+            if run("test", "-r", needed, user=nobody.pw_uid, extra_groups=[]).returncode != 0:
+                self.skipTest(f"the user nobody can't reach {needed}")
+        with socket.socket(socket.AF_UNIX) as front:
+            front.settimeout(PATIENCE)
+            front.connect(path)
+            for _ in range(2):
+                self.replaced(daemon)
+                self.assertEqual(os.stat(path).st_gid, grp.getgrnam("daemon").gr_gid)
+                self.assertEqual(self.lookup(front), ["192.0.2.53"])
+                with socket.socket(socket.AF_UNIX) as other:
+                    other.settimeout(PATIENCE)
+                    other.connect(path)
+                    self.assertEqual(self.lookup(other), ["192.0.2.53"])
+
+    def test_without_a_socket_in_the_new_process_they_end(self):
+        """The new configuration has no socket for PowerDNS: what is connected ends with the old process."""
+        daemon = self.start(self.CONFIGURATION)
+        path = os.path.join(daemon.folder, "pdns.sock")
+        with socket.socket(socket.AF_UNIX) as front:
+            front.settimeout(PATIENCE)
+            front.connect(path)
+            text = open(daemon.configuration).read()
+            daemon.write("martlet.yaml", re.sub("(?m)^powerdns: .*$", "", text))
+            self.replaced(daemon)
+            self.assertTrue(self.ended(front))
+        self.assertEqual(daemon.wait(90), 0)
+        self.assertFalse(os.path.exists(path))
 
 
 class ZoneTests(HandoverTestCase):

@@ -440,6 +440,65 @@ class AgreementTests(TestCase):
             self.is_left_out])
 
 
+# What few have, in the forms of their RFCs: Knot reads none of these, NSD some.
+RARE = {
+    "wks": (11, "192.0.2.1 TCP ( smtp ftp 80 )"),
+    "wks2": (11, "192.0.2.1 udp domain"),
+    "nsap": (22, "0x47.0005.80.005a00.0000.0001.e133.ffffff000161.00"),
+    "nsap-ptr": (23, "foo.bar"),
+    "eid": (31, "1289 ab"),
+    "nimloc": (32, "1289ab"),
+    "sink": (40, "8 0 2 AQID"),
+    "hip": (55, "( 2 200100107B1A74DF365639CC39F1D578\n AwEAAbdxyhNuSutc5EMzxTs9LBPCIkOFH8cIvM4p "
+                "rvs1.example.test. rvs2 )"),
+    "hip2": (55, "2 200100107B1A74DF365639CC39F1D578 AQID"),
+    "rkey": (57, "0 255 5 AQID"),
+    "talink": (58, ". next"),
+    "dsync": (66, "CDS NOTIFY 5359 cds-scanner.example.net."),
+    "dsync2": (66, "TYPE731 200 53 @"),
+    "hhit": (67, "AQ ID"),
+    "brid": (68, "AQID"),
+    "amt": (260, "10 0 1 203.0.113.15"),
+    "amt2": (260, "10 1 2 2001:db8::15"),
+    "amt3": (260, "128 1 3 amtrelays"),
+    "amt4": (260, "10 0 0 ."),
+    "resinfo": (261, "qnamemin exterr=15-17 infourl=https://resolver.example.test/"),
+    "wallet": (262, '"BTC" abc'),
+    "ta": (32768, "60485 5 1 2BB183AF5F22588179A53B0A 98631FAD1A292118"),
+    "dlv": (32769, "60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118"),
+}
+RARE_WORDS = {
+    11: "WKS", 22: "NSAP", 23: "NSAP-PTR", 31: "EID", 32: "NIMLOC", 40: "SINK", 55: "HIP",
+    57: "RKEY", 58: "TALINK", 66: "DSYNC", 67: "HHIT", 68: "BRID", 260: "AMTRELAY", 261: "RESINFO",
+    262: "WALLET", 32768: "TA", 32769: "DLV"}
+
+
+class RareTypeTests(TestCase):
+    """Types that few have are the same bytes as from BIND, which reads the same file."""
+
+    def test_bind(self):
+        folder = self.folder()
+        zones = os.path.join(folder, "zones")
+        os.mkdir(zones)
+        for name in ZONES:
+            text = "$TTL 300\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n"
+            if name == "example.test":
+                text += "".join(
+                    f"{owner} {RARE_WORDS[kind]} {data}\n" for owner, (kind, data) in RARE.items())
+            with open(os.path.join(zones, name + ".zone"), "w") as file:
+                file.write(text)
+        server = bind(folder, zones)
+        self.addCleanup(server.stop)
+        martlet = self.martlet(CONFIGURATION.replace("zones/", zones + "/"))
+        for owner, (kind, data) in RARE.items():
+            with self.subTest(owner):
+                ours = dnswire.ask(martlet.port("dns"), f"{owner}.example.test", kind)
+                theirs = dnswire.ask(server.port, f"{owner}.example.test", kind)
+                self.assertEqual(ours.code, 0)
+                self.assertEqual(len(ours.answer), 1)
+                self.assertEqual(ours.answer, theirs.answer)
+
+
 GOOD = """$TTL 300
 @ SOA ns.example.org. hostmaster.example.org. 1 2h 15m 2w 5m
 @ NS ns.example.org.

@@ -100,6 +100,27 @@ package struct UnixSocket: Sendable {
         }
     }
 
+    /// The socket under a name whose descriptor this process has from the one that made it.
+    ///
+    /// - Throws: ``UnixSocketError`` where it is another group's, and can't become that one's.
+    /// - Returns: Nil where there is no socket of that name any more.
+    package static func adopt(
+        path: String, group: UInt32?
+    ) throws(UnixSocketError) -> UnixSocket? {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
+        if let group, status.st_gid != group {
+            try Self.check(chown(path, uid_t.max, group), "chown", path)
+        }
+        return UnixSocket(path: path, inode: UInt64(status.st_ino), temporaryPath: nil)
+    }
+
+    /// Whether the file is the one that was made.
+    package var isInPlace: Bool {
+        var status = stat()
+        return lstat(self.path, &status) == 0 && UInt64(status.st_ino) == self.inode
+    }
+
     /// Has who connects from here on come to this socket.
     package func takeName() throws(UnixSocketError) {
         guard let temporaryPath = self.temporaryPath else { return }
