@@ -117,8 +117,7 @@ final class BMPCore {
         guard let router = self.routers.first(where: { $0.settings.feed == feed }) else {
             return false
         }
-        router.reset()
-        return true
+        return router.reset()
     }
 
     var statuses: [BMPRouterStatus] { self.routers.map(\.status) }
@@ -140,7 +139,9 @@ final class BMPCore {
         self.listeners.retryTime = settings.listenRetry
         for router in self.routers {
             let (wanted, definition) = self.wanted(for: router)
+            let judge = router.settings.judge
             if let wanted, wanted == router.settings || router.adjust(to: wanted) {
+                if wanted.judge != judge { report.append(router.wordsOfOtherRules) }
                 if let definition { self.appeared(router, definition) }
                 continue
             }

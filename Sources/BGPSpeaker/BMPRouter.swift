@@ -3,6 +3,7 @@
 
 import Addressing
 import BGPWire
+import FeedRules
 import Logging
 import NIOCore
 import RouteTable
@@ -60,20 +61,18 @@ final class BMPRouter {
     /// Takes settings under which the session can go on.
     func adjust(to settings: BMPRouterSettings) -> Bool {
         guard settings.canContinue(from: self.settings) else { return false }
-        if settings.judge != self.settings.judge {
+        let hasOtherRules = settings.judge != self.settings.judge
+        if hasOtherRules {
             // What has come is judged by the rules that held then.
             self.submitBatch()
             self.sink.judge = settings.judge
-            // A router can't be asked again: what is held is judged, where enough of it is.
-            if let judge = settings.judge, judge.canRevise(settings.kept) {
-                self.submit(
-                    .revise(self.core.validator.revision(of: settings.feed, by: judge)))
-            }
         }
         self.settings = settings
         self.monitor.maximumPeers = settings.maximumPeers
         self.life.staleTime = settings.staleTime
         self.life.quietTime = settings.quietTime
+        // A router can't be asked again: what is held is judged, where enough of it is.
+        if hasOtherRules { self.judgeHeld() }
         return true
     }
 
@@ -140,10 +139,11 @@ final class BMPRouter {
         self.handle(.down(.silent))
     }
 
-    /// Ends the session; the routes stay, stale, until they come again.
-    func reset() {
-        guard let current = self.current else { return }
+    /// Ends the session, if there is one; the routes stay, stale, until they come again.
+    func reset() -> Bool {
+        guard let current = self.current else { return false }
         current.end("ended by our operator")
+        return true
     }
 
     /// It is configured no more, or as another one.
@@ -377,7 +377,28 @@ final class BMPRouter {
     // MARK: The feed's life
 
     /// The table has routes from before the start.
-    func restored(isGood: Bool) { self.handle(isGood ? .restored : .unrestored) }
+    func restored(isGood: Bool) {
+        self.handle(isGood ? .restored : .unrestored)
+        // The rules may be others than those of then.
+        if isGood { self.judgeHeld(showsAtOnce: false) }
+    }
+
+    /// What other rules have done, and what is missing.
+    var wordsOfOtherRules: String {
+        let judge = self.settings.judge ?? RouteJudge(RuleSet())
+        return "feed \(self.settings.name): other rules; \(judge.wordsOfHeld(self.settings.kept)); "
+            + "'clear feed' has the router send what the rules of before turned away"
+    }
+
+    /// Has what is held judged by the rules of now, as far as what is kept of it allows.
+    private func judgeHeld(showsAtOnce: Bool = true) {
+        let judge = self.settings.judge ?? RouteJudge(RuleSet())
+        guard judge.canRevise(self.settings.kept) else { return }
+        self.submit(
+            .revise(
+                self.core.validator.revision(
+                    of: self.settings.feed, by: judge, showsAtOnce: showsAtOnce)))
+    }
 
     private func handle(_ event: FeedLife.Event) {
         if event != .news { self.submitBatch() }

@@ -93,6 +93,12 @@ final class FeedLink {
 
     func refreshEnded(_ family: AddressFamily) { self.handle(.refreshEnded(family)) }
 
+    /// All that the peer has is asked for: what comes from now on is another try.
+    func routesRequested() {
+        self.submitBatch()
+        self.submit(.routesRequested(self.settings.feed))
+    }
+
     /// The routes go, whether the session is there or not.
     func flushRoutes() { self.handle(.flush) }
 

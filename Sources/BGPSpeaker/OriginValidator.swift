@@ -14,10 +14,14 @@ public struct OriginSnapshot: Sendable {
     public var table: VRPTable?
     /// Invalid routes are held, but give no distance.
     public var ignoresInvalid: Bool
+    /// A cache is configured, and none has told anything yet: what is known of a route from before
+    /// the start stands until then.
+    public var isAwaited: Bool
 
-    public init(table: VRPTable? = nil, ignoresInvalid: Bool = true) {
+    public init(table: VRPTable? = nil, ignoresInvalid: Bool = true, isAwaited: Bool = false) {
         self.table = table
         self.ignoresInvalid = ignoresInvalid
+        self.isAwaited = isAwaited
     }
 
     public var isOn: Bool { self.table != nil }
@@ -35,6 +39,18 @@ public struct OriginSnapshot: Sendable {
         case .valid: .valid
         case .invalid: .invalid
         }
+    }
+}
+
+extension OriginSnapshot {
+    /// The state of a route that is held; `local` is the AS of the speaker that has it.
+    fileprivate func state(
+        of held: RouteAttributes, _ prefix: IPPrefix, local: ASNumber
+    ) -> OriginValidationState {
+        guard self.isOn else { return self.isAwaited ? held.validation : .notChecked }
+        // It came when no more was kept than its length.
+        guard held.keptLength == nil else { return .notChecked }
+        return self.state(of: prefix, origin: held.asPath.originAS(local: local))
     }
 }
 
@@ -123,9 +139,10 @@ public final class OriginValidator: Sendable {
     ///   is to be in the table first.
     public func replaceSnapshot(by new: OriginSnapshot) -> TableRevision? {
         let old = self.snapshot
-        guard new.table != old.table || new.ignoresInvalid != old.ignoresInvalid else {
-            return nil
-        }
+        guard
+            new.table != old.table || new.ignoresInvalid != old.ignoresInvalid
+                || new.isAwaited != old.isAwaited
+        else { return nil }
         self.snapshot = new
         guard let before = old.table, let after = new.table,
             new.ignoresInvalid == old.ignoresInvalid
@@ -135,15 +152,15 @@ public final class OriginValidator: Sendable {
     }
 
     /// Has a feed's held routes judged by other rules, and by the payloads there are when it is
-    /// their turn. Readers see all of it at once.
-    func revision(of feed: FeedID, by judge: RouteJudge) -> TableRevision {
-        TableRevision(feeds: [feed], showsAtOnce: true) { feed, prefix, held in
+    /// their turn. Readers see all of it at once, or with `showsAtOnce` false as it comes about.
+    func revision(
+        of feed: FeedID, by judge: RouteJudge, showsAtOnce: Bool = true
+    ) -> TableRevision {
+        TableRevision(feeds: [feed], showsAtOnce: showsAtOnce) { feed, prefix, held in
+            // It came when less of a route was kept than the rules ask for.
+            if held.keptLength != nil, judge.rules.readsOtherAttributes { return held }
             let snapshot = self.snapshot
-            let validation =
-                snapshot.isOn
-                ? snapshot.state(
-                    of: prefix, origin: held.asPath.originAS(local: self.localAS(of: feed)))
-                : .notChecked
+            let validation = snapshot.state(of: held, prefix, local: self.localAS(of: feed))
             return judge.revised(
                 held, prefix, validation: validation, ignoresInvalid: snapshot.ignoresInvalid)
         }
@@ -153,10 +170,7 @@ public final class OriginValidator: Sendable {
         _ held: RouteAttributes, prefix: IPPrefix, of feed: FeedID
     ) -> RouteAttributes? {
         let (snapshot, feed) = self.state.withLock { ($0.snapshot, $0.feeds[feed]) }
-        let validation =
-            snapshot.isOn
-            ? snapshot.state(
-                of: prefix, origin: held.asPath.originAS(local: feed?.localAS ?? 0)) : .notChecked
+        let validation = snapshot.state(of: held, prefix, local: feed?.localAS ?? 0)
         if let judge = feed?.judge {
             return judge.revised(
                 held, prefix, validation: validation, ignoresInvalid: snapshot.ignoresInvalid)

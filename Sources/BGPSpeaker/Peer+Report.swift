@@ -17,6 +17,7 @@ extension Peer {
             suspension: self.suspension, counters: counters,
             messageRate: self.journal.rate.perSecond(at: self.core.loopSeconds),
             lastError: self.journal.lastError, lastErrorTime: self.journal.lastErrorTime,
+            refreshRequestTime: self.journal.refreshRequestTime,
             negotiation: self.machine.negotiation,
             offered: self.machine.negotiation?.localCapabilities
                 ?? self.settings.session.open.capabilities,

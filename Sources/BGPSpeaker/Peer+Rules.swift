@@ -7,6 +7,17 @@ import FeedRules
 import RouteTable
 
 extension Peer {
+    /// The table has routes from before the start, or from before a reset, as the rules of then left
+    /// them. They are judged by those of now, as far as what is kept of them allows.
+    func judgeHeld() {
+        let feed = self.settings.feed
+        let judge = self.settings.judge ?? RouteJudge(RuleSet())
+        guard judge.canRevise(self.settings.kept) else { return }
+        self.core.submit(
+            .revise(self.core.validator.revision(of: feed, by: judge, showsAtOnce: false)),
+            for: feed)
+    }
+
     /// The feed's rules are others from now on: what it has is judged again, by what is kept of it;
     /// and the peer is asked for its routes once more, where that was agreed (RFC 2918), since
     /// what the rules of before turned away isn't there to be judged.
@@ -15,19 +26,15 @@ extension Peer {
     func judgeAgain(after old: RouteJudge?) -> String {
         let feed = self.settings.feed
         let judge = self.settings.judge ?? RouteJudge(RuleSet())
-        let canRevise = judge.canRevise(self.settings.kept)
-        if canRevise {
+        if judge.canRevise(self.settings.kept) {
             self.core.submit(.revise(self.core.validator.revision(of: feed, by: judge)), for: feed)
         }
-        let held =
-            canRevise
-            ? "what it has is judged again"
-            : "what it has counts as it did until it comes again, since 'keep' doesn't hold what "
-                + "the rules ask for"
-        var words = "feed \(self.settings.name): other rules; \(held)"
+        var words =
+            "feed \(self.settings.name): other rules; "
+            + judge.wordsOfHeld(self.settings.kept)
         let status = self.status
         if status.state == .established, status.negotiation?.canRefresh == true {
-            self.handle(.requestRefresh(self.settings.families))
+            self.requestRefresh(self.settings.families)
             return words + "; its routes are asked for again"
         }
         let rejected = old?.rejected ?? 0
@@ -43,6 +50,14 @@ extension Peer {
 }
 
 extension RouteJudge {
+    /// What becomes of routes that are held when these are the rules from now on, in words.
+    func wordsOfHeld(_ kept: KeptAttributes) -> String {
+        self.canRevise(kept)
+            ? "what it has is judged again"
+            : "what it has counts as it did until it comes again, since 'keep' doesn't hold what "
+                + "the rules ask for"
+    }
+
     /// Announcements that were turned away.
     fileprivate var rejected: Int {
         let counts = self.tally.total

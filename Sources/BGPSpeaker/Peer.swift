@@ -142,6 +142,17 @@ final class Peer {
         self.resume()
     }
 
+    /// Asks for the routes of some families again, where that was agreed (RFC 2918).
+    func requestRefresh(_ families: FamilySet) {
+        guard let negotiation = self.machine.negotiation, negotiation.canRefresh else { return }
+        // Before what comes of it.
+        if families.isSuperset(of: negotiation.context.families) {
+            self.feed.routesRequested()
+        }
+        self.journal.refreshRequestTime = self.core.now()
+        self.handle(.requestRefresh(families))
+    }
+
     // MARK: Events
 
     func accepted(_ handler: ConnectionHandler) {

@@ -13,6 +13,8 @@ struct PeerJournal {
     private(set) var since: Int64
     private(set) var lastError: String?
     private(set) var lastErrorTime: Int64?
+    /// When the peer was last asked for its routes again, Unix seconds.
+    var refreshRequestTime: Int64?
     private(set) var history: [PeerStatus.Change] = []
 
     init(now: Int64) { self.since = now }

@@ -46,6 +46,8 @@ public struct PeerStatus: Sendable, Hashable {
     /// In words, of the last session or try that ended, and when.
     public var lastError: String?
     public var lastErrorTime: Int64?
+    /// When it was last asked for its routes again (RFC 2918), Unix seconds.
+    public var refreshRequestTime: Int64?
     /// Of the established session.
     public var negotiation: Negotiation?
     /// What we offer, or offered in this session.

@@ -88,6 +88,8 @@ extension SpeakerCore {
         if !isSameNeighbour { peer.feed.remove() }
         let successor = self.makePeer(
             settings, range: peer.range, predecessor: isSameNeighbour ? peer : nil)
+        // Its routes stay until they come again, which may be long.
+        if isSameNeighbour, settings.judge != judge { successor.judgeHeld() }
         if self.isRunning { successor.start() }
         return successor
     }
@@ -124,7 +126,7 @@ extension SpeakerCore {
                         + "without 'soft' resets the session")
             }
         }
-        for peer in members { peer.handle(.requestRefresh(families)) }
+        for peer in members { peer.requestRefresh(families) }
         return .done
     }
 

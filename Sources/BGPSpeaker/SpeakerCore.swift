@@ -108,7 +108,12 @@ final class SpeakerCore {
             _ = self.addGuest(member.address, of: range, feed: member.definition.id)
         }
         for peer in self.peers.all where feeds.contains(peer.settings.feed) {
-            if isGood { peer.feed.restored() } else { peer.feed.unrestored() }
+            guard isGood else {
+                peer.feed.unrestored()
+                continue
+            }
+            peer.feed.restored()
+            peer.judgeHeld()
         }
     }
 

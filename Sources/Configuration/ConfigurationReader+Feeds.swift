@@ -106,6 +106,13 @@ extension ConfigurationReader {
         feed.kept = kept
         feed.rules.options = self.feedOptions(mapping, default: self.usualOptions)
         if let rules = mapping["rules"] { feed.rules.rules = self.rules(rules) }
+        if self.result.rpki != nil, kept != .communities, feed.rules.readsValidation,
+            feed.rules.readsCommunities
+        {
+            (mapping["keep"] ?? mapping["rules"])?.complain(
+                "\(name) has to keep the communities (keep: [path, communities]): its rules ask "
+                    + "for them and for the validation, and are asked again whenever that changes")
+        }
         if feed.readsThroughSites, feed.rules.options.changesDistance {
             (mapping["prepends"] ?? mapping["local-preference"] ?? mapping["read"])?.complain(
                 "\(name) reads the paths through sites, and so counts them as they are: neither "

@@ -12,8 +12,8 @@ struct CheckpointRouteSlice: Sendable {
         /// Left-aligned in 128 bits.
         var key: UInt128
         var length: UInt8
-        /// Routes of this prefix.
-        var count: UInt16
+        /// Routes of this prefix: every feed may have ``TableLimits/mostPathsPerPrefix`` of them.
+        var count: UInt32
     }
 
     struct Route: Sendable {
@@ -258,19 +258,17 @@ struct CheckpointRouteReader {
         }
         slice.rows.append(
             .init(
-                key: key, length: UInt8(length), count: UInt16(slice.routes.count - before)))
+                key: key, length: UInt8(length), count: UInt32(slice.routes.count - before)))
     }
 
     /// Paths of one feed for one prefix at most.
-    private static let mostPaths: UInt32 = 1024
+    private static let mostPaths = UInt32(TableLimits.mostPathsPerPrefix)
 
     private mutating func readPaths(
         of feed: Int, _ cursor: inout CheckpointCursor, into slice: inout CheckpointRouteSlice
     ) throws(CheckpointError) {
         let count: UInt32 = try cursor.number()
-        guard count > 0, count <= Self.mostPaths, self.mask.count * Int(count) <= 0xffff else {
-            throw cursor.malformed
-        }
+        guard count > 0, count <= Self.mostPaths else { throw cursor.malformed }
         var id: UInt32 = try cursor.number()
         for position in 0..<count {
             if position > 0 {

@@ -16,6 +16,7 @@ final class Feed {
     let ipv4: FeedRoutes
     let ipv6: FeedRoutes
     var refused = 0
+    var missing = MissingRoutes()
     /// Watches what it loses.
     var loss = FeedGuard()
     /// What it withdrew while it was watched.

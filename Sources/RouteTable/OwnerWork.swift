@@ -127,7 +127,7 @@ extension TableCommand {
         case .removeFeed(let id), .feedUp(let id), .feedComplete(let id), .feedDown(let id),
             .feedFlush(let id), .familyComplete(let id, _), .refreshBegan(let id, _),
             .refreshEnded(let id, _), .longLivedStale(let id, _), .staleExpired(let id, _),
-            .withdrawPaths(let id, pathIDs: _), .releaseGuard(let id):
+            .withdrawPaths(let id, pathIDs: _), .releaseGuard(let id), .routesRequested(let id):
             .feed(id)
         }
     }

@@ -77,6 +77,12 @@ public struct RIB: ~Copyable {
             .find(key: prefix.address.leftAligned, length: prefix.length) != 0
     }
 
+    /// Feeds whose first transfer is over, and of whose refused announcements some would be taken
+    /// now: room has come for all of them, or for a sixteenth of what the limit allows that was in
+    /// the way. Not those for which address space alone is missing. By their order in the
+    /// configuration.
+    public func feedsToAsk() -> [FeedToAsk] { self.engine.feedsToAsk() }
+
     /// All feeds, by their order in the configuration.
     public func feedSummaries() -> [FeedSummary] { self.engine.feedSummaries() }
 

@@ -21,6 +21,7 @@ extension TableEngine {
     /// Counts an announcement that isn't taken in.
     func refuse(_ feed: Feed, for reason: RefusalReason = .space) {
         feed.refused += 1
+        feed.missing.note(reason)
         self.tally.refused += 1
         self.tally.refusals[reason, default: 0] += 1
     }

@@ -42,6 +42,9 @@ public enum TableCommand: Sendable {
     /// the feed's routes. The ids may be announced again at once. That is one step of the writer:
     /// more than ``mostPathIDs`` are for several commands.
     case withdrawPaths(FeedID, pathIDs: [UInt32])
+    /// The feed was asked to send all that it has again: what was refused of it so far is on its
+    /// way.
+    case routesRequested(FeedID)
     /// An operator believes a feed whose losses its guard holds: what it withdrew leaves.
     case releaseGuard(FeedID)
     /// Routes that are held are looked at again.
@@ -119,7 +122,8 @@ extension TableCommand {
             for trip in trips { try check(trip.site) }
         case .restoreRoundTrips(let reports): for report in reports { try check(report.site) }
         case .setRoundTripRules, .expireRoundTrips, .removeFeed, .routes, .feedUp, .feedComplete,
-            .feedDown, .feedFlush, .releaseGuard, .familyComplete, .refreshBegan, .refreshEnded,
+            .feedDown, .feedFlush, .routesRequested, .releaseGuard, .familyComplete,
+            .refreshBegan, .refreshEnded,
             .longLivedStale, .staleExpired, .withdrawPaths, .revise,
             .setFlipHold:
             break

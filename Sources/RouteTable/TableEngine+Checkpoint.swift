@@ -115,7 +115,7 @@ extension TableEngine {
                 slice.rows.append(
                     .init(
                         key: key, length: UInt8(length),
-                        count: UInt16(slice.routes.count - before)))
+                        count: UInt32(slice.routes.count - before)))
             }
             walk.last = (key, length)
             looks -= 1

@@ -9,6 +9,7 @@ extension TableEngine {
         feed.isUp = true
         feed.isDown = false
         feed.isComplete = false
+        feed.missing = MissingRoutes()
         var turned: Set<AddressFamily> = []
         for routes in feed.both {
             if routes.turn(.fresh, .unconfirmed, into: .stale) > 0 { turned.insert(routes.family) }
@@ -72,6 +73,7 @@ extension TableEngine {
         self.endGuard(feed)
         self.endFlipHolds()
         self.forgetWithdrawals(feed)
+        feed.missing = MissingRoutes()
         self.flush(feed, feed.both)
     }
 

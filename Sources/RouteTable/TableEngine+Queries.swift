@@ -68,7 +68,7 @@ extension TableEngine {
         return found
     }
 
-    private var feedsInOrder: [Feed] {
+    var feedsInOrder: [Feed] {
         self.feeds.compactMap { $0 }.filter { !$0.isRemoved }.sorted {
             ($0.definition.order, $0.definition.id) < ($1.definition.order, $1.definition.id)
         }
@@ -170,7 +170,7 @@ extension TableEngine {
                 freshIPv4: feed.ipv4.ledger.fresh, freshIPv6: feed.ipv6.ledger.fresh,
                 stalePrefixes: feed.stale,
                 longLivedStale: feed.both.reduce(0) { $0 + $1.ledger.count(.longLived) },
-                refused: feed.refused, isUp: feed.isUp,
+                refused: feed.refused, missing: feed.missing.total, isUp: feed.isUp,
                 isComplete: feed.isComplete, isFirstTransfer: feed.isHidden,
                 heldBackIPv4: feed.ipv4.isHidden ? feed.ipv4.kept : 0,
                 heldBackIPv6: feed.ipv6.isHidden ? feed.ipv6.kept : 0,

@@ -84,7 +84,10 @@ extension TableEngine {
             if id == 0 { return self.refuse(feed) }
             var longest: UInt32?
             if let reason = self.obstacle(to: feed, routes, node, held: feed.kept) {
-                if reason == .paths { longest = self.longest(routes, node, beyond: id) }
+                if reason == .paths {
+                    longest = self.longest(routes, node, beyond: id)
+                    feed.missing.note(crowded: tree.prefix(node))
+                }
                 guard longest != nil else { return self.refuse(feed, for: reason) }
             }
             if self.classesAreFull, self.counts(feed, routes) {

@@ -183,6 +183,7 @@ final class TableEngine {
         case .feedDown(let id): self.withFeed(id) { self.feedDown($0) }
         case .feedFlush(let id): self.withFeed(id) { self.feedFlush($0) }
         case .releaseGuard(let id): self.withFeed(id) { self.releaseGuard($0) }
+        case .routesRequested(let id): self.withFeed(id) { $0.missing = MissingRoutes() }
         case .familyComplete(let id, let family):
             self.withFeed(id) { self.familyComplete($0, family) }
         case .refreshBegan(let id, let family):

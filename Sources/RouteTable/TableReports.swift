@@ -19,6 +19,9 @@ public struct FeedSummary: Hashable, Sendable {
     public var longLivedStale: Int
     /// Announcements refused by ``TableLimits``, in all.
     public var refused: Int
+    /// Those since all of it was last asked for, or began to come: of them no more is known than
+    /// their number.
+    public var missing: Int
     /// Its session is up, or its file was read.
     public var isUp: Bool
     /// End-of-RIB came in this session.

@@ -17,8 +17,18 @@ extension ConsoleBridge {
     }
 
     func carryOut(_ order: FeedOrder, on feed: FeedID) async -> Result<String, CommandFailure> {
-        if case .clear = order, await self.daemon.station.clear(feed) {
-            return .success("the session is closed: the router has to connect again")
+        let isOfRouter = await self.daemon.station.status().contains { $0.feed == feed }
+        if isOfRouter {
+            guard case .clear = order else {
+                return .failure(
+                    CommandFailure(
+                        .notUnderstood,
+                        "feed '\(self.name(of: feed))' comes by BMP: its router connects, and can "
+                            + "only be made to begin anew, by 'clear feed'"))
+            }
+            if await self.daemon.station.clear(feed) {
+                return .success("the session is closed: the router has to connect again")
+            }
         }
         let speaker = self.daemon.speaker
         let (outcome, words): (SessionOrder, String) =

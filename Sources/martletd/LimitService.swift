@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import BGPSpeaker
 import Console
 import Logging
 import RouteTable
@@ -8,6 +9,9 @@ import ServiceLifecycle
 
 /// Says in the log which of the table's limits refuses announcements: when it first does, and again
 /// after a while as long as it goes on. How many were refused is in `show feeds` and `show memory`.
+///
+/// When there is room again, neighbours are asked for their routes once more: what was refused is
+/// theirs alone to send.
 struct LimitService: Service {
     let daemon: Daemon
 
@@ -23,6 +27,8 @@ struct LimitService: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var told: [RefusalReason: Told] = [:]
+            var pace = RequestPace()
+            let start = ContinuousClock.now
             var isWeighed = self.daemon.owner.limits.memory == nil
             while (try? await Task.sleep(for: Self.period)) != nil {
                 guard let counts = try? await self.daemon.owner.query({ $0.counts() }) else {
@@ -40,6 +46,7 @@ struct LimitService: Service {
                     told[reason] = Told(count: count, time: now)
                     await self.tell(reason, count, counts)
                 }
+                if counts.refused > 0 { await self.ask(&pace, at: now - start) }
             }
         }
         try await gracefulShutdown()
@@ -55,6 +62,39 @@ struct LimitService: Service {
                 "prefixes": "\(counts.ipv4Prefixes + counts.ipv6Prefixes)",
                 "routes": "\(counts.routes)", "classes": "\(counts.classes)",
             ])
+    }
+
+    /// Asks the feeds whose refused announcements would be taken now, no one too often, and says so;
+    /// or what an operator can do about those that can't be asked.
+    private func ask(_ pace: inout RequestPace, at time: Duration) async {
+        let owner = self.daemon.owner
+        guard let feeds = try? await owner.query({ $0.feedsToAsk() }), !feeds.isEmpty,
+            let summaries = try? await owner.query({ $0.feedSummaries() })
+        else { return }
+        for feed in feeds where pace.admit(feed.feed, at: time) {
+            let outcome = await self.daemon.speaker.refresh(feed.feed)
+            let metadata: Logger.Metadata = [
+                "feed": "\(summaries.first { $0.id == feed.feed }?.name ?? "-")",
+                "missing": "\(feed.missing)",
+            ]
+            let reason =
+                switch outcome {
+                case .done: ""
+                case .refused(let words): words
+                case .noSuchPeer:
+                    "'clear feed' has a router that speaks BMP begin anew; a file is read again "
+                        + "when it has changed"
+                }
+            guard !reason.isEmpty else {
+                self.daemon.logger.notice(
+                    "there is room for routes that were refused: they are asked for again",
+                    metadata: metadata)
+                continue
+            }
+            self.daemon.logger.warning(
+                "there is room for routes that were refused, but they can't be asked for",
+                metadata: metadata.merging(["reason": "\(reason)"]) { $1 })
+        }
     }
 
     /// Says so where the table is beyond its limit of memory before it has a route.

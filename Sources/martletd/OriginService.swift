@@ -30,7 +30,7 @@ final class OriginService: Service, CustomStringConvertible {
             // Where all has expired, no payload covers anything: nothing is found.
             OriginSnapshot(
                 table: self.isConfigured && self.hasTold ? self.told ?? VRPTable() : nil,
-                ignoresInvalid: self.ignoresInvalid)
+                ignoresInvalid: self.ignoresInvalid, isAwaited: self.isConfigured && !self.hasTold)
         }
     }
 
@@ -65,9 +65,9 @@ final class OriginService: Service, CustomStringConvertible {
         plan: Plan, validator: OriginValidator, owner: TableOwner, speaker: BGPSpeaker,
         station: BMPStation, logger: Logger, now: @escaping @Sendable () -> Int64
     ) {
-        let inbox = Inbox(
-            Wanted(
-                isConfigured: !plan.origins.caches.isEmpty, ignoresInvalid: plan.ignoresInvalid))
+        let wanted = Wanted(
+            isConfigured: !plan.origins.caches.isEmpty, ignoresInvalid: plan.ignoresInvalid)
+        let inbox = Inbox(wanted)
         self.inbox = inbox
         self.validator = validator
         self.owner = owner
@@ -82,7 +82,7 @@ final class OriginService: Service, CustomStringConvertible {
                 wanted.hasTold = wanted.hasTold || table != nil
             }
         }
-        validator.snapshot = OriginSnapshot(ignoresInvalid: plan.ignoresInvalid)
+        validator.snapshot = wanted.snapshot
         validator.define(plan.validated)
     }
 

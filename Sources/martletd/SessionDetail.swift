@@ -54,6 +54,9 @@ struct SessionDetail {
         }
         if let problem = status.problem { facts.append(Fact("problem", .text(problem))) }
         if let range = status.range { facts.append(Fact("range", .text(range))) }
+        if let time = status.refreshRequestTime {
+            facts.append(Fact("asked_again_at", .time(time)))
+        }
         return Section("session", "Session", facts: facts)
     }
 

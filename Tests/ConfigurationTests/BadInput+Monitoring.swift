@@ -44,6 +44,23 @@ extension BadInputTests {
                 """,
             ["5:27: feed 'f' has to keep the paths: rpki goes by the AS that a route is from"]),
         BadInput(
+            "a feed without communities whose rules ask for them and for the validation",
+            Reading.sites + Reading.router + """
+                rpki: { caches: ['192.0.2.1:323'] }
+                rules:
+                  soft: [ { validation: invalid, penalty: 5 } ]
+                  black: [ { community: "1:1", reject: true } ]
+                feeds:
+                  f: { site: tokyo, bgp: { peer: 192.0.2.7, as: 7 }, rules: [ soft, black ] }
+                  g: { site: tokyo, bgp: { peer: 192.0.2.8, as: 7 }, rules: [ soft ] }
+
+                """,
+            [
+                "8:61: feed 'f' has to keep the communities (keep: [path, communities]): its rules "
+                    + "ask for them and for the validation, and are asked again whenever that "
+                    + "changes"
+            ]),
+        BadInput(
             "a router that is none",
             Reading.sites + "feeds: { f: { site: tokyo, bmp: { policy: post } } }\n",
             ["2:33: bmp has no router"]),

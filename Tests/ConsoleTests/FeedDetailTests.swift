@@ -106,12 +106,13 @@ struct FeedHintsTests {
             Self.subject("a", ipv4: 1_000_000, ipv6: 200_000),
             FeedHints.Subject(
                 name: "b", isInternal: false, ipv4: 2, ipv6: 0, limits: [.ipv4: 5000],
-                refused: 103),
+                missing: 103),
         ])
         #expect(
             hints.all == [
                 "b: 103 of its announcements were refused: the table is at its limits, or was "
-                    + "('show memory')"
+                    + "('show memory'). When there is room, a router with route refresh is asked "
+                    + "for them again; else 'clear feed' brings them"
             ])
     }
 
@@ -154,7 +155,7 @@ struct FeedHintsTests {
         let missing = FeedHints([Self.subject("a", ipv4: 0, ipv6: nil, isInternal: isInternal)])
         #expect(missing.all.count == 2, "the family that is missing is another matter")
         let refused = FeedHints.Subject(
-            name: "a", isInternal: false, ipv4: 0, ipv6: 0, refused: 3)
+            name: "a", isInternal: false, ipv4: 0, ipv6: 0, missing: 3)
         #expect(FeedHints([refused]).all.count == 1, "it has sent routes")
         let rejected = FeedHints.Subject(
             name: "a", isInternal: false, ipv4: 0, ipv6: 0, rejected: 3)

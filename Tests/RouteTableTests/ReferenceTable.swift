@@ -66,7 +66,7 @@ struct ReferenceTable {
 
     mutating func apply(_ command: TableCommand) {
         switch command {
-        case .defineSite, .releaseGuard, .setFlipHold: break
+        case .defineSite, .releaseGuard, .routesRequested, .setFlipHold: break
         case .familyComplete, .refreshBegan, .refreshEnded, .longLivedStale, .staleExpired,
             .withdrawPaths, .feedUp, .feedComplete, .feedDown, .feedFlush:
             self.applyToFeed(command)

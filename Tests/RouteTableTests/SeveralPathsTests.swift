@@ -302,4 +302,47 @@ struct SeveralPathsTests {
             }
         }
     }
+
+    /// As many feeds as that, a site, and so many paths of each for one prefix.
+    private static func crowd(_ paths: [Int]) throws -> TableUnderTest {
+        let table = try TableUnderTest(
+            limits: TableLimits(pathsPerPrefix: TableLimits.mostPathsPerPrefix))
+        table.owner.submit(.defineSite(SiteID(0), name: "a"))
+        let attributes = self.path(2)
+        for (index, count) in paths.enumerated() {
+            let feed = FeedID(UInt16(index))
+            table.owner.submit(
+                .addFeed(
+                    FeedDefinition(id: feed, name: "f\(index)", site: SiteID(0), order: index)))
+            guard count > 0 else { continue }
+            table.owner.submit(.feedComplete(feed))
+            var batch = RouteBatch(feed: feed)
+            let number = batch.intern(attributes)
+            for id in 1...UInt32(count) {
+                batch.announce(self.prefix, pathID: id, attributes: number)
+            }
+            table.owner.submit(.routes(batch))
+        }
+        table.owner.flushAndWait()
+        return table
+    }
+
+    /// The second has fewer than 65,536 paths, though as many feeds times its most are more.
+    @Test(
+        "more than a 16-bit number counts come back from a checkpoint, too",
+        arguments: [
+            [Int](repeating: TableLimits.mostPathsPerPrefix, count: 65),
+            [TableLimits.mostPathsPerPrefix] + [Int](repeating: 1, count: 79),
+        ])
+    func checkpointOfMany(paths: [Int]) throws {
+        let table = try Self.crowd(paths)
+        let held = try table.owner.querySync { $0.counts() }.routes
+        #expect(held == paths.reduce(0, +))
+        let checkpoint = try Checkpoint(bytes: try table.owner.checkpoint())
+        let restored = try Self.crowd(paths.map { _ in 0 })
+        #expect(try restored.owner.beginRestore(checkpoint).run() == held)
+        #expect(
+            try CheckpointTests.routes(restored.owner).map(\.pathID)
+                == CheckpointTests.routes(table.owner).map(\.pathID))
+    }
 }

@@ -39,9 +39,11 @@ class CheckpointTests(TestCase):
     def setUp(self):
         self.file = os.path.join(self.folder(), "table.checkpoint")
 
-    def start(self, stale="600s", wait=True, keep=None):
-        """A martletd; where `keep` is another one, on its ports."""
+    def start(self, stale="600s", wait=True, keep=None, edit=None):
+        """A martletd; where `keep` is another one, on its ports. `edit` changes its configuration."""
         words = CONFIGURATION % (stale, stale, self.file)
+        if edit is not None:
+            words = edit(words)
         if keep is not None:
             for name in ("bgp", "console", "machine", "dns"):
                 words = words.replace("$" + name, keep.words[name])
@@ -131,6 +133,27 @@ class CheckpointTests(TestCase):
         second.signal(signal.SIGTERM)
         self.assertEqual(second.wait(), 0)
         self.assertEqual(open(self.file, "rb").read(), before)
+
+    def test_routes_come_back_by_the_rules_of_now(self):
+        first = self.first_life()
+        # West's route is nearer by two hops: it was told to cost five more while nothing ran.
+        rule = (
+            ", rules: [ { prefix: \"%s\", reject: true }, "
+            "{ as-path: \"^65002$\", penalty: 5, tag: far } ] }" % GONE)
+        second = self.start(keep=first, edit=lambda words: re.sub(
+            r"(west-router: .*) }\n", lambda found: found.group(1) + rule + "\n", words))
+        self.assertIn("answering from the checkpoint", second.output)
+        second.wait_line("restored the checkpoint's routes")
+        self.answers(EAST, NETWORK)
+        console = self.machine(second)
+        def held():
+            """{prefix: its line} of west's routes."""
+            return {line.split()[0]: line for line in console.ask("show routes feed west-router")}
+
+        eventually("the rejected route to leave", lambda: set(held()) == {NETWORK, NETWORK6})
+        self.assertIn(" penalty=5 ", held()[NETWORK])
+        self.assertIn(" tags=far ", held()[NETWORK])
+        self.assertEqual({feed["stale"] for feed in self.feeds(console).values()}, {"3", "2"})
 
     def test_on_demand_and_killed(self):
         first = self.start(wait=False)

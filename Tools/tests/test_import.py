@@ -4,10 +4,15 @@
 else: the order of the sites is that of a few lines of Python that look at every table."""
 import ipaddress
 import os
+import pty
 import random
+import re
+import select
+import subprocess
+import time
 import unittest
 
-from harness import TestCase, program, run
+from harness import PATIENCE, TestCase, program, run
 from test_real_table import SLICE, hops, ipv4_table, longest
 
 PEERS = [
@@ -58,6 +63,72 @@ class ImportTests(TestCase):
                         near.append((hops(table[prefix]), number))
                 wanted = [f"site{number}" for _, number in sorted(near)]
                 self.assertEqual(got, wanted, f"{ipaddress.IPv4Address(address)}, seed {seed}")
+
+
+class ProgressTests(TestCase):
+    """The bar of `martlet import mrt`, on a terminal and elsewhere."""
+
+    BAR = re.compile(r"\r\[(#*)(\.*)\] (\d+)% ([^\r\x1b]*)\x1b\[K")
+    CLEARED = "\r\x1b[K"
+
+    def command(self, *options):
+        return [
+            program("martlet"), "import", "mrt", f"site0=64600:{SLICE},{PEERS[0]}",
+            f"site1=64601:{SLICE},{PEERS[1]}", "-o", os.path.join(self.folder(), "map.routes"),
+            *options]
+
+    def on_terminal(self, *options):
+        """What a terminal on standard error gets; standard output is none."""
+        terminal, end = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        with subprocess.Popen(
+                self.command(*options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=end) as child:
+            os.close(end)
+            shown = b""
+            until = time.monotonic() + 4 * PATIENCE
+            while True:
+                ready, _, _ = select.select([terminal], [], [], until - time.monotonic())
+                if not ready:
+                    child.kill()
+                    self.fail(f"no end of it: {shown!r}")
+                try:
+                    some = os.read(terminal, 65536)
+                except OSError:  # Nobody has the other end any more.
+                    break
+                if not some:
+                    break
+                shown += some
+            written = child.stdout.read()
+            self.assertEqual(child.wait(PATIENCE), 0, shown)
+        self.assertNotIn(b"\x1b", written)
+        return shown.decode()
+
+    def test_a_bar_grows_and_is_taken_away(self):
+        shown = self.on_terminal()
+        bars = self.BAR.findall(shown)
+        self.assertTrue(bars, shown)
+        for filled, rest, percent, words in bars:
+            self.assertEqual(len(filled) + len(rest), 30)
+            share = int(percent)
+            self.assertIn(len(filled), range(share * 30 // 100, (share + 1) * 30 // 100 + 1))
+            self.assertTrue(words.strip())
+        shares = [int(percent) for _, _, percent, _ in bars]
+        self.assertEqual(shares, sorted(shares), "it never goes back")
+        self.assertLessEqual(shares[-1], 100)
+        self.assertGreater(shares[-1], shares[0])
+        # What is left on the screen is the summary: the bar's line was taken away before it.
+        last = shown.rindex(self.CLEARED)
+        ends = [found.end() for found in self.BAR.finditer(shown)]
+        self.assertGreaterEqual(last, ends[-1], "cleared after the last bar")
+        self.assertNotIn("#", shown[last:])
+        self.assertTrue(shown[last + len(self.CLEARED):].strip(), "the summary follows")
+
+    def test_no_bar_where_it_is_not_wanted(self):
+        self.assertNotIn("\x1b", self.on_terminal("--quiet"))
+        done = run(*self.command(), seconds=4 * PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("\x1b", done.stderr + done.stdout, "no terminal, no bar")
 
 
 if __name__ == "__main__":

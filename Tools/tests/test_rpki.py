@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import signal
 import tempfile
 import unittest
 
@@ -114,6 +115,49 @@ class RPKITests(TestCase):
 
     def wait_state(self, prefix, state):
         eventually(f"{prefix} to be {state}", lambda: self.state(prefix) == state)
+
+    def test_over_a_restart_without_the_cache(self):
+        file = os.path.join(self.folder(), "table.checkpoint")
+        more = f"checkpoint: {{ file: {file}, every: 0s }}\n"
+        validator = self.validator([(OWN, 24, 64999), (OWN6, 48, 64999)])
+        words = CONFIGURATION % f"caches: [{{ address: 127.0.0.1, port: {validator.port} }}]" + more
+
+        def start(words):
+            self.daemon = self.martlet(words)
+            self.console = self.machine(self.daemon)
+
+        def end():
+            self.daemon.signal(signal.SIGTERM)
+            self.assertEqual(self.daemon.wait(), 0)
+
+        start(words)
+        self.wait_cache("state=synchronised")
+        self.announce()
+        self.wait_state(HIJACKED, "invalid")
+        self.follow(EAST)
+        end()
+        for process in (self.east, self.west, validator):
+            process.stop()
+
+        # No cache tells anything: what was known of the routes stands.
+        start(words)
+        self.daemon.wait_line("restored the checkpoint's routes")
+        self.assertEqual(self.state(HIJACKED), "invalid")
+        self.assertEqual(self.state(OWN), "valid")
+        self.assertEqual(self.answer(), EAST)
+        # Nobody is to validate them any more: it is forgotten.
+        self.daemon.write("martlet.yaml", "\n".join(
+            line for line in words.split("\n") if not line.startswith("rpki:")))
+        self.daemon.console("reload")
+        self.wait_state(HIJACKED, None)
+        self.follow(WEST)
+        end()
+
+        # So it is from the start where the configuration has no cache.
+        start("\n".join(line for line in words.split("\n") if not line.startswith("rpki:")))
+        self.daemon.wait_line("restored the checkpoint's routes")
+        self.wait_state(HIJACKED, None)
+        self.follow(WEST)
 
     def test_a_hijacked_more_specific_moves_nobody(self):
         validator = self.validator([(OWN, 24, 64999), (OWN6, 48, 64999)])

@@ -357,6 +357,81 @@ class ReachTests(SessionTestCase):
         self.assertGreater(self.time_to_live("as: 65000, hold-time: 3s"), 1)
 
 
+class AuthenticationOptionTests(SessionTestCase):
+    """TCP-AO (RFC 5925) with a neighbour whose socket's options are packed here, by linux/tcp.h."""
+
+    FEED = (
+        "  core: { site: east, bgp: { peer: 127.0.0.2, as: 65001, connect: %s, "
+        "tcp-ao: { key-file: core.key, send-id: 1, receive-id: 2 } } }\n")
+    SECRET = "correct horse battery staple"
+    ADD_KEY = 38  # TCP_AO_ADD_KEY
+
+    @staticmethod
+    def key(peer, secret, send=2, receive=1, algorithm=b"hmac(sha1)"):
+        """struct tcp_ao_add: sockaddr_storage, alg_name[64], ifindex s32, flags u32 (1: set_current,
+        2: set_rnext), u16 of padding, prefix, sndid, rcvid, maclen, keyflags, keylen, key[80]."""
+        address = struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(peer))
+        value = struct.pack(
+            "=128s64siIHBBBBBB80s", address, algorithm, 0, 0, 0, 32, send, receive, 0, 0,
+            len(secret), secret.encode())
+        assert len(value) == 288
+        return value
+
+    def setUp(self):
+        with socket.socket() as probe:
+            try:
+                probe.setsockopt(
+                    socket.IPPROTO_TCP, self.ADD_KEY, self.key("127.0.0.1", self.SECRET))
+            except OSError as error:
+                self.skipTest(f"this kernel has no TCP-AO: {error.strerror}")
+
+    def connect(self, secret):
+        """A connection from the neighbour's address, signed where a secret is given."""
+        connection = socket.socket()
+        self.addCleanup(connection.close)
+        if secret:
+            connection.setsockopt(
+                socket.IPPROTO_TCP, self.ADD_KEY, self.key("127.0.0.1", secret))
+        connection.bind(("127.0.0.2", 0))
+        connection.settimeout(3)
+        connection.connect(("127.0.0.1", self.daemon.port("bgp")))
+        return connection
+
+    def talk(self, connection):
+        """Says OPEN and KEEPALIVE, as who speaks IPv4 alone does."""
+        opened = struct.pack("!BHH4sB", 4, 65001, 90, socket.inet_aton("127.0.0.2"), 0)
+        for kind, body in ((1, opened), (4, b"")):
+            connection.sendall(b"\xff" * 16 + struct.pack("!HB", 19 + len(body), kind) + body)
+
+    def test_who_signs_is_let_in_and_nobody_else(self):
+        self.begin(self.FEED % "passive", files={"core.key": self.SECRET + "\n"})
+        for secret in (None, "incorrect horse"):
+            with self.assertRaises(TimeoutError):
+                self.connect(secret)
+        messages = {row["type"]: row for row in self.detail()["messages"]}
+        self.assertEqual(messages["OPEN"], {"type": "OPEN", "received": 0, "sent": 0})
+        self.talk(self.connect(self.SECRET))
+        self.wait_state("Established")
+        self.assertEqual(
+            self.detail()["connection"]["signed"], "TCP-AO hmac-sha-1-96, ids 1 and 2")
+
+    def test_martlet_signs_when_it_dials(self):
+        with socket.socket() as listener:
+            listener.setsockopt(
+                socket.IPPROTO_TCP, self.ADD_KEY, self.key("127.0.0.1", self.SECRET))
+            listener.bind(("127.0.0.2", 0))
+            listener.listen()
+            listener.settimeout(30)
+            self.begin(
+                self.FEED.replace(
+                    "connect: %s", f"connect: active, port: {listener.getsockname()[1]}"),
+                files={"core.key": self.SECRET + "\n"})
+            connection, _ = listener.accept()
+            self.addCleanup(connection.close)
+            self.talk(connection)
+            self.wait_state("Established")
+
+
 class LimitTests(SessionTestCase):
     FEED = (
         "  core: { site: east, limits: { %s }, stale-time: 60s, "
@@ -399,6 +474,61 @@ class LimitTests(SessionTestCase):
         self.bird(bird("127.0.0.2", self.daemon.port("bgp"), routes=routes))
         self.wait_routes(routes)
         self.assertEqual(self.state(), "Established")
+
+
+class RoomTests(SessionTestCase):
+    """What the table refused at its limits is asked for again when there is room."""
+
+    TABLE = HEAD.replace("feeds:", "limits: { prefixes: 30 }\nfeeds:")
+    FEED = (
+        "  core: { site: east, bgp: { peer: 127.0.0.2, as: 65001, connect: passive } }\n"
+        "  edge: { site: west, bgp: { peer: 127.0.0.3, as: 65001, connect: passive } }\n")
+    CORE = [f"10.1.{number}.0/24" for number in range(20)]
+    EDGE = [f"10.2.{number}.0/24" for number in range(20)]
+
+    def begin_full(self):
+        self.daemon = self.martlet(self.TABLE + self.FEED)
+        self.ask = self.machine(self.daemon).ask
+        self.core = self.bird(bird("127.0.0.2", self.daemon.port("bgp"), routes=self.CORE))
+        self.wait_routes(self.CORE)
+        eventually("End-of-RIB", lambda: self.complete("core"))
+
+    def complete(self, feed):
+        return self.detail(feed)["table"]["transfer"] == "complete"
+
+    def test_a_router_is_asked_again(self):
+        self.begin_full()
+        self.bird(bird("127.0.0.3", self.daemon.port("bgp"), routes=self.EDGE))
+        eventually("End-of-RIB", lambda: self.complete("edge"))
+        self.assertEqual(len(self.routes("edge")), 10)
+        table = self.detail("edge")["table"]
+        self.assertEqual((table["refused"], table["missing"]), (10, 10))
+        self.assertIn("10 of its announcements were refused", str(self.detail("edge")))
+        self.core.configure(bird("127.0.0.2", self.daemon.port("bgp"), routes=self.CORE[:5]))
+        self.wait_routes(self.EDGE, "edge")
+        detail = self.detail("edge")
+        self.assertEqual((detail["table"]["refused"], detail["table"]["missing"]), (10, 0))
+        self.assertIsNotNone(detail["session"]["asked_again_at"])
+        self.assertNotIn("were refused", str(detail))
+        self.daemon.wait_line(
+            r"there is room for routes that were refused: they are asked for again.*edge")
+        self.assertEqual(self.state("edge"), "Established")
+
+    def test_who_can_not_be_asked_is_named(self):
+        self.begin_full()
+        # OpenBGPD ends the session when it is asked: this router just doesn't offer to be.
+        mute = bird("127.0.0.3", self.daemon.port("bgp"), "multihop; enable route refresh off;",
+                    routes=self.EDGE)
+        self.bird(mute)
+        eventually("End-of-RIB", lambda: self.complete("edge"))
+        self.core.configure(bird("127.0.0.2", self.daemon.port("bgp"), routes=self.CORE[:5]))
+        self.daemon.wait_line(
+            r"there is room for routes that were refused, but they can't be asked for.*edge")
+        self.assertIn("else 'clear feed' brings them", str(self.detail("edge")))
+        self.assertEqual(self.detail("edge")["table"]["missing"], 10)
+        self.daemon.console("clear feed edge")
+        self.wait_routes(self.EDGE, "edge")
+        self.assertEqual(self.detail("edge")["table"]["missing"], 0)
 
 
 class OperatorTests(SessionTestCase):

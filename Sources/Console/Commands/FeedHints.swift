@@ -18,18 +18,18 @@ package struct FeedHints: Sendable {
         package var reflected: Int
         /// Prefixes that are allowed for, by family: about so many were expected.
         package var limits: [AddressFamily: Int]
-        /// Announcements that the table has refused.
-        package var refused: Int
+        /// Announcements that the table has refused and that have not been asked for since.
+        package var missing: Int
         /// Announcements that the feed's rules and options have turned down.
         package var rejected: Int
 
         package init(
             name: String, isInternal: Bool, ipv4: Int?, ipv6: Int?,
             wanted: Set<AddressFamily> = Set(AddressFamily.allCases), reflected: Int = 0,
-            limits: [AddressFamily: Int] = [:], refused: Int = 0, rejected: Int = 0
+            limits: [AddressFamily: Int] = [:], missing: Int = 0, rejected: Int = 0
         ) {
             self.rejected = rejected
-            self.refused = refused
+            self.missing = missing
             self.limits = limits
             self.name = name
             self.isInternal = isInternal
@@ -43,7 +43,7 @@ package struct FeedHints: Sendable {
 
         /// It has nothing in the table, and nothing of it was turned down here.
         var isEmpty: Bool {
-            (self.ipv4 ?? 0) + (self.ipv6 ?? 0) + self.refused + self.rejected == 0
+            (self.ipv4 ?? 0) + (self.ipv6 ?? 0) + self.missing + self.rejected == 0
         }
     }
 
@@ -63,7 +63,7 @@ package struct FeedHints: Sendable {
         for family in AddressFamily.allCases where subject.wanted.contains(family) {
             if let hint = self.hint(about: subject, family) { hints.append(hint) }
         }
-        if subject.refused > 0 { hints.append(Self.hint(refused: subject.refused)) }
+        if subject.missing > 0 { hints.append(Self.hint(missing: subject.missing)) }
         if subject.isInternal, subject.reflected == 0 {
             hints.append(
                 (subject.isEmpty ? "it has no route" : "no route came through a route reflector")
@@ -78,9 +78,10 @@ package struct FeedHints: Sendable {
     }
 
     /// About announcements that the table has refused.
-    static func hint(refused count: Int) -> String {
+    static func hint(missing count: Int) -> String {
         "\(count) of its announcements were refused: the table is at its limits, or was "
-            + "('show memory')"
+            + "('show memory'). When there is room, a router with route refresh is asked for them "
+            + "again; else 'clear feed' brings them"
     }
 
     /// Sentences about all feeds, each with its name.
@@ -98,7 +99,7 @@ package struct FeedHints: Sendable {
             return "the peer offers no \(family) unicast, which it is asked for"
         }
         // What is missing may be what we refused; that all is missing is said once.
-        guard subject.refused == 0, !subject.isEmpty else { return nil }
+        guard subject.missing == 0, !subject.isEmpty else { return nil }
         if count == 0, most > 0 || (subject.ipv4 ?? 0) + (subject.ipv6 ?? 0) > 0 {
             return "no \(family) prefix has come, though the session carries \(family)"
         }

@@ -57,6 +57,7 @@ extension Interpreter {
                 FeedDetail.Fact("guard", .text(summary.guardState.word)),
                 FeedDetail.Fact("long_lived_stale", .number(summary.longLivedStale)),
                 FeedDetail.Fact("further_paths", .number(summary.furtherPaths)),
+                FeedDetail.Fact("missing", .number(summary.missing)),
             ])
     }
 
@@ -73,9 +74,9 @@ extension Interpreter {
     private static func hints(
         _ report: FeedReport, _ summaries: [FeedID: FeedSummary]
     ) -> [String] {
-        let refused = summaries[report.identity.id]?.refused ?? 0
+        let missing = summaries[report.identity.id]?.missing ?? 0
         return report.hints
-            + (report.session == nil && refused > 0 ? [FeedHints.hint(refused: refused)] : [])
+            + (report.session == nil && missing > 0 ? [FeedHints.hint(missing: missing)] : [])
     }
 
     /// The feeds whose first transfer is over, as hints look at them.
@@ -91,7 +92,7 @@ extension Interpreter {
                 ipv4: session.negotiated.contains(.ipv4) ? summary.ipv4Prefixes : nil,
                 ipv6: session.negotiated.contains(.ipv6) ? summary.ipv6Prefixes : nil,
                 wanted: session.wanted, reflected: session.reflected, limits: session.limits,
-                refused: summary.refused,
+                missing: summary.missing,
                 rejected: self.backend.ruleReport(report.identity.id)?.rejected ?? 0)
         }
     }
