@@ -130,24 +130,4 @@ struct MissingRouteTests {
         owner.submit(.routes(batch))
         #expect(try Self.toAsk(owner) == [[0, 2]], "the prefix has no route, and its feed has two")
     }
-
-    @Test("is not asked for while memory is short, and is when it is not")
-    func memory() throws {
-        // What an empty table of one feed takes, and as much again for routes.
-        let empty = try Self.owner(TableLimits())
-        empty.flushAndWait()
-        let used = try empty.querySync { $0.memory().reduce(0) { $0 + $1.bytes } }
-        let owner = try Self.owner(TableLimits(memory: 2 * used + (1 << 20)))
-        var number = 0
-        while try owner.querySync({ $0.counts() }).refused < 1000 {
-            try #require(number < 10_000_000)
-            Self.announce(owner, number..<number + 10_000, on: 0)
-            owner.flushAndWait()
-            number += 10_000
-        }
-        #expect(try Self.toAsk(owner) == [])
-        let missing = try owner.querySync { $0.feedSummaries()[0].missing }
-        Self.withdraw(owner, 0..<number, on: 0)
-        #expect(try Self.eventuallyToAsk(owner) == [[0, missing]])
-    }
 }
