@@ -76,13 +76,15 @@ extension SiteLedger.State {
         guard let owner = self.names[site] else { return }
         let old = self.before[site] ?? SiteLedger.Counts()
         var counts = SiteLedger.Counts(total: totals[site] ?? 0)
-        self.past[owner, default: SiteLedger.Counts()].total += counts.total - old.total
+        // No more than there is: what counts a zone's names ends with the zone, and may begin anew.
+        self.past[owner, default: SiteLedger.Counts()].total +=
+            counts.total - min(counts.total, old.total)
         for (apex, zone) in zones {
             for (name, counters) in zone.names {
                 guard let count = counters.sites[site] else { continue }
                 counts.names[apex, default: [:]][name] = count
                 self.past[owner]?.names[apex, default: [:]][name, default: 0] +=
-                    count - (old.names[apex]?[name] ?? 0)
+                    count - min(count, old.names[apex]?[name] ?? 0)
             }
         }
         self.before[site] = counts
