@@ -60,7 +60,7 @@ class LatencyTests(TestCase):
     def faults(self, **other):
         one = {"count": 1000, "p50": 1, "p99": 2, "p999": 3, "longest": 4}
         result = {
-            **{key: dict(one) for key in ("rest", "load", "update at rest", "update among others", "update under all")},
+            **{key: dict(one) for key in ("rest", "questions under all", "update at rest", "update among others", "update under all")},
             "peak": 1e5, "prefixes": 1000, "loaded": 1000, "loads": 3, "updates": 4900, "others": 5000, "cpu": 1, **other}
         return latency.report(result, argparse.Namespace(rate=5000))[1]
 
