@@ -339,6 +339,7 @@ final class BMPRouter {
             return complaints.map { line("malformed attribute: \($0)", $0.hexadecimal) }
         }
     }
+
     func readCompleted(on connection: BMPConnection) {
         guard self.current === connection, self.hasNews else { return }
         self.flush()
@@ -392,12 +393,13 @@ final class BMPRouter {
 
     /// Has what is held judged by the rules of now, as far as what is kept of it allows.
     private func judgeHeld(showsAtOnce: Bool = true) {
-        let judge = self.settings.judge ?? RouteJudge(RuleSet())
-        guard judge.canRevise(self.settings.kept) else { return }
-        self.submit(
-            .revise(
-                self.core.validator.revision(
-                    of: self.settings.feed, by: judge, showsAtOnce: showsAtOnce)))
+        let settings = self.settings
+        guard
+            let revision = self.core.validator.revision(
+                of: settings.feed, by: settings.judge, keeping: settings.kept,
+                showsAtOnce: showsAtOnce)
+        else { return }
+        self.submit(.revise(revision))
     }
 
     private func handle(_ event: FeedLife.Event) {

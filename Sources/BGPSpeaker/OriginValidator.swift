@@ -8,7 +8,7 @@ public import RouteTable
 import Synchronization
 
 /// By what routes are judged at a moment.
-public struct OriginSnapshot: Sendable {
+public struct OriginSnapshot: Equatable, Sendable {
     /// Nil where no validation is configured, or no cache has told anything yet: routes are not
     /// checked then.
     public var table: VRPTable?
@@ -139,10 +139,7 @@ public final class OriginValidator: Sendable {
     ///   is to be in the table first.
     public func replaceSnapshot(by new: OriginSnapshot) -> TableRevision? {
         let old = self.snapshot
-        guard
-            new.table != old.table || new.ignoresInvalid != old.ignoresInvalid
-                || new.isAwaited != old.isAwaited
-        else { return nil }
+        guard new != old else { return nil }
         self.snapshot = new
         guard let before = old.table, let after = new.table,
             new.ignoresInvalid == old.ignoresInvalid
@@ -153,10 +150,14 @@ public final class OriginValidator: Sendable {
 
     /// Has a feed's held routes judged by other rules, and by the payloads there are when it is
     /// their turn. Readers see all of it at once, or with `showsAtOnce` false as it comes about.
+    ///
+    /// - Returns: Nil where too little is `kept` of a route to be judged by these rules.
     func revision(
-        of feed: FeedID, by judge: RouteJudge, showsAtOnce: Bool = true
-    ) -> TableRevision {
-        TableRevision(feeds: [feed], showsAtOnce: showsAtOnce) { feed, prefix, held in
+        of feed: FeedID, by judge: RouteJudge?, keeping kept: KeptAttributes, showsAtOnce: Bool
+    ) -> TableRevision? {
+        let judge = judge ?? RouteJudge(RuleSet())
+        guard judge.canRevise(kept) else { return nil }
+        return TableRevision(feeds: [feed], showsAtOnce: showsAtOnce) { feed, prefix, held in
             // It came when less of a route was kept than the rules ask for.
             if held.keptLength != nil, judge.rules.readsOtherAttributes { return held }
             let snapshot = self.snapshot

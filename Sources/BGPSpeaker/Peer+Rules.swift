@@ -9,13 +9,14 @@ import RouteTable
 extension Peer {
     /// The table has routes from before the start, or from before a reset, as the rules of then left
     /// them. They are judged by those of now, as far as what is kept of them allows.
-    func judgeHeld() {
-        let feed = self.settings.feed
-        let judge = self.settings.judge ?? RouteJudge(RuleSet())
-        guard judge.canRevise(self.settings.kept) else { return }
-        self.core.submit(
-            .revise(self.core.validator.revision(of: feed, by: judge, showsAtOnce: false)),
-            for: feed)
+    func judgeHeld(showsAtOnce: Bool = false) {
+        let settings = self.settings
+        guard
+            let revision = self.core.validator.revision(
+                of: settings.feed, by: settings.judge, keeping: settings.kept,
+                showsAtOnce: showsAtOnce)
+        else { return }
+        self.core.submit(.revise(revision), for: settings.feed)
     }
 
     /// The feed's rules are others from now on: what it has is judged again, by what is kept of it;
@@ -24,11 +25,8 @@ extension Peer {
     ///
     /// - Returns: What was done, and what is missing, in words.
     func judgeAgain(after old: RouteJudge?) -> String {
-        let feed = self.settings.feed
+        self.judgeHeld(showsAtOnce: true)
         let judge = self.settings.judge ?? RouteJudge(RuleSet())
-        if judge.canRevise(self.settings.kept) {
-            self.core.submit(.revise(self.core.validator.revision(of: feed, by: judge)), for: feed)
-        }
         var words =
             "feed \(self.settings.name): other rules; "
             + judge.wordsOfHeld(self.settings.kept)

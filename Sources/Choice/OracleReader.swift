@@ -152,15 +152,16 @@ public struct OracleBatch: ~Copyable {
     }
 
     /// The order for an answer that caches keep: with a scope of 0 they keep it for everybody, so
-    /// that it is 0 only where clients of the other family get the same, too.
+    /// that it is 0 only where clients of the other family get the same, too. Which isn't looked up
+    /// where no scope is told.
     @inline(__always)
     package mutating func answerOrder(
         policy: Int, family: AddressFamily?, client: IPAddress, places: Int,
-        into order: inout SiteOrder
+        tellsScope: Bool = true, into order: inout SiteOrder
     ) -> ClientMatch {
         let found = self.order(
             policy: policy, family: family, client: client, places: places, into: &order)
-        guard found.scope == 0 else { return found }
+        guard tellsScope, found.scope == 0 else { return found }
         let isForAll = self.isForAll(
             policy: policy, family: family, client: client, places: places, order)
         return ClientMatch(classID: found.classID, scope: isForAll ? 0 : 1)

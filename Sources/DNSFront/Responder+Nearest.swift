@@ -79,7 +79,7 @@ extension Responder {
         let family: AddressFamily = message.type == .a ? .ipv4 : .ipv6
         let match = batch.answerOrder(
             policy: record.policy, family: family, client: steering.client,
-            places: record.answers, into: &self.order)
+            places: record.answers, tellsScope: steering.hasSubnet, into: &self.order)
         let start = writer.count
         var scope = match.scope
         var isFirst = true
@@ -164,7 +164,7 @@ extension Responder {
         let record = steering.record
         let match = batch.answerOrder(
             policy: record.policy, family: nil, client: steering.client, places: 1,
-            into: &self.order)
+            tellsScope: steering.hasSubnet, into: &self.order)
         let first = Int(record.firstAlias)
         let aliases = first..<first + Int(record.aliasCount)
         guard let site = self.order.first,
@@ -228,7 +228,7 @@ extension Responder {
         let record = steering.record
         let match = batch.answerOrder(
             policy: record.policy, family: family, client: steering.client,
-            places: record.answers, into: &self.order)
+            places: record.answers, tellsScope: steering.hasSubnet, into: &self.order)
         scope = max(scope, match.scope)
         if family == .ipv4 || verdict.site < 0, let site = self.order.first {
             self.note(site, match, family, &verdict)
