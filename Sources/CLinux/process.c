@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 int martlet_set_user(uid_t user) { return setresuid(user, user, user) == 0 ? 0 : -errno; }
@@ -41,6 +42,14 @@ int martlet_bind_thread(int processor) {
 int martlet_prefer_batches(void) {
     struct sched_param none = {.sched_priority = 0};
     return -pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+}
+
+int martlet_give_way(void) {
+    errno = 0;
+    // The main thread's never changes.
+    int own = getpriority(PRIO_PROCESS, getpid());
+    if (own == -1 && errno != 0) return -errno;
+    return setpriority(PRIO_PROCESS, gettid(), own + 10) == 0 ? 0 : -errno;
 }
 
 int martlet_spawn_without_files(posix_spawn_file_actions_t *actions, int first) {

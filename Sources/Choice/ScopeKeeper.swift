@@ -76,7 +76,10 @@ public final class ScopeKeeper: @unchecked Sendable {
     public func start() throws -> Bool {
         try self.monitor.withLock {
             guard self.state == .idle else { return false }
-            try startThread { [self] in self.run() }
+            try startThread { [self] in
+                giveWay()
+                self.run()
+            }
             self.state = .running
             return true
         }

@@ -34,7 +34,7 @@ public final class RemoteBackendServer: Sendable, ZoneFollower {
     private let service: RemoteBackendService
     private let maximumConnections: Int
     private let logger: Logger
-    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let group = ThreadStarter.run { MultiThreadedEventLoopGroup(numberOfThreads: 1) }
     private let state = Mutex(State())
 
     /// PowerDNS has a connection for each of its threads.

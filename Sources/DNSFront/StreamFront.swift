@@ -91,7 +91,7 @@ final class StreamFront: Sendable {
     private func lane(_ transport: DNSTransport) throws -> Lane {
         if let lane = self.lanes.withLock({ $0[transport] }) { return lane }
         let lane = Lane(
-            group: MultiThreadedEventLoopGroup(numberOfThreads: 1),
+            group: ThreadStarter.run { MultiThreadedEventLoopGroup(numberOfThreads: 1) },
             service: try self.makeService(transport))
         self.lanes.withLock { $0[transport] = lane }
         return lane

@@ -5,7 +5,7 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// Starts plain threads.
+/// Starts plain threads, at the process's own priority.
 enum WorkerThread {
     /// What a thread is to do, handed over by address.
     private final class Box: Sendable {
@@ -24,7 +24,13 @@ enum WorkerThread {
     static func start(
         name: String, processor: CInt? = nil, _ body: @escaping @Sendable () -> Void
     ) throws(DNSServerError) {
-        let box = Unmanaged.passRetained(Box(name: name, processor: processor, body: body))
+        let box = Box(name: name, processor: processor, body: body)
+        let result = ThreadStarter.run { Self.create(box) }
+        guard result == 0 else { throw .cannotStartThread(errno: result) }
+    }
+
+    private static func create(_ box: Box) -> CInt {
+        let box = Unmanaged.passRetained(box)
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
@@ -40,10 +46,8 @@ enum WorkerThread {
                 box.body()
                 return nil
             }, box.toOpaque())
-        guard result == 0 else {
-            box.release()
-            throw .cannotStartThread(errno: result)
-        }
+        if result != 0 { box.release() }
+        return result
     }
 
     /// The processors that this process may use.

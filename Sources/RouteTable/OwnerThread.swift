@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Glibc
 
 /// The writer's thread: takes work from the queue, and does the engine's long jobs in slices
@@ -27,6 +28,8 @@ final class OwnerThread: @unchecked Sendable {
 
     private func run() {
         self.afterwards.withLock { self.thread = pthread_self() }
+        _ = martlet_name_thread("table")
+        giveWay()
         var barriers: [@Sendable () -> Void] = []
         working: while true {
             switch self.queue.take(self.patience) {

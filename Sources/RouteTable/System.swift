@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Glibc
 
 /// Lets other threads run.
@@ -33,6 +34,10 @@ private final class ThreadBody: Sendable {
     let run: @Sendable () -> Void
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }
+
+/// Leaves the processors to threads that answer, where there aren't enough. A system that doesn't
+/// allow it has the calling thread work as before.
+package func giveWay() { _ = martlet_give_way() }
 
 /// Starts a thread that takes no signals and that nobody joins.
 package func startThread(_ body: @escaping @Sendable () -> Void) throws(TableResourceError) {

@@ -82,8 +82,12 @@ enum Background {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // POSIX_SPAWN_SETSID, which the Swift overlay does not import.
-        if hasSession { posix_spawnattr_setflags(&attributes, 0x80) }
+        // Threads of ours let no signal through.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        // POSIX_SPAWN_SETSIGMASK and POSIX_SPAWN_SETSID, which the Swift overlay does not import.
+        posix_spawnattr_setflags(&attributes, 0x08 | (hasSession ? 0x80 : 0))
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }

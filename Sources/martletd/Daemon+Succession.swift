@@ -101,7 +101,10 @@ extension Daemon {
         var launch = MartletDaemon.launch
         if !launch.arguments.contains("--replace") { launch.arguments.append("--replace") }
         let hasSession = !launch.arguments.contains("--foreground")
-        switch Background.spawn(launch, hasSession: hasSession, keepsFiles: false) {
+        let start = ThreadStarter.run { [launch] in
+            Background.spawn(launch, hasSession: hasSession, keepsFiles: false)
+        }
+        switch start {
         case .failure(let failure):
             return .failure(CommandFailure(.ourFault, "no new process: \(failure)"))
         case .success(let started):

@@ -58,8 +58,8 @@ final class Daemon: Sendable {
     /// Files are read here, off everybody's event loop.
     let files = NIOThreadPool(numberOfThreads: 1)
     let running: Mutex<Running>
-    private let bgpGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let bmpGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let bgpGroup: MultiThreadedEventLoopGroup
+    private let bmpGroup: MultiThreadedEventLoopGroup
     private let handover = Mutex<HandoverService?>(nil)
     private let consoleBox = Mutex<ConsoleServer?>(nil)
     private let restoredBox = Mutex(Restored())
@@ -94,6 +94,10 @@ final class Daemon: Sendable {
         let plan = Self.plan(configuration, after: Assignment(), socketOwner: socketOwner)
         let logger = Logger(label: "martletd")
         self.logger = logger
+        // Before anybody gives way.
+        try ThreadStarter.start()
+        self.bgpGroup = .givingWay()
+        self.bmpGroup = .givingWay()
         self.owner = try TableOwner(limits: plan.limits)
         self.oracle = Oracle(
             lookup: self.owner.lookup, world: World(sites: plan.sites, policies: plan.policies))

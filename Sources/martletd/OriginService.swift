@@ -54,7 +54,7 @@ final class OriginService: Service, CustomStringConvertible {
 
     let validator: OriginValidator
     private let client: RTRClient
-    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let group = MultiThreadedEventLoopGroup.givingWay()
     private let owner: TableOwner
     private let speaker: BGPSpeaker
     private let station: BMPStation

@@ -788,6 +788,40 @@ class ListenerTests(HandoverTestCase):
         found = [name for name in names if name.startswith("dns-udp")]
         return found if len(found) == count else None
 
+    def nices(self, pid):
+        """The nice values of threads by the kind of their name, above the process's own."""
+        found = {}
+        own = os.getpriority(os.PRIO_PROCESS, pid)
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/comm") as file:
+                kind = re.sub(r"[-#0-9]*$", "", file.read().strip())
+                found.setdefault(kind, []).append(os.getpriority(os.PRIO_PROCESS, int(task)) - own)
+        return {kind: sorted(nices) for kind, nices in found.items()}
+
+    def test_who_answers_goes_before_who_brings_routes(self):
+        daemon = self.start()
+        self.assertEqual(os.getpriority(os.PRIO_PROCESS, daemon.child.pid), os.getpriority(os.PRIO_PROCESS, 0))
+
+        def check(pid, threads):
+            nices = eventually("the threads", lambda: (
+                found := self.nices(pid), len(found.get("dns-udp", [])) == threads)[1] and found)
+            self.assertEqual(nices["dns-udp"], [0] * threads)
+            self.assertEqual(nices["table"], [10])
+            # Those of BGP, of BMP, of the RPKI and of the console; one answers by TCP.
+            self.assertEqual(nices["NIO-ELT"], [0, 10, 10, 10, 10])
+
+        check(daemon.child.pid, 2)
+        # Threads that come later are started by whoever has the work at hand.
+        for old, new in [(2, 7), (7, 1), (1, 8)]:
+            self.reload(daemon, f"threads: {old}", f"threads: {new}")
+            check(daemon.child.pid, new)
+        follower = daemon
+        for _ in range(2):
+            follower = self.replaced(daemon)
+            check(follower.pid, 8)
+            self.assertEqual(
+                os.getpriority(os.PRIO_PROCESS, follower.pid), os.getpriority(os.PRIO_PROCESS, 0))
+
     def test_a_port_that_cannot_be_had_changes_nothing_else(self):
         daemon = self.start()
         flood = self.flood(daemon)

@@ -32,6 +32,11 @@ int martlet_bind_thread(int processor);
 /// (SCHED_BATCH, sched(7)): for who does best with much at a time.
 int martlet_prefer_batches(void);
 
+/// Has the calling thread leave the processors to the process's others, where there aren't enough: its
+/// nice value (setpriority(2)) is by 10 above the main thread's, up to 19. Threads that it starts have
+/// that, too.
+int martlet_give_way(void);
+
 /// Has a program that is started so get no descriptor from `first` on
 /// (posix_spawn_file_actions_addclosefrom_np).
 int martlet_spawn_without_files(posix_spawn_file_actions_t *actions, int first);

@@ -38,6 +38,8 @@ public final class ConsoleServer: Sendable {
         self.answerer = try Answerer(backend.oracle)
         self.logger = logger
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        // Whoever has a whole table printed again and again takes no time from answers.
+        self.group.next().execute { giveWay() }
         self.state = Mutex(State(settings: settings))
     }
 
