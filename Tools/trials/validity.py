@@ -1,7 +1,8 @@
 # Martlet: a BGP-fed route server and proximity oracle
 # SPDX-License-Identifier: Apache-2.0
 """Under full load, eight full tables that flap, the RPKI changes: one payload that makes a route
-invalid, and 100,000 at once. Answers change within a second, and nothing else waits."""
+invalid, and 100,000 at once. Answers change within a second of the one, within five of the many, and nothing
+else waits."""
 import ipaddress
 import json
 import random
@@ -18,7 +19,8 @@ from trials.report import say, table
 
 FEEDS = 8
 PAYLOADS, CHANGED = 500_000, 100_000
-WITHIN = 1.0           # seconds until answers change
+WITHIN = 1.0           # seconds until answers change after a single payload
+WITHIN_MANY = 5.0      # after all of them: about two million routes are judged again, beside 30,000 UPDATEs a second
 STEP = 5.0             # milliseconds of processor time in one go
 ADDRESS = "127.0.0.99"
 OWN, OTHER = ipaddress.ip_network("198.51.100.0/24"), ipaddress.ip_network("203.0.113.0/24")
@@ -242,11 +244,13 @@ def spread(seconds):
 def report(result, options):
     faults = []
     rows = []
-    for words, found in (("one payload", result["single"]), (f"{result['changed']:,} payloads", result["many"])):
+    for words, found, limit in (
+            ("one payload", result["single"], WITHIN),
+            (f"{result['changed']:,} payloads", result["many"], WITHIN_MANY)):
         for place, seconds in (
                 ("console", [one[0] for one in found]), ("DNS", [one[1] for one in found])):
             rows.append([words, place, *spread(seconds)])
-            if max(seconds) > WITHIN:
+            if max(seconds) > limit:
                 faults.append(f"{words}: {max(seconds):.2f} s until the {place}'s answer changed")
     text = (
         f"{FEEDS} feeds flap, {result['rate']:,.0f} UPDATEs a second in all; {result['payloads']:,} payloads. Milliseconds from a "
