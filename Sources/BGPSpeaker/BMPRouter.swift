@@ -72,7 +72,7 @@ final class BMPRouter {
         self.life.staleTime = settings.staleTime
         self.life.quietTime = settings.quietTime
         // A router can't be asked again: what is held is judged, where enough of it is.
-        if hasOtherRules { self.judgeHeld() }
+        if hasOtherRules { self.judgeHeld(showsAtOnce: true) }
         return true
     }
 
@@ -392,7 +392,7 @@ final class BMPRouter {
     }
 
     /// Has what is held judged by the rules of now, as far as what is kept of it allows.
-    private func judgeHeld(showsAtOnce: Bool = true) {
+    private func judgeHeld(showsAtOnce: Bool) {
         let settings = self.settings
         guard
             let revision = self.core.validator.revision(

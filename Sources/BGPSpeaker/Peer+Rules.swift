@@ -9,7 +9,7 @@ import RouteTable
 extension Peer {
     /// The table has routes from before the start, or from before a reset, as the rules of then left
     /// them. They are judged by those of now, as far as what is kept of them allows.
-    func judgeHeld(showsAtOnce: Bool = false) {
+    func judgeHeld(showsAtOnce: Bool) {
         let settings = self.settings
         guard
             let revision = self.core.validator.revision(

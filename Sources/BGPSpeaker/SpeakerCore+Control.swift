@@ -89,7 +89,7 @@ extension SpeakerCore {
         let successor = self.makePeer(
             settings, range: peer.range, predecessor: isSameNeighbour ? peer : nil)
         // Its routes stay until they come again, which may be long.
-        if isSameNeighbour, settings.judge != judge { successor.judgeHeld() }
+        if isSameNeighbour, settings.judge != judge { successor.judgeHeld(showsAtOnce: false) }
         if self.isRunning { successor.start() }
         return successor
     }

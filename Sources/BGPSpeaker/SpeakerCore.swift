@@ -113,7 +113,7 @@ final class SpeakerCore {
                 continue
             }
             peer.feed.restored()
-            peer.judgeHeld()
+            peer.judgeHeld(showsAtOnce: false)
         }
     }
 

@@ -46,10 +46,10 @@ int martlet_prefer_batches(void) {
 
 int martlet_give_way(void) {
     errno = 0;
-    // The main thread's never changes.
+    // That of the main thread, which keeps the process's own.
     int own = getpriority(PRIO_PROCESS, getpid());
     if (own == -1 && errno != 0) return -errno;
-    return setpriority(PRIO_PROCESS, gettid(), own + 10) == 0 ? 0 : -errno;
+    return setpriority(PRIO_PROCESS, 0, own + 10) == 0 ? 0 : -errno;
 }
 
 int martlet_spawn_without_files(posix_spawn_file_actions_t *actions, int first) {

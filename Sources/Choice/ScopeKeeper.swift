@@ -76,10 +76,7 @@ public final class ScopeKeeper: @unchecked Sendable {
     public func start() throws -> Bool {
         try self.monitor.withLock {
             guard self.state == .idle else { return false }
-            try startThread { [self] in
-                giveWay()
-                self.run()
-            }
+            try startThread(name: "scopes") { [self] in self.run() }
             self.state = .running
             return true
         }
@@ -127,8 +124,7 @@ public final class ScopeKeeper: @unchecked Sendable {
     private var isStopping: Bool { self.monitor.withLock { self.state == .stopping } }
 
     private func run() {
-        // Answers come first where there are more threads than processors.
-        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        giveWay()
         self.oracle.lookup.watch(self.oracle.signal)
         var need = Need.urgent
         var hasRetired = false

@@ -6,29 +6,30 @@ import RouteTable
 /// Starts threads and programs at the process's own priority.
 ///
 /// A thread begins with the priority (nice value) of the one that starts it. Those that bring routes
-/// into the table give way to those that answer (`martlet_give_way`), and so do, by chance, threads
-/// of pools, which begin when any thread has work for them; without privileges nobody takes that
-/// back. So what is to have the process's own priority is started by a thread that does nothing
-/// else.
+/// into the table give way to those that answer (``giveWay()``), and without privileges nobody takes
+/// that back; a pool's threads have the value of what they are wanted for, whatever the process's is,
+/// or that of the thread that happened to want them. So what is to have the process's own is started
+/// by a thread that does nothing else.
 package final class ThreadStarter: @unchecked Sendable {
     // Sendable: `jobs` is used under the monitor alone.
 
-    /// The process's one. Its thread begins with the first use, which is to come before anybody
-    /// gives way.
-    package static let shared = ThreadStarter()
+    private static let shared = ThreadStarter()
+    private static let started = Result {
+        try startThread(name: "starter") { ThreadStarter.shared.work() }
+    }
 
     private let monitor = Monitor()
     private var jobs: [@Sendable () -> Void] = []
 
-    /// Has the thread started, where it wasn't yet.
+    /// Has the thread started, where it wasn't yet: to be called first by one that has the process's
+    /// own priority.
     ///
     /// - Throws: `TableResourceError` where the system refuses.
     package static func start() throws { try self.started.get() }
 
-    private static let started = Result { try startThread { ThreadStarter.shared.work() } }
-
     /// Runs `body` on the thread; returns when it has ended, with what it gives. Where the system
-    /// has no thread for that, `body` runs here.
+    /// has no thread for that, `body` runs here. It is not to call this again: jobs come one after
+    /// another.
     package static func run<R: Sendable>(_ body: @escaping @Sendable () -> R) -> R {
         guard (try? self.start()) != nil else { return body() }
         return self.shared.perform(body)

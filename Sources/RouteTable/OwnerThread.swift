@@ -1,7 +1,6 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
-import CLinux
 import Glibc
 
 /// The writer's thread: takes work from the queue, and does the engine's long jobs in slices
@@ -23,12 +22,11 @@ final class OwnerThread: @unchecked Sendable {
     }
 
     func start() throws(TableResourceError) {
-        try startThread { [self] in self.run() }
+        try startThread(name: "table") { [self] in self.run() }
     }
 
     private func run() {
         self.afterwards.withLock { self.thread = pthread_self() }
-        _ = martlet_name_thread("table")
         giveWay()
         var barriers: [@Sendable () -> Void] = []
         working: while true {

@@ -35,7 +35,7 @@ final class PagesAhead: @unchecked Sendable {
         if self.asked > taken { return false }
         self.asked = wanted
         do {
-            try startThread { [self] in self.take(taken..<wanted) }
+            try startThread(name: "pages") { [self] in self.take(taken..<wanted) }
             return false
         } catch {
             self.take(taken..<wanted)

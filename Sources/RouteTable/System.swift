@@ -23,25 +23,30 @@ private func microseconds(_ clock: clockid_t) -> UInt64 {
     return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
 }
 
-/// What this thread had of the processor, in microseconds.
-func processorMicroseconds() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
-}
-
 private final class ThreadBody: Sendable {
+    let name: String
     let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+
+    init(name: String, _ run: @escaping @Sendable () -> Void) {
+        self.name = name
+        self.run = run
+    }
 }
 
 /// Leaves the processors to threads that answer, where there aren't enough. A system that doesn't
 /// allow it has the calling thread work as before.
 package func giveWay() { _ = martlet_give_way() }
 
-/// Starts a thread that takes no signals and that nobody joins.
-package func startThread(_ body: @escaping @Sendable () -> Void) throws(TableResourceError) {
-    let box = Unmanaged.passRetained(ThreadBody(body))
+/// Starts a thread that nobody joins. It takes no signals but those of its own faults.
+///
+/// - Parameters:
+///   - name: As `top -H` shows it; cut to 15 bytes.
+///   - body: What it does.
+/// - Throws: ``TableResourceError`` where the system refuses.
+package func startThread(
+    name: String, _ body: @escaping @Sendable () -> Void
+) throws(TableResourceError) {
+    let box = Unmanaged.passRetained(ThreadBody(name: name, body))
     var thread = pthread_t()
     let status = pthread_create(
         &thread, nil,
@@ -49,8 +54,13 @@ package func startThread(_ body: @escaping @Sendable () -> Void) throws(TableRes
             guard let raw else { return nil }
             var signals = sigset_t()
             sigfillset(&signals)
-            pthread_sigmask(SIG_BLOCK, &signals, nil)
-            Unmanaged<ThreadBody>.fromOpaque(raw).takeRetainedValue().run()
+            for fault in [SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS] {
+                sigdelset(&signals, fault)
+            }
+            pthread_sigmask(SIG_SETMASK, &signals, nil)
+            let body = Unmanaged<ThreadBody>.fromOpaque(raw).takeRetainedValue()
+            _ = martlet_name_thread(body.name)
+            body.run()
             return nil
         }, box.toOpaque())
     guard status == 0 else {

@@ -411,10 +411,10 @@ final class TableEngine {
     /// Notes how long a step held up what waits.
     func measured(_ kind: StepKind, _ body: () -> Void) {
         let started = monotonicMicroseconds()
-        let processor = processorMicroseconds()
+        let processor = threadMicroseconds()
         body()
         self.tally.longestSteps.note(
             kind, elapsed: monotonicMicroseconds() - started,
-            processor: processorMicroseconds() - processor)
+            processor: threadMicroseconds() - processor)
     }
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CLinux
+import DNSFront
 import Glibc
 
 /// Starting this program again: in the background, and as the process that takes this one's place. The
@@ -55,7 +56,8 @@ enum Background {
     ///
     /// - Returns: The exit status for the process that the user started.
     static func start(_ launch: Launch) -> Int32 {
-        switch self.spawn(launch, hasSession: true, keepsFiles: true) {
+        let start = ThreadStarter.run { self.spawn(launch, hasSession: true, keepsFiles: true) }
+        switch start {
         case .success(let started): return self.wait(for: started)
         case .failure(let failure):
             StandardError.print("martletd: \(failure)")
@@ -82,7 +84,7 @@ enum Background {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // Threads of ours let no signal through.
+        // The calling thread blocks signals; the program is to have them.
         var signals = sigset_t()
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)

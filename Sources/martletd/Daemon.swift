@@ -94,7 +94,6 @@ final class Daemon: Sendable {
         let plan = Self.plan(configuration, after: Assignment(), socketOwner: socketOwner)
         let logger = Logger(label: "martletd")
         self.logger = logger
-        // Before anybody gives way.
         try ThreadStarter.start()
         self.bgpGroup = .givingWay()
         self.bmpGroup = .givingWay()
@@ -291,8 +290,8 @@ final class Daemon: Sendable {
     /// Serves until SIGTERM or SIGINT, then closes sessions with Cease and ends. Reads the configuration
     /// again at each of `hangups`.
     func run(reloadingOn hangups: UnixSignalsSequence) async throws {
-        self.files.start()
-        self.checkpoints.thread.start()
+        self.files.startGivingWay()
+        self.checkpoints.thread.startGivingWay()
         self.checkpoints.warnOfProblem()
         // Before a session can come up.
         let restored = self.restored

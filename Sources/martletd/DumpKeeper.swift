@@ -23,7 +23,7 @@ final class DumpKeeper: Sendable {
         self.logger = logger
     }
 
-    func start() { self.thread.start() }
+    func start() { self.thread.startGivingWay() }
 
     /// How a feed's record stands, for `show feed`; nil where there is none.
     func section(of feed: FeedID) -> FeedDetail.Section? {

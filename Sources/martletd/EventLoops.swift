@@ -13,3 +13,11 @@ extension MultiThreadedEventLoopGroup {
         return group
     }
 }
+
+extension NIOThreadPool {
+    /// Starts the pool's one thread, for what can wait while answers can't.
+    func startGivingWay() {
+        self.start()
+        self.submit { _ in giveWay() }
+    }
+}

@@ -5,6 +5,7 @@ import ArgumentParser
 import CBSD
 import CLinux
 import Configuration
+import DNSFront
 import Glibc
 import Logging
 import RouteTable
@@ -21,6 +22,9 @@ enum Entry {
         // Before any thread of ours reads the environment, which it moves.
         setproctitle_init(CommandLine.argc, CommandLine.unsafeArgv, environ)
         martlet_map_large_memory()
+        // A pool's thread has not always the process's own priority. Where this fails, the daemon
+        // says so.
+        try? ThreadStarter.start()
         Task.detached {
             await MartletDaemon.main()
             exit(0)

@@ -798,29 +798,35 @@ class ListenerTests(HandoverTestCase):
                 found.setdefault(kind, []).append(os.getpriority(os.PRIO_PROCESS, int(task)) - own)
         return {kind: sorted(nices) for kind, nices in found.items()}
 
+    def check_nices(self, pid, own, threads):
+        self.assertEqual(os.getpriority(os.PRIO_PROCESS, pid), own)
+        nices = eventually("the threads", lambda: (
+            found := self.nices(pid), len(found.get("dns-udp", [])) == threads)[1] and found)
+        self.assertEqual(nices["dns-udp"], [0] * threads)
+        for kind in ("table", "scopes"):
+            self.assertEqual(nices[kind], [10], kind)
+        # Those of BGP, of BMP, of the RPKI and of the console; one answers by TCP.
+        self.assertEqual(nices["NIO-ELT"], [0, 10, 10, 10, 10])
+
     def test_who_answers_goes_before_who_brings_routes(self):
-        daemon = self.start()
-        self.assertEqual(os.getpriority(os.PRIO_PROCESS, daemon.child.pid), os.getpriority(os.PRIO_PROCESS, 0))
-
-        def check(pid, threads):
-            nices = eventually("the threads", lambda: (
-                found := self.nices(pid), len(found.get("dns-udp", [])) == threads)[1] and found)
-            self.assertEqual(nices["dns-udp"], [0] * threads)
-            self.assertEqual(nices["table"], [10])
-            # Those of BGP, of BMP, of the RPKI and of the console; one answers by TCP.
-            self.assertEqual(nices["NIO-ELT"], [0, 10, 10, 10, 10])
-
-        check(daemon.child.pid, 2)
-        # Threads that come later are started by whoever has the work at hand.
-        for old, new in [(2, 7), (7, 1), (1, 8)]:
-            self.reload(daemon, f"threads: {old}", f"threads: {new}")
-            check(daemon.child.pid, new)
-        follower = daemon
-        for _ in range(2):
-            follower = self.replaced(daemon)
-            check(follower.pid, 8)
-            self.assertEqual(
-                os.getpriority(os.PRIO_PROCESS, follower.pid), os.getpriority(os.PRIO_PROCESS, 0))
+        usual = os.getpriority(os.PRIO_PROCESS, 0)
+        # Without privileges this process could not go back.
+        for own in {usual, min(usual + 5, 9)} if os.geteuid() == 0 else {usual}:
+            with self.subTest(own=own):
+                os.setpriority(os.PRIO_PROCESS, 0, own)
+                try:
+                    daemon = self.start()
+                finally:
+                    if own != usual:
+                        os.setpriority(os.PRIO_PROCESS, 0, usual)
+                self.check_nices(daemon.child.pid, own, 2)
+                # Threads that come later are started by whoever has the work at hand.
+                for old, new in [(2, 7), (7, 1), (1, 8)]:
+                    self.reload(daemon, f"threads: {old}", f"threads: {new}")
+                    self.check_nices(daemon.child.pid, own, new)
+                for _ in range(2):
+                    self.check_nices(self.replaced(daemon).pid, own, 8)
+                eventually("the first process to end", lambda: daemon.child.poll() is not None)
 
     def test_a_port_that_cannot_be_had_changes_nothing_else(self):
         daemon = self.start()

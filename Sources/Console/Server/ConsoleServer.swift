@@ -38,7 +38,7 @@ public final class ConsoleServer: Sendable {
         self.answerer = try Answerer(backend.oracle)
         self.logger = logger
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        // Whoever has a whole table printed again and again takes no time from answers.
+        // Whoever asks much takes no time from DNS answers.
         self.group.next().execute { giveWay() }
         self.state = Mutex(State(settings: settings))
     }

@@ -14,12 +14,13 @@ final class RunningTasks: Sendable {
 
     private let state = Mutex(State())
 
-    /// Starts a task that is known here until it ends.
+    /// Starts a task that is known here until it ends. It gives way to whoever answers: it may have a
+    /// whole table to print.
     func start(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
         self.state.withLock { state in
             let number = state.next
             state.next += 1
-            let task = Task {
+            let task = Task(priority: .background) {
                 await body()
                 // The lock is free only once the task stands in the list.
                 _ = self.state.withLock { $0.tasks.removeValue(forKey: number) }

@@ -73,8 +73,7 @@ void send_message(struct session *session, const uint8_t *bytes, size_t size) {
 
 // Ends the connection, and comes back after `away` seconds.
 static void leave(struct session *session, double away) {
-    if (session->state == UP || session->state == MUTE)
-        session->counts.seconds_up += now() - session->began;
+    if (session->state == UP) session->counts.seconds_up += now() - session->began;
     if (session->socket >= 0) close(session->socket);
     session->socket = -1;
     session->state = AWAY;
@@ -119,7 +118,9 @@ void lose(struct session *session, enum loss how, double away) {
         break;
     }
     case LOSS_SILENT:
-        // Still connected, and says nothing until the other side gives it up.
+        // Still connected, and says nothing until the other side gives it up: what is to come in a
+        // second doesn't come then.
+        session->counts.seconds_up += now() - session->began;
         session->state = MUTE;
         session->is_complete = false;
         session->until = away;
