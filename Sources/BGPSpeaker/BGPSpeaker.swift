@@ -67,6 +67,7 @@ public final class BGPSpeaker: Sendable {
         func feed(_ feed: FeedID, became liveness: FeedLiveness) { self.body(feed, liveness) }
         func appeared(_: FeedDefinition, _: PeerSettings) {}
         func disappeared(_: FeedID, name: String) {}
+        func feed(_: FeedID, identified _: UInt32) {}
     }
 
     /// Binds the listeners: before privileges are dropped. Who calls waits until ``run()``.

@@ -13,10 +13,12 @@ extension Peer {
         let connection = self.connection
         return PeerStatus(
             settings: self.settings, range: self.core.rangeName(self.range),
-            state: self.machine.state, since: self.journal.since, liveness: self.feed.liveness,
+            state: self.machine.state, since: self.journal.since,
+            establishedChange: self.journal.establishedChange, liveness: self.feed.liveness,
             suspension: self.suspension, counters: counters,
             messageRate: self.journal.rate.perSecond(at: self.core.loopSeconds),
             lastError: self.journal.lastError, lastErrorTime: self.journal.lastErrorTime,
+            lastEnd: self.journal.lastEnd, lastEndTime: self.journal.lastEndTime,
             refreshRequestTime: self.journal.refreshRequestTime,
             negotiation: self.machine.negotiation,
             offered: self.machine.negotiation?.localCapabilities

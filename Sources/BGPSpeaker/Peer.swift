@@ -201,7 +201,7 @@ final class Peer {
         if case .limit? = self.suspension, state > .idle { self.suspension = nil }
         guard state != before else { return }
         let reason = self.journal.note(
-            state, after: event, actions: actions, now: self.core.now())
+            state, from: before, after: event, actions: actions, now: self.core.now())
         let level: Logger.Level =
             before == .established || state == .established ? .notice : .debug
         self.logger.log(
@@ -244,7 +244,7 @@ final class Peer {
             self.established(negotiation)
         case .down(let end): self.down(end)
         case .failed(let end):
-            self.journal.fail(end, now: self.core.now())
+            self.journal.fail(end, wasEstablished: false, now: self.core.now())
             self.logger.info("no session", metadata: ["reason": "\(end)"])
         case .refreshRequested(let refresh):
             // We have no routes to send again.
@@ -321,6 +321,7 @@ final class Peer {
         self.context = negotiation.context
         self.context?.keepsCommunities = self.settings.kept == .communities
         self.journal.counters.established += 1
+        self.core.listener.feed(self.settings.feed, identified: negotiation.peerIdentifier)
         self.feed.up(negotiation)
         self.logger.notice(
             "session established",
@@ -343,7 +344,7 @@ final class Peer {
         self.establishedSlot = nil
         self.context = nil
         if case .sent = end { self.journal.counters.resets += 1 }
-        self.journal.fail(end, now: self.core.now())
+        self.journal.fail(end, wasEstablished: true, now: self.core.now())
         self.feed.down(end)
         self.logger.warning("session down", metadata: ["reason": "\(end)"])
     }

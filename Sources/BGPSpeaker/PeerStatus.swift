@@ -23,6 +23,8 @@ public struct PeerStatus: Sendable, Hashable {
         public var time: Int64
         public var state: SessionState
         public var reason: String?
+        /// So many attempts in a row have gone as the one that begins here.
+        public var times = 1
     }
 
     /// A timer that runs, and the seconds that it has left.
@@ -37,6 +39,8 @@ public struct PeerStatus: Sendable, Hashable {
     public var state: SessionState
     /// Unix seconds.
     public var since: Int64
+    /// When the last session began or ended, Unix seconds; nil where there was none.
+    public var establishedChange: Int64?
     public var liveness: FeedLiveness
     /// Why it has no session and is not to have one.
     public var suspension: PeerSuspension?
@@ -46,6 +50,10 @@ public struct PeerStatus: Sendable, Hashable {
     /// In words, of the last session or try that ended, and when.
     public var lastError: String?
     public var lastErrorTime: Int64?
+    /// Why the last session ended, or why one end has told the other that there is to be none, and
+    /// when. Attempts that come to nothing leave it.
+    public var lastEnd: String?
+    public var lastEndTime: Int64?
     /// When it was last asked for its routes again (RFC 2918), Unix seconds.
     public var refreshRequestTime: Int64?
     /// Of the established session.
@@ -73,7 +81,7 @@ public struct PeerStatus: Sendable, Hashable {
     public var isPaused: Bool
     /// Why it may not be able to connect: its key can't be set where we listen, or we can't listen.
     public var problem: String?
-    /// The last ten changes of state, oldest first.
+    /// The last ten changes of state, oldest first; of attempts that failed alike the last one.
     public var history: [Change]
 
     public var name: String { self.settings.name }

@@ -19,7 +19,7 @@ final class SpeakerCore {
     let validator: OriginValidator
     let logger: Logger
     let now: @Sendable () -> Int64
-    private let listener: any SpeakerListener
+    let listener: any SpeakerListener
     var settings: SpeakerSettings
     let peers = PeerList()
     private(set) lazy var listeners = ListenerSet(
@@ -234,4 +234,7 @@ public protocol SpeakerListener: Sendable {
 
     /// It is no more: its number will be another's.
     func disappeared(_ feed: FeedID, name: String)
+
+    /// A session has begun, with a router that calls itself so (RFC 4271 §4.2).
+    func feed(_ feed: FeedID, identified identifier: UInt32)
 }

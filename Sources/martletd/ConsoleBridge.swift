@@ -62,7 +62,7 @@ struct ConsoleBridge: ConsoleBackend {
                     FeedIdentity(
                         id: id, name: entry.name, site: entry.site, kind: .bgp,
                         peerAS: settings.peerAS, peerAddress: settings.peerAddress,
-                        isInternal: settings.isInternal)
+                        peerIdentifier: entry.peerIdentifier, isInternal: settings.isInternal)
                 case .router(let address):
                     FeedIdentity(
                         id: id, name: entry.name, site: entry.site, kind: .bmp,
@@ -79,6 +79,7 @@ struct ConsoleBridge: ConsoleBackend {
                 return FeedIdentity(
                     id: id, name: feed.name, site: site, kind: .bgp, peerAS: bgp.peerAS,
                     peerAddress: bgp.range == nil ? bgp.peer : nil,
+                    peerIdentifier: entries[id]?.peerIdentifier,
                     isInternal: bgp.peerAS == bgp.localAS ?? configuration.router?.asNumber)
             case .bmp(let bmp):
                 return FeedIdentity(
@@ -90,7 +91,7 @@ struct ConsoleBridge: ConsoleBackend {
                     id: id, name: feed.name, site: site, kind: .mrt,
                     peerAS: mrt.peerAS ?? entry?.peer?.asNumber,
                     peerAddress: mrt.peer ?? entry?.peer?.address,
-                    peerIdentifier: entry?.identifier.map { IPAddress(ipv4: $0) })
+                    peerIdentifier: entry?.peerIdentifier)
             case .text(let text):
                 return FeedIdentity(
                     id: id, name: feed.name, site: site, kind: .text, peerAS: text.peerAS,
@@ -133,8 +134,6 @@ struct ConsoleBridge: ConsoleBackend {
                     identity: identity, state: state, isUp: entry?.liveness == .live,
                     since: entry?.since, lastError: entry?.lastError)
             }
-            var identity = identity
-            identity.peerIdentifier = peer.negotiation.map { IPAddress(ipv4: $0.peerIdentifier) }
             let session = peer.negotiation.map { negotiation in
                 SessionReport(
                     wanted: Set(peer.settings.families.families),
@@ -147,13 +146,14 @@ struct ConsoleBridge: ConsoleBackend {
             }
             return FeedReport(
                 identity: identity, state: peer.suspension?.state ?? "\(peer.state)",
-                isUp: peer.state == .established, since: peer.since,
+                isUp: peer.state == .established, since: peer.establishedChange,
                 messagesReceived: peer.counters.messagesIn,
                 messagesSent: peer.counters.messagesOut,
                 unreadBytes: peer.remoteEnd == nil ? 0 : peer.queues?.unreadBytes,
                 unsentBytes: peer.remoteEnd == nil ? 0 : peer.queues?.unsentBytes,
-                lastError: peer.problem ?? peer.lastError,
-                lastErrorTime: peer.problem == nil ? peer.lastErrorTime : nil, session: session,
+                lastError: peer.problem ?? peer.obstacle,
+                lastErrorTime: peer.problem == nil ? peer.lastEndTime ?? peer.lastErrorTime : nil,
+                session: session,
                 hints: SessionHints.hints(peer, now: TableOwner.systemTime()))
         }
     }

@@ -173,7 +173,7 @@ extension Daemon {
         self.checkpoints.apply(plan.checkpoint)
         StandardErrorLog.setLevel(plan.logLevel.level)
         self.origins.define(plan)
-        await self.dumps.apply(plan)
+        changes += await self.dumps.apply(plan)
         changes += await self.speaker.apply(plan.speaker)
         changes += await self.station.apply(plan.bmp)
         await self.dumps.prune(plan)

@@ -409,6 +409,10 @@ struct FeedListener: SpeakerListener, BMPListener {
         if liveness == .live { self.board.complete(feed) }
     }
 
+    func feed(_ feed: FeedID, identified identifier: UInt32) {
+        self.board.set(feed, identifier: identifier)
+    }
+
     func appeared(_ definition: FeedDefinition, _ settings: PeerSettings) {
         self.board.appear(definition, .neighbour(settings))
     }

@@ -1,6 +1,7 @@
 // Martlet: a BGP-fed route server and proximity oracle
 // SPDX-License-Identifier: Apache-2.0
 
+import BGPSession
 import BGPSpeaker
 import Configuration
 import Console
@@ -42,7 +43,11 @@ final class DumpKeeper: Sendable {
 
     /// Begins the records of a plan, before its sessions. One that stays the same goes on in the
     /// same file; those that the plan doesn't have go on until ``prune(_:)``.
-    func apply(_ plan: Plan) async {
+    ///
+    /// - Returns: In words, whose routes of before are in no record: it begins amid a session.
+    @discardableResult
+    func apply(_ plan: Plan) async -> [String] {
+        var words: [String] = []
         await self.end { feed, recording in
             plan.recordings[feed].map { $0 != recording } ?? false
         }
@@ -51,7 +56,14 @@ final class DumpKeeper: Sendable {
             let recorder = DumpRecorder(recording, pool: self.thread, logger: self.logger)
             self.recorders.withLock { $0[feed] = recorder }
             await self.speaker.attach(recorder, to: feed)
+            let status = await self.speaker.status().first { $0.feed == feed }
+            guard let status, let negotiation = status.negotiation else { continue }
+            words.append(
+                "feed \(status.name): its dump begins with what comes from now on; 'clear feed "
+                    + "\(status.name)\(negotiation.canRefresh ? " soft" : "")' has the router send all "
+                    + "of its routes again")
         }
+        return words
     }
 
     /// Ends the records that a plan doesn't have; sessions that leave with them are over.

@@ -36,11 +36,14 @@ final class FeedBoard: Sendable {
         var since: Int64
         /// Whom a file's routes are from.
         var peer: MRTPeer?
+        /// The router's, as it was called last (RFC 4271 §4.2).
         var identifier: UInt32?
         /// What went wrong last, in words.
         var lastError: String?
         /// What was read of a file.
         var file: FileFeedReport?
+
+        var peerIdentifier: IPAddress? { self.identifier.map { IPAddress(ipv4: $0) } }
     }
 
     private struct State {
@@ -163,6 +166,10 @@ final class FeedBoard: Sendable {
             state.entries[feed]?.peer = peer
             state.entries[feed]?.identifier = identifier
         }
+    }
+
+    func set(_ feed: FeedID, identifier: UInt32) {
+        self.state.withLock { $0.entries[feed]?.identifier = identifier }
     }
 
     func set(_ feed: FeedID, file: FileFeedReport) {

@@ -41,7 +41,13 @@ struct SessionDetail {
                 "identifier",
                 status.negotiation.map { .text("\(IPAddress(ipv4: $0.peerIdentifier))") }
                     ?? .unknown),
-            Fact("routes", .text(status.liveness.rawValue)),
+            Fact(
+                "routes",
+                .text(
+                    status.liveness == .lost && status.state == .established
+                        ? "first transfer" : status.liveness.rawValue)),
+            Fact("last_end", status.lastEnd.map { .text($0) } ?? .unknown),
+            Fact("last_end_at", status.lastEndTime.map { .time($0) } ?? .unknown),
             Fact("last_error", status.lastError.map { .text($0) } ?? .unknown),
             Fact(
                 "last_error_at", status.lastErrorTime.map { .time($0) } ?? .unknown),
@@ -193,9 +199,27 @@ struct SessionDetail {
             rows: self.status.history.reversed().map { change in
                 [
                     .time(change.time), .text(change.state.rawValue),
-                    change.reason.map { .text($0) } ?? .unknown,
+                    change.words.map { .text($0) } ?? .unknown,
                 ]
             })
+    }
+}
+
+extension PeerStatus {
+    /// Why there is no session, or was none: what ended the last one, and what came of trying again.
+    var obstacle: String? {
+        guard let end = self.lastEnd, let endTime = self.lastEndTime else { return self.lastError }
+        guard let error = self.lastError, error != end, let time = self.lastErrorTime,
+            time >= endTime
+        else { return end }
+        return "\(end); since then: \(error)"
+    }
+}
+
+extension PeerStatus.Change {
+    fileprivate var words: String? {
+        guard self.times > 1 else { return self.reason }
+        return [self.reason, "\(self.times) times alike"].compactMap(\.self).joined(separator: ", ")
     }
 }
 

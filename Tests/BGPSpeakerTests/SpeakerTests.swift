@@ -329,6 +329,37 @@ struct SpeakerTests {
         try await station.stop()
     }
 
+    @Test("attempts that come to nothing leave why the last session ended")
+    func lastEnd() async throws {
+        let (station, peer) = try await Self.established()
+        let port = try #require(station.port)
+        #expect(try await station.status().lastEnd == nil)
+        try await peer.send(
+            .notification(.cease(.administrativeShutdown, message: "new line cards")))
+        await peer.close()
+        let words = "the peer ended it: Cease/Administrative Shutdown: \"new line cards\""
+        for _ in 0..<15 {
+            let isFree = try await eventually { try await station.status().state == .active }
+            #expect(isFree)
+            let other = try await ScriptedPeer.dial(port: port)
+            _ = try await other.next()
+            await other.close()
+        }
+        let isOver = try await eventually {
+            let status = try await station.status()
+            return status.state == .active && status.history.last?.state == .active
+        }
+        #expect(isOver)
+        let status = try await station.status()
+        #expect(status.lastEnd == words)
+        #expect(status.lastError == "the peer closed the connection")
+        #expect(status.history.contains { $0.reason == words })
+        #expect(status.history.count <= 10)
+        #expect(status.history.map(\.times).max() == 14)
+        #expect(status.establishedChange == status.lastEndTime)
+        try await station.stop()
+    }
+
     @Test("who watches a feed is told when it is taken away")
     func watchEnds() async throws {
         let (station, _) = try await Self.station()

@@ -591,15 +591,27 @@ class OperatorTests(SessionTestCase):
         self.begin(self.FEED % "")
         frr = start_frr(self, self.daemon.port("bgp"), networks=["10.1.0.0/16"])
         self.wait_routes(["10.1.0.0/16"])
+        # The router's identifier behind its address, as Zebra has it.
+        self.assertIn("from 127.0.0.2 (192.0.2.99)", self.daemon.console("show ip bgp 10.1.0.1").stdout)
         frr.ask(
             "configure terminal", "router bgp 65001",
             "neighbor 127.0.0.1 shutdown message new line cards")
         eventually(
             "FRR's sentence",
-            lambda: "new line cards" in (self.detail()["session"]["last_error"] or ""))
-        self.assertIn("Administrative Shutdown", self.detail()["session"]["last_error"])
+            lambda: "new line cards" in (self.detail()["session"]["last_end"] or ""))
+        self.assertIn("Administrative Shutdown", self.detail()["session"]["last_end"])
         changes = self.detail()["change"]
         self.assertIn("new line cards", changes[0]["reason"] or changes[1]["reason"])
+
+    def test_up_and_down_is_since_the_last_session(self):
+        # Nobody listens there: it is tried again and again.
+        self.begin(
+            f"  core: {{ site: east, bgp: {{ peer: 127.0.0.2, as: 65001, port: {free_port()}, "
+            "connect: active, connect-retry: 200ms, maximum-connect-retry: 400ms } }\n")
+        eventually("attempts alike", lambda: any(
+            "times alike" in (row["reason"] or "") for row in self.detail()["change"]))
+        self.assertIsNone(self.detail()["session"]["last_end"])
+        self.assertRegex(self.daemon.console("show ip bgp summary").stdout, r"(?m)^127\.0\.0\.2 .* never ")
 
     def test_messages_are_shown_to_who_watches(self):
         self.begin(self.FEED % "")
