@@ -120,6 +120,10 @@ class SignatureTests(SessionTestCase):
         self.assertNotIn("Established", router.ask("show", "protocols", "martlet"))
         messages = {row["type"]: row for row in self.detail()["messages"]}
         self.assertEqual(messages["OPEN"], {"type": "OPEN", "received": 0, "sent": 0})
+        eventually(
+            "the hint", lambda: any(
+                hint.startswith("no connection signed by TCP MD5 has come for ")
+                for hint in self.detail()["hints"]))
         # A bare connection is not even answered.
         with socket.socket() as probe:
             probe.bind(("127.0.0.2", 0))
@@ -322,6 +326,9 @@ class ReachTests(SessionTestCase):
         # As far as TTLs tell, it is 192 hops away.
         self.bird(bird("127.0.0.2", self.daemon.port("bgp"), "multihop 64;", ["10.1.0.0/16"]))
         self.daemon.wait_line("farther than ttl-security allows: a TTL of 64 is left")
+        self.assertEqual(
+            self.detail()["session"]["last_error"],
+            "connection refused: it comes from farther than ttl-security allows: a TTL of 64 is left")
         messages = {row["type"]: row for row in self.detail()["messages"]}
         self.assertEqual(messages["OPEN"], {"type": "OPEN", "received": 0, "sent": 0})
 
