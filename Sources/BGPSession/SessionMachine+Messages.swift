@@ -95,8 +95,10 @@ extension SessionMachine {
             guard roles.isEmpty ? !self.settings.strictRole : roles == [role.counterpart] else {
                 let said = roles.map(\.description).joined(separator: " and ")
                 return .open(.roleMismatch).because(
-                    "the router says \(said.isEmpty ? "nothing of its role" : said), "
-                        + "\(role.counterpart?.description ?? "-") is the other side of \(role)")
+                    (said.isEmpty
+                        ? "the router says nothing of its role" : "the router's role is \(said)")
+                        + ", ours is \(role): \(role) goes with "
+                        + "\(role.counterpart?.description ?? "none")")
             }
         }
         return nil

@@ -272,6 +272,9 @@ final class Peer {
     /// anybody's: it is told so many times a minute.
     func turnedAway(_ reason: String) {
         self.journal.counters.refused += 1
+        if self.machine.state != .established {
+            self.journal.refuse(reason, now: self.core.now())
+        }
         guard let suppressed = self.limiter.admit(at: self.core.now()) else { return }
         self.logger.warning(
             "connection closed",

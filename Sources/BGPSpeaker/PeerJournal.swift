@@ -36,6 +36,12 @@ struct PeerJournal {
         self.lastEndTime = now
     }
 
+    /// Notes why a connection was closed before a byte of it was read.
+    mutating func refuse(_ reason: String, now: Int64) {
+        self.lastError = "connection refused: \(reason)"
+        self.lastErrorTime = now
+    }
+
     /// Notes a change of state.
     ///
     /// - Returns: Its reason, where one of the actions has one, or the event itself is one.

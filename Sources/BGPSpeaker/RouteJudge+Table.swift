@@ -84,16 +84,9 @@ extension RouteJudge {
 }
 
 extension RouteAttributes {
-    /// A name that no rule can give.
-    private static let leaked = "leaked:otc"
-
-    /// Whether it came from where it should not have gone (RFC 9234 §5): it is held and shown, and
-    /// counts for nothing, whatever rules say.
-    var isLeaked: Bool { self.tags.contains(Self.leaked) }
-
     mutating func markAsLeaked() {
         self.isIgnored = true
-        self.tags.append(Self.leaked)
+        self.tags.append(Self.leakTag)
     }
 }
 

@@ -34,6 +34,9 @@ public protocol ConsoleBackend: Sendable {
     /// What a feed's rules have decided; nil where there is no such feed.
     func ruleReport(_ feed: FeedID) -> RuleReport?
 
+    /// What sets the distance of a route where that isn't its path's length; nil where nobody knows.
+    func distanceReason(_ route: SiteRoute) -> DistanceReason?
+
     /// All that is known of a feed's sessions; nil where it has none.
     func feedDetail(_ feed: FeedID) async -> FeedDetail?
 
@@ -252,6 +255,16 @@ public struct PinReport: Hashable, Sendable {
     var place: String { "\(self.file):\(self.line)" }
 }
 
+/// What sets a route's distance in place of its path's length, before penalties.
+public enum DistanceReason: Hashable, Sendable {
+    /// One of its feed's rules.
+    case rule
+    /// An AS that stands several times in a row is one hop.
+    case prependsOnce
+    /// LOCAL_PREF comes before the path's length: so many hops at a level, in words (`of 100`).
+    case localPreference(hops: Int, level: String)
+}
+
 /// What can be done to a feed's sessions.
 public enum FeedOrder: Hashable, Sendable {
     /// Begin anew.
@@ -273,6 +286,8 @@ extension ConsoleBackend {
     ) async -> Result<String, CommandFailure> {
         .failure(CommandFailure(.noSuchThing, "there are no sessions"))
     }
+
+    public func distanceReason(_: SiteRoute) -> DistanceReason? { nil }
 
     public func watchFeed(_: FeedID) async -> FeedWatch? { nil }
 

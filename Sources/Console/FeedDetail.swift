@@ -22,10 +22,13 @@ public struct FeedDetail: Hashable, Sendable {
         /// In small letters, without blanks: `hold_time`.
         public var key: String
         public var datum: Datum
+        /// What people read in place of the key; nil: it, with blanks.
+        public var label: String?
 
-        public init(_ key: String, _ datum: Datum) {
+        public init(_ key: String, _ datum: Datum, label: String? = nil) {
             self.key = key
             self.datum = datum
+            self.label = label
         }
     }
 

@@ -63,11 +63,24 @@ public struct FeedOptions: Hashable, Sendable {
     /// hops that can be told apart, and a path as long as that share or longer counts as its last.
     public func distance(length: Int, localPreference: UInt32?) -> Int {
         guard !self.preferenceLevels.isEmpty else { return min(length, Rule.maximumHops) }
-        let share = (Rule.maximumHops + 1) / (self.preferenceLevels.count + 1)
+        let share = self.share
         let preference = localPreference ?? Conditions.usualLocalPreference
         let level =
             self.preferenceLevels.firstIndex { preference >= $0 } ?? self.preferenceLevels.count
         return level * share + min(length, share - 1)
+    }
+
+    /// Hops that each level of LOCAL_PREF has.
+    private var share: Int { (Rule.maximumHops + 1) / (self.preferenceLevels.count + 1) }
+
+    /// What ``distance(length:localPreference:)`` has put together, taken apart: the hops at a
+    /// level, and that level of ``preferenceLevels``, nil for what is below all of them. Nil where
+    /// there are no levels.
+    func parts(of distance: Int) -> (hops: Int, level: UInt32?)? {
+        guard !self.preferenceLevels.isEmpty else { return nil }
+        let index = min(distance / self.share, self.preferenceLevels.count)
+        let level = index < self.preferenceLevels.count ? self.preferenceLevels[index] : nil
+        return (distance - index * self.share, level)
     }
 
     /// Those that aren't usual, as in the configuration.

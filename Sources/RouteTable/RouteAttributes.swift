@@ -72,6 +72,14 @@ public struct RouteAttributes: Hashable, Sendable {
         return min(Self.maximumDistance, length + Int(self.penalty))
     }
 
+    /// The tag of a route that came from where it should not have gone (RFC 9234 §5): no rule can
+    /// give it.
+    package static let leakTag = "leaked:otc"
+
+    /// Whether it came from where it should not have gone (RFC 9234 §5): it is held and shown, and
+    /// counts for nothing, whatever rules say.
+    package var isLeaked: Bool { self.tags.contains(Self.leakTag) }
+
     /// The largest distance that is told apart.
     public static let maximumDistance = 254
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import Console
 import RouteFiles
 
 /// Which sites the clients of a whole address space get: lists of sites by ranges of addresses.
@@ -101,12 +102,14 @@ struct GdnsdNets: ExportFile {
             !Self.disguised.contains { $0.contains(line.prefix) }
         }
         let what = name.map { " for \($0)" } ?? ""
-        var text = "# Nearest sites\(what): martlet export gdnsd. \(lines.count) networks.\n"
+        let networks = Value.count(lines.count, "network")
+        var text = "# Nearest sites\(what): martlet export gdnsd. \(networks).\n"
         for line in lines {
             // Sites' names are plain words to gdnsd's parser.
             text += "\(line.prefix) => [ \(line.sites.joined(separator: ", ")) ]\n"
         }
         self.bytes = Array(text.utf8)
-        self.summary = "\(lines.count) networks, \(answers.lists.count) lists of sites"
+        let lists = Value.count(answers.lists.count, "list")
+        self.summary = "\(networks), \(lists) of sites"
     }
 }

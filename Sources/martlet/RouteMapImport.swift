@@ -4,6 +4,7 @@
 import Addressing
 import ArgumentParser
 import BGPSpeaker
+import Console
 import Glibc
 import RouteFiles
 import RouteTable
@@ -111,8 +112,8 @@ struct RouteMapImport {
         bar.finish()
         if !self.options.quiet {
             Printer.complain(
-                "martlet: \(routes) routes of \(sites.count) sites became "
-                    + "\(map.entries.count) lines")
+                "martlet: \(Value.count(routes, "route")) of \(Value.count(sites.count, "site")) "
+                    + "became \(Value.count(map.entries.count, "line"))")
         }
     }
 
@@ -187,7 +188,8 @@ struct RouteMapImport {
         let depth = self.options.nearest.map { "the nearest \($0)" } ?? "all sites with a route"
         try writer.add(comment: "Nearest sites by AS hops, \(depth): martlet import, \(time)")
         for source in self.sources { try writer.add(comment: source.words) }
-        try writer.add(comment: "\(map.entries.count) lines; equally near sites in the order above")
+        let lines = Value.count(map.entries.count, "line")
+        try writer.add(comment: "\(lines); equally near sites in the order above")
         try map.write(to: &writer)
         try writer.flush()
         try file.commit()

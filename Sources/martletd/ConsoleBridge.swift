@@ -169,6 +169,34 @@ struct ConsoleBridge: ConsoleBackend {
             lengths: counts.lengths, bogons: counts.bogons)
     }
 
+    func distanceReason(_ route: SiteRoute) -> DistanceReason? {
+        let attributes = route.attributes
+        guard let distance = attributes.distanceOverride, let rules = self.rules(of: route.feed)
+        else { return nil }
+        let reason = rules.reason(
+            for: Int(distance), path: attributes.keptLength == nil ? attributes.asPath : nil,
+            localPreference: attributes.localPreference)
+        switch reason {
+        case nil: return nil
+        case .rule: return .rule
+        case .prependsOnce: return .prependsOnce
+        case .localPreference(let hops, let level?):
+            return .localPreference(hops: hops, level: "of \(level)")
+        case .localPreference(let hops, nil):
+            let last = rules.options.preferenceLevels.last.map { "\($0)" } ?? "-"
+            return .localPreference(hops: hops, level: "below \(last)")
+        }
+    }
+
+    /// A feed's rules; a neighbour or a router of a range has its range's.
+    private func rules(of feed: FeedID) -> RuleSet? {
+        let plan = self.plan
+        if let judge = plan.judges[feed] { return judge.rules }
+        let range = plan.speaker.ranges.first { $0.slots.contains(feed) }
+        let routers = plan.bmp.routers.first { $0.range?.slots.contains(feed) == true }
+        return (range?.template.judge ?? routers?.judge)?.rules
+    }
+
     func staleSince(feed: FeedID) -> Int64? { self.daemon.board.staleSince(feed: feed) }
 
     func staleSince(site: SiteID) -> Int64? { self.daemon.board.staleSince(site: site) }

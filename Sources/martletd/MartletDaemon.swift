@@ -134,7 +134,8 @@ struct MartletDaemon: AsyncParsableCommand {
         if estate == nil { pidFile?.write() }
         try privileges?.drop()
         if privileges != nil { daemon.warnOfUnreadableFiles() }
-        martlet_set_process_title("martletd: \(configuration.sites.count) sites")
+        let sites = configuration.sites.count
+        martlet_set_process_title("martletd: \(sites) \(sites == 1 ? "site" : "sites")")
         if let report {
             if estate == nil {
                 Background.reportReady(report)

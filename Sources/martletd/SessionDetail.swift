@@ -151,7 +151,9 @@ struct SessionDetail {
                 Fact("waits_for_the_table", .number(counters.pauses)),
                 Fact("updates_remarked", .number(odd.remarked)),
                 Fact("updates_attribute_discarded", .number(odd.discardedAttribute)),
-                Fact("updates_ineligible", .number(odd.ineligible)),
+                Fact(
+                    "updates_ineligible", .number(odd.ineligible),
+                    label: "updates ineligible (leaked)"),
                 Fact("updates_treated_as_withdrawn", .number(odd.treatedAsWithdrawn)),
                 Fact("updates_session_reset", .number(odd.resetSession)),
             ])

@@ -8,6 +8,8 @@ import BGPSpeaker
 enum SessionHints {
     /// A state that lasts so many seconds is stuck.
     private static let patience: Int64 = 10
+    /// The same of a router that had a session: it may just be away.
+    private static let absence: Int64 = 60
 
     /// Sentences about a peer; `now` in Unix seconds.
     static func hints(_ status: PeerStatus, now: Int64) -> [String] {
@@ -18,6 +20,15 @@ enum SessionHints {
             // The other end drops, without a word, what isn't signed as it wants.
             return [
                 "signed by \(authentication.words), and no answer for \(age) s: is the key the same "
+                    + "at both ends?"
+            ]
+        case (.active, let authentication?, _)
+        where status.settings.connect == .passive
+            && (status.counters.established == 0 || age >= Self.absence):
+            // The kernel drops what isn't signed so, and tells nobody.
+            return [
+                "no connection signed by \(authentication.words) has come for \(age) s, and others "
+                    + "are dropped without a word: does the router connect, and is the key the same "
                     + "at both ends?"
             ]
         case (.openSent, _, .secured(let hops)):

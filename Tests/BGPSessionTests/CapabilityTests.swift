@@ -158,6 +158,12 @@ struct CapabilityTests {
             #expect(answer(ours, []) == [])
             #expect(answer(ours, [], isStrict: true) == [.open(.roleMismatch)])
         }
+        #expect(
+            answer(.provider, [.provider]).map(\.finding)
+                == ["the router's role is provider, ours is provider: provider goes with customer"])
+        #expect(
+            answer(.routeServer, [], isStrict: true).map(\.finding)
+                == ["the router says nothing of its role, ours is rs: rs goes with rs-client"])
         #expect(answer(.customer, [.provider, .provider]) == [])
         #expect(answer(.customer, [.provider, .peer]) == [.open(.roleMismatch)])
         #expect(

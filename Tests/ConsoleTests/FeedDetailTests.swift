@@ -16,7 +16,7 @@ struct FeedDetailTests {
                     facts: [
                         FeedDetail.Fact("state", .text("Established")),
                         FeedDetail.Fact("since", .age(61)),
-                        FeedDetail.Fact("last_error", .unknown),
+                        FeedDetail.Fact("last_error", .unknown, label: "last word"),
                     ]),
                 FeedDetail.Section(
                     "change", "Last changes", columns: ["time", "reason"],
@@ -28,8 +28,8 @@ struct FeedDetailTests {
     func people() {
         #expect(
             Self.text.linesForPeople == [
-                "feed core", "Session:", "  state       Established", "  since       00:01:01",
-                "  last error  -", "Last changes:", "  time  reason", "  <7>   it is \"late\"",
+                "feed core", "Session:", "  state      Established", "  since      00:01:01",
+                "  last word  -", "Last changes:", "  time  reason", "  <7>   it is \"late\"",
                 "  <8>   -", "hint: look here",
             ])
     }

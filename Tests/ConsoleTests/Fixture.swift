@@ -193,6 +193,13 @@ final class Fixture: ConsoleBackend {
     let ruleReports = Mutex<[FeedID: RuleReport]>([:])
     func ruleReport(_ feed: FeedID) -> RuleReport? { self.ruleReports.withLock { $0[feed] } }
 
+    /// What sets the distances of feeds' routes.
+    let distanceReasons = Mutex<[FeedID: DistanceReason]>([:])
+
+    func distanceReason(_ route: SiteRoute) -> DistanceReason? {
+        self.distanceReasons.withLock { $0[route.feed] }
+    }
+
     func originReport() async -> OriginReport? { self.origins.withLock { $0 } }
     func setOrigins(_ report: OriginReport) { self.origins.withLock { $0 = report } }
 

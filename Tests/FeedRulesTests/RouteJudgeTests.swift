@@ -223,6 +223,45 @@ struct RouteJudgeTests {
         }
     }
 
+    @Test(
+        "a held route tells what has set its distance",
+        arguments: [
+            // LOCAL_PREF, whatever rules there are for other routes.
+            (87, 2, 100, [101, 100], [], .localPreference(hops: 2, level: 100)),
+            (87, 2, nil, [101, 100], [5], .localPreference(hops: 2, level: 100)),
+            (3, 3, 200, [101, 100], [], .localPreference(hops: 3, level: 101)),
+            (171, 1, 50, [101, 100], [], .localPreference(hops: 1, level: nil)),
+            (5, 2, 100, [101, 100], [5], .rule), (5, 2, nil, [], [5], .rule),
+            // Both could have, or neither.
+            (87, 2, 100, [101, 100], [87], nil), (6, 2, 100, [101, 100], [5], nil),
+            (5, 2, nil, [], [], nil),
+        ] as [(Int, Int, UInt32?, [UInt32], [UInt8], RuleSet.DistanceReason?)])
+    func reasons(
+        distance: Int, length: Int, preference: UInt32?, levels: [UInt32], rules: [UInt8],
+        reason: RuleSet.DistanceReason?
+    ) {
+        var set = RuleSet(rules: rules.map { Self.rule(.distance($0)) })
+        set.options.preferenceLevels = levels
+        let path = ASPath((0..<length).map { ASNumber(UInt32(65_000 + $0)) })
+        #expect(set.reason(for: distance, path: path, localPreference: preference) == reason)
+    }
+
+    @Test("so does one whose path isn't kept, and one whose prepends count once")
+    func otherReasons() {
+        var set = RuleSet()
+        set.options.preferenceLevels = FeedOptions.usualLevels
+        #expect(
+            set.reason(for: 87, path: nil, localPreference: nil)
+                == .localPreference(hops: 2, level: 100))
+        set.rules = [Self.rule(.distance(87))]
+        #expect(set.reason(for: 87, path: nil, localPreference: nil) == nil)
+        set = RuleSet()
+        set.options.countsPrependsOnce = true
+        let path = ASPath([65_000, 65_000, 65_001])
+        #expect(set.reason(for: 2, path: path, localPreference: nil) == .prependsOnce)
+        #expect(set.reason(for: 3, path: path, localPreference: nil) == nil)
+    }
+
     @Test("decisions are counted, by batches")
     func counting() {
         let judge = Self.judge([Self.rule(.reject), Self.rule(.accept)])

@@ -120,6 +120,10 @@ class SignatureTests(SessionTestCase):
         self.assertNotIn("Established", router.ask("show", "protocols", "martlet"))
         messages = {row["type"]: row for row in self.detail()["messages"]}
         self.assertEqual(messages["OPEN"], {"type": "OPEN", "received": 0, "sent": 0})
+        eventually(
+            "the hint", lambda: any(
+                hint.startswith("no connection signed by TCP MD5 has come for ")
+                for hint in self.detail()["hints"]))
         # A bare connection is not even answered.
         with socket.socket() as probe:
             probe.bind(("127.0.0.2", 0))
@@ -322,6 +326,9 @@ class ReachTests(SessionTestCase):
         # As far as TTLs tell, it is 192 hops away.
         self.bird(bird("127.0.0.2", self.daemon.port("bgp"), "multihop 64;", ["10.1.0.0/16"]))
         self.daemon.wait_line("farther than ttl-security allows: a TTL of 64 is left")
+        self.assertEqual(
+            self.detail()["session"]["last_error"],
+            "connection refused: it comes from farther than ttl-security allows: a TTL of 64 is left")
         messages = {row["type"]: row for row in self.detail()["messages"]}
         self.assertEqual(messages["OPEN"], {"type": "OPEN", "received": 0, "sent": 0})
 
@@ -355,6 +362,42 @@ class ReachTests(SessionTestCase):
     @unittest.skipUnless(os.geteuid() == 0, "a raw socket is root's")
     def test_how_far_segments_go_inside(self):
         self.assertGreater(self.time_to_live("as: 65000, hold-time: 3s"), 1)
+
+
+class ExplainedRouteTests(SessionTestCase):
+    """What `explain` says of the routes of real routers."""
+
+    FEED = "  core: { site: east, %sbgp: { peer: 127.0.0.2, as: 65001, connect: passive%s } }\n"
+
+    def test_a_leaked_route_has_its_reason(self):
+        # RFC 9234 §5: what a customer sends is for customers only.
+        self.begin(self.FEED % ("", ", role: provider"))
+        text = bird("127.0.0.2", self.daemon.port("bgp"), routes=["10.1.0.0/16"], families=[4])
+        self.bird(text.replace(
+            "export where source = RTS_STATIC;",
+            "export filter { if source != RTS_STATIC then reject; bgp_otc = 65010; accept; };"))
+        self.wait_routes(["10.1.0.0/16"])
+        eventually(
+            "its reason", lambda: json.loads(self.ask("explain 10.1.0.1 --json"))["ignored"]
+            == ["10.1.0.0/16 by core, leaked: marked for customers only (OTC)"])
+        self.assertIn(
+            "Ignored: 10.1.0.0/16 by core, leaked: marked for customers only (OTC).\n",
+            self.daemon.console("explain 10.1.0.1").stdout)
+        self.assertRegex(
+            self.daemon.console("show feed core").stdout, r"\n  updates ineligible \(leaked\) +1\n")
+
+    def test_local_pref_is_told_from_a_rule(self):
+        self.begin(self.FEED % (
+            "local-preference: first, rules: [ { prefix: 10.2.0.0/16, distance: 7 } ], ", ""))
+        self.bird(bird(
+            "127.0.0.2", self.daemon.port("bgp"), routes=["10.1.0.0/16", "10.2.0.0/16"]))
+        self.wait_routes(["10.1.0.0/16", "10.2.0.0/16"])
+        for address, words in [
+                ("10.1.0.1", "LOCAL_PREF comes first: 1 hop at the level of 100, written 86"),
+                ("10.2.0.1", "a rule sets 7 hops in place of the path's 1")]:
+            eventually(
+                words, lambda: f"east's route: {words}.\n"
+                in self.daemon.console(f"explain {address}").stdout)
 
 
 class AuthenticationOptionTests(SessionTestCase):

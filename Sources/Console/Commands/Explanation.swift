@@ -17,6 +17,9 @@ package struct Explanation: Sendable {
     package var sites: [SiteID: Site]
     /// The route that decides each site's distance; empty for `rank`.
     package var routes: [SiteID: SiteRoute] = [:]
+    /// What sets those routes' distances where they aren't their paths' lengths, as far as it is
+    /// known.
+    package var distanceReasons: [SiteID: DistanceReason] = [:]
     /// Routes to the client that are ignored.
     package var ignored: [SiteRoute] = []
     /// Prefixes around the client that are held, since they flip.
@@ -243,12 +246,11 @@ package struct Explanation: Sendable {
             guard let route = self.routes[entry.site] else { continue }
             let attributes = route.attributes
             var parts: [String] = []
-            if let distance = attributes.distanceOverride {
-                parts.append("a rule sets \(distance) hops in place of the path's")
+            if let words = attributes.distanceWords(self.distanceReasons[entry.site]) {
+                parts.append(words)
             }
             if attributes.penalty > 0 {
-                let hops = attributes.penalty
-                parts.append("a rule adds \(hops) \(hops == 1 ? "hop" : "hops")")
+                parts.append("a rule adds \(Value.count(attributes.penalty, "hop"))")
             }
             if !attributes.tags.isEmpty {
                 parts.append("it is tagged \(attributes.tags.joined(separator: ", "))")
@@ -267,18 +269,21 @@ package struct Explanation: Sendable {
             $0.words(site: self.sites[$0.site]?.name ?? "\($0.site.rawValue)", self.client.family)
         }
         notes += self.ignored.map { "Ignored: \(self.words($0))." }
-        return notes + self.held.map { "Held as it was: \(self.words($0))." }
+        return notes
+            + self.held.map {
+                "Held as it was: \(self.words($0)): the hops are those of before, the paths those "
+                    + "of now."
+            }
     }
 
     private func words(_ hold: FlipHold) -> String {
         let age = Value.clock(Int(max(0, self.now - hold.since)))
-        return "\(hold.prefix) for \(age), \(hold.flips) \(hold.flips == 1 ? "flip" : "flips")"
+        return "\(hold.prefix) for \(age), \(Value.count(hold.flips, "flip"))"
     }
 
     private func words(_ route: SiteRoute) -> String {
         let feed = self.feedNames[route.feed] ?? "\(route.feed.rawValue)"
-        let word = route.attributes.validation.word.map { ", RPKI \($0)" } ?? ""
-        return "\(route.prefix) by \(feed)\(word)"
+        return "\(route.prefix) by \(feed), \(route.attributes.ignoredWords)"
     }
 
     private func sentence(for entry: RankedSite) -> String {
@@ -298,7 +303,7 @@ package struct Explanation: Sendable {
                 if let hops = entry.distance {
                     var cost = JSONText()
                     cost.real(self.policy.hopCost)
-                    parts.append("\(hops) \(hops == 1 ? "hop" : "hops") x \(cost.text)")
+                    parts.append("\(Value.count(hops, "hop")) x \(cost.text)")
                 }
             }
             let sum = parts.isEmpty ? "" : " (" + parts.joined(separator: " + ") + ")"

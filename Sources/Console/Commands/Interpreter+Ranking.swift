@@ -100,6 +100,9 @@ extension Interpreter {
         explanation.held = held
         explanation.routes = Dictionary(
             routes.map { ($0.site, $0) }, uniquingKeysWith: { first, _ in first })
+        explanation.distanceReasons = explanation.routes.compactMapValues {
+            self.backend.distanceReason($0)
+        }
         explanation.feedNames = Dictionary(
             self.backend.feedIdentities().map { ($0.id, $0.name) },
             uniquingKeysWith: { first, _ in first })

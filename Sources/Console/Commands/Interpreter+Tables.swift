@@ -202,8 +202,10 @@ extension Interpreter {
         table.trailingFields = numbers.map { ($0.0, .integer($0.1)) }
         table.notes = [
             "\(counts.ipv4Prefixes) IPv4 and \(counts.ipv6Prefixes) IPv6 prefixes, "
-                + "\(counts.routes) routes, \(counts.classes) classes, "
-                + "\(counts.attributeSets) attribute sets, \(counts.updates) updates, "
+                + "\(Value.count(counts.routes, "route")), "
+                + "\(counts.classes) \(counts.classes == 1 ? "class" : "classes"), "
+                + "\(Value.count(counts.attributeSets, "attribute set")), "
+                + "\(Value.count(counts.updates, "update")), "
                 + "\(counts.refused) refused"
         ]
         let limits = self.backend.owner.limits

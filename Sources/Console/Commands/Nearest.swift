@@ -38,7 +38,7 @@ package struct Nearest: Sendable {
         if let address = self.address { words += " \(address)" }
         var parts: [String] = []
         if let distance = self.entry.distance {
-            parts.append("\(distance) \(distance == 1 ? "hop" : "hops")")
+            parts.append(Value.count(distance, "hop"))
         }
         if let cost = self.entry.cost { parts.append("cost \(Value.rounded(cost))") }
         parts.append("by \(self.entry.reason.rawValue)")

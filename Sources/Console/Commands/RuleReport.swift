@@ -67,8 +67,8 @@ public struct RuleReport: Hashable, Sendable {
         if self.rules.isEmpty { table.notes.append("There are no rules.") }
         if let others = self.others { table.notes.append("\(others) matched no rule.") }
         table.notes.append(
-            "Ignored: \(self.defaultRoutes) default routes, \(self.lengths) by length, "
-                + "\(self.bogons) bogons.")
+            "Ignored: \(Value.count(self.defaultRoutes, "default route")), "
+                + "\(self.lengths) by length, \(Value.count(self.bogons, "bogon")).")
         if !self.options.isEmpty {
             table.notes.append("Options: \(self.options.joined(separator: ", ")).")
         }

@@ -31,7 +31,7 @@ package struct FeedDetailText: Sendable {
     private func rows(of section: FeedDetail.Section) -> [[String]] {
         switch section.content {
         case .facts(let facts):
-            facts.map { [Self.words($0.key), self.people($0.datum)] }
+            facts.map { [$0.label ?? Self.words($0.key), self.people($0.datum)] }
         case .rows(let columns, let rows):
             rows.isEmpty ? [] : [columns.map(Self.words)] + rows.map { $0.map(self.people) }
         }

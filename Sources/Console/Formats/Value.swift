@@ -107,6 +107,11 @@ package enum Value: Hashable, Sendable {
                 text.unicodeScalars.map { $0.value <= 0x20 || $0.value == 0x7f ? "_" : $0 }))
     }
 
+    /// `1 route`, `2 routes`.
+    package static func count(_ number: some BinaryInteger, _ one: String) -> String {
+        "\(number) \(one)\(number == 1 ? "" : "s")"
+    }
+
     /// `01:02:03`, then `4d05h`, then `3w2d`, as routers show ages.
     package static func clock(_ seconds: Int) -> String {
         func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
