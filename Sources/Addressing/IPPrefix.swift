@@ -58,6 +58,16 @@ public struct IPPrefix: Hashable, Sendable {
         other.length >= self.length && self.contains(other.address)
     }
 
+    /// Whether all of its addresses are groups' (RFC 5771, RFC 4291 §2.7): it is `224.0.0.0/4` or
+    /// `ff00::/8`, or lies inside.
+    @inlinable
+    public var isMulticast: Bool {
+        switch self.family {
+        case .ipv4: self.address.high >> 60 == 0xe && self.lengthByte >= 4
+        case .ipv6: self.address.high >> 56 == 0xff && self.lengthByte >= 8
+        }
+    }
+
     /// The last address of the block.
     public var last: IPAddress {
         IPAddress(

@@ -286,6 +286,21 @@ final class BMPRouter {
         self.counters.updates += 1
         let update = UpdateDecoding.decode(body, context: context)
         if update.disposition != .accept { self.note(update, of: header.peer) }
+        if update.ignoredPrefixes > 0 {
+            self.counters.prefixesIgnored += update.ignoredPrefixes
+            self.complain {
+                [
+                    (
+                        "multicast prefixes are ignored",
+                        [
+                            "peer": "\(header.peer)",
+                            "prefixes": "\(update.ignoredWords(in: body, context))",
+                            "disposition": "\(update.disposition)",
+                        ]
+                    )
+                ]
+            }
+        }
         self.monitor.noteUpdate(of: header.peer, endOfRIB: update.endOfRIB)
         if update.endOfRIB != nil {
             self.settle()

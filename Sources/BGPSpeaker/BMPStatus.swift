@@ -28,6 +28,8 @@ public struct BMPCounters: Sendable, Hashable {
     public var treatedAsWithdrawn = 0
     /// UPDATEs that say nothing that can be used: in a BGP session they would have ended it.
     public var unusable = 0
+    /// Announced multicast prefixes (RFC 4271 §6.3).
+    public var prefixesIgnored = 0
     /// Mirrored messages that the router says it lost.
     public var mirroredLost = 0
     /// Times that reading waited for the table.

@@ -36,7 +36,8 @@ public struct DumpLoader: FileLoader {
             /// Announcements taken; a dump has one for each path.
             public var announced: Int
             public var withdrawn: Int
-            /// Routes and UPDATEs left out, since RFC 7606 doesn't let their attributes pass.
+            /// Routes and UPDATEs left out, since RFC 7606 doesn't let their attributes pass, and routes
+            /// to multicast prefixes.
             public var malformed: Int
             /// Announcements in such UPDATEs, which were taken for withdrawals.
             public var treatedAsWithdrawn: Int

@@ -15,7 +15,8 @@ struct LoadingFeed {
     /// Routes announced.
     private(set) var announced = 0
     private(set) var withdrawn = 0
-    /// Routes, or UPDATEs, whose attributes RFC 7606 doesn't let pass.
+    /// Routes, or UPDATEs, whose attributes RFC 7606 doesn't let pass, and routes to multicast
+    /// prefixes.
     private(set) var malformed = 0
     /// Announcements in such UPDATEs.
     private(set) var treatedAsWithdrawn = 0
@@ -75,8 +76,13 @@ struct LoadingFeed {
         self.flushIfFull()
     }
 
-    /// Whether it is a default route, and the feed has no use for it.
-    private func ignores(_ prefix: IPPrefix) -> Bool {
+    /// Whether it is a multicast prefix (RFC 4271 §6.3), or a default route that the feed has no use
+    /// for.
+    private mutating func ignores(_ prefix: IPPrefix) -> Bool {
+        if prefix.isMulticast {
+            self.malformed += 1
+            return true
+        }
         guard prefix.length == 0, self.ignoresDefaultRoute else { return false }
         self.cache.counts.defaultRoutes += 1
         return true
@@ -97,6 +103,7 @@ struct LoadingFeed {
             return
         }
         guard update.announcesPrefixes else { return }
+        self.malformed += update.ignoredPrefixes
         if let judge = self.judge {
             self.announce(update, in: body, context: context, by: judge)
             return

@@ -88,6 +88,9 @@ public enum MessageText {
         list = PrefixList("announced", nextHop: update.attributes.attributes.nextHop)
         try? update.forEachClassic(in: body, context: context) { list.add($0, $1, context) }
         list.end(into: &lines)
+        list = PrefixList("ignored, being multicast")
+        try? update.forEachIgnored(in: body, context: context) { list.add($0, $1, context) }
+        list.end(into: &lines)
         return lines
     }
 

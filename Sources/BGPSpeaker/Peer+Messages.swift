@@ -39,7 +39,9 @@ extension Peer {
         update body: RawSpan, _ context: DecodeContext
     ) throws(Notification) {
         let update = UpdateDecoding.decode(body, context: context)
-        if update.disposition != .accept || update.attributes.complaintCount > 0 {
+        if update.disposition != .accept || update.attributes.complaintCount > 0
+            || update.ignoredPrefixes > 0
+        {
             self.complain(update, body, context)
         }
         if case .resetSession(let notification) = update.disposition {
@@ -73,9 +75,18 @@ extension Peer {
         self.journal.counters.dispositions.count(update.disposition)
         // Attributes that are merely not expected are counted; errors and leaks are told.
         let complaints = update.attributes.notableComplaints
-        guard !complaints.isEmpty, let suppressed = self.limiter.admit(at: self.core.now()) else {
-            return
+        guard !complaints.isEmpty || update.ignoredPrefixes > 0,
+            let suppressed = self.limiter.admit(at: self.core.now())
+        else { return }
+        if update.ignoredPrefixes > 0 {
+            self.logger.warning(
+                "multicast prefixes are ignored",
+                metadata: [
+                    "prefixes": "\(update.ignoredWords(in: body, context))",
+                    "disposition": "\(update.disposition)", "suppressed": "\(suppressed)",
+                ])
         }
+        guard !complaints.isEmpty else { return }
         let prefixes = update.prefixWords(in: body, context)
         for complaint in complaints {
             let kind =
@@ -146,13 +157,31 @@ extension UpdateDecoding {
     fileprivate func prefixWords(in body: RawSpan, _ context: DecodeContext) -> String {
         // Of a message that ends the session they may be unreadable.
         if case .resetSession = self.disposition { return "-" }
-        var names: [String] = []
-        var count = 0
-        try? self.forEachAnnounced(in: body, context: context) { _, prefix in
-            count += 1
-            if count <= 3 { names.append(prefix.description) }
-        }
-        let rest = count > names.count ? " and \(count - names.count) more" : ""
-        return names.isEmpty ? "-" : names.joined(separator: ", ") + rest
+        var words = PrefixWords()
+        try? self.forEachAnnounced(in: body, context: context) { words.add($1) }
+        return words.description
+    }
+
+    /// The prefixes that it announces and that are ignored, the first three by name.
+    func ignoredWords(in body: RawSpan, _ context: DecodeContext) -> String {
+        var words = PrefixWords()
+        try? self.forEachIgnored(in: body, context: context) { words.add($1) }
+        return words.description
+    }
+}
+
+/// Prefixes for the log: `10.0.0.0/8, 11.0.0.0/8, 12.0.0.0/8 and 4 more`, or `-`.
+private struct PrefixWords: CustomStringConvertible {
+    private var names: [String] = []
+    private var count = 0
+
+    mutating func add(_ prefix: IPPrefix) {
+        self.count += 1
+        if self.count <= 3 { self.names.append(prefix.description) }
+    }
+
+    var description: String {
+        let rest = self.count > self.names.count ? " and \(self.count - self.names.count) more" : ""
+        return self.names.isEmpty ? "-" : self.names.joined(separator: ", ") + rest
     }
 }

@@ -69,7 +69,8 @@ public struct MessageCounts: Sendable, Hashable {
 
 /// UPDATEs by the strongest thing that had to be done with them (RFC 7606 §2).
 public struct DispositionCounts: Sendable, Hashable {
-    /// Something is odd, and all of it was used.
+    /// Something is odd, and all routes were used but those of multicast prefixes, which are
+    /// ignored.
     public var remarked = 0
     public var discardedAttribute = 0
     /// Good by its form, but its routes are not used (RFC 9234).

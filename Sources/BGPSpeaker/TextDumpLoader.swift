@@ -131,7 +131,8 @@ private struct TextDumpPass {
             self.report.feeds.append(
                 .init(
                     id: self.feeds[feed].id, peer: nil, identifier: nil,
-                    announced: self.feeds[feed].announced, withdrawn: 0, malformed: 0,
+                    announced: self.feeds[feed].announced, withdrawn: 0,
+                    malformed: self.feeds[feed].malformed,
                     treatedAsWithdrawn: 0))
         }
     }

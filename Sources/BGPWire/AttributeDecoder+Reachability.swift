@@ -73,18 +73,21 @@ extension AttributeDecoder {
         start: Int, _ bytes: RawSpan
     ) -> NLRIField {
         let prefixes = start..<place.value.upperBound
+        var count = NLRI.Count()
         if let family {
             do throws(NLRI.SyntaxError) {
-                try NLRI.check(
+                count = try NLRI.check(
                     bytes.extracting(prefixes), family: family,
                     addPath: self.context.addPath.contains(family))
             } catch {
                 self.resetSession(place, .malformedPrefix(error), bytes)
             }
         }
-        return NLRIField(
+        var field = NLRIField(
             familyNumber: number, subsequentNumber: subsequent, family: family,
             prefixes: prefixes)
+        field.multicastPrefixes = count.multicast
+        return field
     }
 
     private func family(_ number: UInt16, _ subsequent: UInt8) -> AddressFamily? {

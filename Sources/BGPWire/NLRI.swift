@@ -47,6 +47,16 @@ public enum NLRI {
         }
     }
 
+    /// How many prefixes a field has.
+    public struct Count: Sendable, Hashable {
+        public var prefixes = 0
+        /// Those among them that are `isMulticast`.
+        public var multicast = 0
+
+        @inlinable
+        init() {}
+    }
+
     /// Calls `body` with each prefix in order; bits beyond a prefix's length are cleared
     /// (RFC 4271 §4.3: their value is irrelevant). The identifier is 0 without ADD-PATH.
     ///
@@ -74,10 +84,13 @@ public enum NLRI {
     @discardableResult
     public static func check(
         _ bytes: RawSpan, family: AddressFamily, addPath: Bool
-    ) throws(SyntaxError) -> Int {
-        var count = 0
+    ) throws(SyntaxError) -> Count {
+        var count = Count()
         var position = 0
         let head = addPath ? 5 : 1
+        // All groups' addresses begin with these bits, and a prefix of them is no shorter.
+        let (groups, bits): (UInt8, UInt8) = family == .ipv4 ? (0xe0, 4) : (0xff, 8)
+        let mask: UInt8 = family == .ipv4 ? 0xf0 : 0xff
         while position < bytes.byteCount {
             guard let length = bytes.uint8(at: position + head - 1) else {
                 throw SyntaxError(.truncated, offset: position)
@@ -87,8 +100,11 @@ public enum NLRI {
             }
             let next = position + head + (Int(length) + 7) / 8
             guard next <= bytes.byteCount else { throw SyntaxError(.truncated, offset: position) }
+            // Where the prefix has no byte this one is another's, and its length says so.
+            let first = bytes.uint8(at: position + head) ?? 0
+            if first & mask == groups, length >= bits { count.multicast += 1 }
             position = next
-            count += 1
+            count.prefixes += 1
         }
         return count
     }

@@ -109,6 +109,8 @@ public struct NLRIField: Sendable, Hashable {
     public var family: AddressFamily?
     /// Where the prefixes stand, as offsets into the attributes.
     public var prefixes: Range<Int>
+    /// How many of them are multicast prefixes.
+    public var multicastPrefixes = 0
     /// Of the routes in MP_REACH_NLRI; the global one of two.
     public var nextHop: IPAddress?
 

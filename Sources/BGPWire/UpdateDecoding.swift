@@ -12,6 +12,8 @@ public struct UpdateDecoding: Sendable, Hashable {
     public internal(set) var attributeBytes: Range<Int> = 0..<0
     /// IPv4 prefixes that are announced.
     public internal(set) var announced: Range<Int> = 0..<0
+    /// How many of those are multicast prefixes.
+    public internal(set) var announcedMulticast = 0
     public internal(set) var attributes = AttributeDecoding()
     /// The strongest disposition of the whole message.
     public internal(set) var disposition = Disposition.accept
@@ -45,7 +47,8 @@ public struct UpdateDecoding: Sendable, Hashable {
         result.disposition = result.attributes.disposition
         if context.families.contains(.ipv4) {
             result.check(result.withdrawn, "withdrawn", in: body, context)
-            result.check(result.announced, "announced", in: body, context)
+            let count = result.check(result.announced, "announced", in: body, context)
+            result.announcedMulticast = count.multicast
         }
         result.escalateWithoutPrefixes(context, body)
         result.findEndOfRIB(in: body, context)
@@ -68,7 +71,14 @@ public struct UpdateDecoding: Sendable, Hashable {
             + "of \(body.byteCount)"
     }
 
-    /// Whether it holds prefixes that are announced, of any family.
+    /// How many announced prefixes are to be ignored: those of multicast, which no route can lead
+    /// to (RFC 4271 §6.3). ``forEachAnnounced(in:context:_:)`` leaves them out; withdrawing them
+    /// does no harm.
+    public var ignoredPrefixes: Int {
+        self.announcedMulticast + (self.attributes.mpReach?.multicastPrefixes ?? 0)
+    }
+
+    /// Whether it holds prefixes that are announced, of any family, be they ignored or not.
     public var announcesPrefixes: Bool {
         !self.announced.isEmpty || !(self.attributes.mpReach?.prefixes.isEmpty ?? true)
     }
@@ -90,16 +100,18 @@ public struct UpdateDecoding: Sendable, Hashable {
     }
 
     /// RFC 7606 §5.3: a field of prefixes that can't be read leaves nothing to be withdrawn.
+    @discardableResult
     private mutating func check(
         _ range: Range<Int>, _ name: String, in body: RawSpan, _ context: DecodeContext
-    ) {
+    ) -> NLRI.Count {
         let hasPathIDs = context.addPath.contains(.ipv4)
         do throws(NLRI.SyntaxError) {
-            try NLRI.check(body.extracting(range), family: .ipv4, addPath: hasPathIDs)
+            return try NLRI.check(body.extracting(range), family: .ipv4, addPath: hasPathIDs)
         } catch {
             self.reset(
                 .update(.invalidNetworkField).because(
                     error.words(name, .ipv4, in: body.extracting(range), hasPathIDs: hasPathIDs)))
+            return NLRI.Count()
         }
     }
 
@@ -149,7 +161,8 @@ public struct UpdateDecoding: Sendable, Hashable {
     }
 
     /// Calls `body` with each prefix that the message announces, of families that were
-    /// negotiated: first those of MP_REACH_NLRI, then the message's own.
+    /// negotiated: first those of MP_REACH_NLRI, then the message's own. Those of multicast are
+    /// not among them.
     @inlinable
     public func forEachAnnounced(
         in bytes: RawSpan, context: DecodeContext,
@@ -159,26 +172,57 @@ public struct UpdateDecoding: Sendable, Hashable {
         try self.forEachClassic(in: bytes, context: context, body)
     }
 
-    /// Calls `body` with each prefix of MP_REACH_NLRI, whose next hop is `NLRIField.nextHop`.
+    /// Calls `body` with each prefix of MP_REACH_NLRI, whose next hop is `NLRIField.nextHop`; not
+    /// with multicast ones.
     @inlinable
     public func forEachReachable(
         in bytes: RawSpan, context: DecodeContext,
         _ body: (_ pathID: UInt32, _ prefix: IPPrefix) throws -> Void
     ) throws {
-        try self.forEachPrefix(of: self.attributes.mpReach, in: bytes, context: context, body)
+        guard let field = self.attributes.mpReach else { return }
+        let hasMulticast = field.multicastPrefixes > 0
+        try self.forEachPrefix(of: field, in: bytes, context: context) { pathID, prefix in
+            if hasMulticast, prefix.isMulticast { return }
+            try body(pathID, prefix)
+        }
     }
 
     /// Calls `body` with each IPv4 prefix at the message's end, whose next hop is that of
-    /// NEXT_HOP.
+    /// NEXT_HOP; not with multicast ones.
     @inlinable
     public func forEachClassic(
         in bytes: RawSpan, context: DecodeContext,
         _ body: (_ pathID: UInt32, _ prefix: IPPrefix) throws -> Void
     ) throws {
         guard context.families.contains(FamilySet.ipv4), !self.announced.isEmpty else { return }
+        let hasMulticast = self.announcedMulticast > 0
         try NLRI.forEachPrefix(
             in: bytes.extracting(self.announced), family: .ipv4,
-            addPath: context.addPath.contains(FamilySet.ipv4), body)
+            addPath: context.addPath.contains(FamilySet.ipv4)
+        ) { pathID, prefix in
+            if hasMulticast, prefix.isMulticast { return }
+            try body(pathID, prefix)
+        }
+    }
+
+    /// Calls `body` with each of the ``ignoredPrefixes``, in the order of
+    /// ``forEachAnnounced(in:context:_:)``.
+    public func forEachIgnored(
+        in bytes: RawSpan, context: DecodeContext,
+        _ body: (_ pathID: UInt32, _ prefix: IPPrefix) throws -> Void
+    ) throws {
+        if let field = self.attributes.mpReach, field.multicastPrefixes > 0 {
+            try self.forEachPrefix(of: field, in: bytes, context: context) { pathID, prefix in
+                if prefix.isMulticast { try body(pathID, prefix) }
+            }
+        }
+        guard self.announcedMulticast > 0 else { return }
+        try NLRI.forEachPrefix(
+            in: bytes.extracting(self.announced), family: .ipv4,
+            addPath: context.addPath.contains(FamilySet.ipv4)
+        ) { pathID, prefix in
+            if prefix.isMulticast { try body(pathID, prefix) }
+        }
     }
 
     @inlinable

@@ -26,6 +26,8 @@ public struct BadLine: Hashable, Sendable {
         case overlaps(line: Int)
         /// In a router's table: neither a path nor what ends the table.
         case notARoute
+        /// A path that no heading stands above: the table has ended.
+        case behindEnd
         /// Another path for the network before, of which there is none.
         case noPrefixBefore
         case noNextHop
@@ -165,6 +167,7 @@ extension BadLine.Reason: CustomStringConvertible {
         case .notACountryCode: "a country is two letters, or ??"
         case .overlaps(let line): "the range overlaps that of line \(line)"
         case .notARoute: "neither a path nor the end of the table"
+        case .behindEnd: "a route behind the table's end"
         case .noPrefixBefore: "another path, but no network before it"
         case .noNextHop: "no next hop where the heading has it"
         case .notInColumns: "no weight, or numbers that don't stand where the heading says"

@@ -32,6 +32,11 @@ struct TextDumpColumns: Hashable, Sendable {
         self.ends = (places[2].upperBound, places[3].upperBound, places[4].upperBound)
     }
 
+    /// Whether a line heads networks of any kind: routers have other such tables.
+    static func isHeading(_ line: Span<UInt8>) -> Bool {
+        Self.has("Network ", line, at: TextLines.field(of: line, in: 0..<line.count).lowerBound)
+    }
+
     private static func has(_ word: StaticString, _ line: Span<UInt8>, at start: Int) -> Bool {
         guard start + word.utf8CodeUnitCount <= line.count else { return false }
         for index in 0..<word.utf8CodeUnitCount where line[start + index] != word.utf8Start[index] {

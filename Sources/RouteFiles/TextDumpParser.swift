@@ -15,6 +15,8 @@ struct TextDumpParser {
 
     /// Nil outside of tables.
     private var columns: TextDumpColumns?
+    /// The last table's, from its end to the next heading of any kind.
+    private var endedColumns: TextDumpColumns?
     /// Of the path before: another path for the same network leaves it out.
     private var prefix: IPPrefix?
     private var pending: Pending?
@@ -71,26 +73,28 @@ struct TextDumpParser {
         if let columns = TextDumpColumns(heading: line) {
             self.abandon()
             self.columns = columns
+            self.endedColumns = nil
             self.prefix = nil
             self.sawTable = true
             return nil
         }
-        guard let columns = self.columns else { return nil }
+        guard let columns = self.columns else {
+            self.lookBehindEnd(line, number)
+            return nil
+        }
         if let pending, pending.stage == .path, ASPathText.isRest(line) {
             return self.addPath(line, number, from: 0, pending)
         }
         guard let start = Self.statusEnd(line, columns) else {
             if TextDumpEnd.isEnd(line) {
-                self.abandon()
-                self.columns = nil
+                self.endTable(columns)
             } else {
                 self.complain(line, number, 0, .notARoute)
             }
             return nil
         }
         if TextDumpEnd.isEnd(line) {
-            self.abandon()
-            self.columns = nil
+            self.endTable(columns)
             return nil
         }
         let first = TextLines.field(of: line, in: start..<line.count)
@@ -101,7 +105,61 @@ struct TextDumpParser {
         return self.begin(line, number, start, first, columns)
     }
 
+    private mutating func endTable(_ columns: TextDumpColumns) {
+        self.abandon()
+        self.columns = nil
+        self.endedColumns = columns
+    }
+
+    /// A line between tables may be anything, but a route there has lost its table, and is told.
+    private mutating func lookBehindEnd(_ line: Span<UInt8>, _ number: Int) {
+        guard let columns = self.endedColumns else { return }
+        if TextDumpColumns.isHeading(line) {
+            // Of another kind of table, which is not ours.
+            self.endedColumns = nil
+        } else if Self.isRoute(line, columns) {
+            self.complain(line, number, 0, .behindEnd)
+        }
+    }
+
     // MARK: A line's parts
+
+    /// Whether a line between tables is a path's first: codes, what may be meant as a network
+    /// unless it is left out, and a next hop unless that is on the next line.
+    ///
+    /// Static routes of `show ip route` have codes and networks too, but no next hop behind them.
+    private static func isRoute(_ line: Span<UInt8>, _ columns: TextDumpColumns) -> Bool {
+        guard let start = Self.statusEnd(line, columns), !Self.isBlank(line, start) else {
+            return false
+        }
+        var nextHop = TextLines.field(of: line, in: start..<line.count)
+        guard !nextHop.isEmpty else { return false }
+        if Self.isNetwork(nextHop, columns) {
+            guard Self.looksLikeNetwork(line.extracting(nextHop)) else { return false }
+            nextHop = TextLines.field(of: line, in: nextHop.upperBound..<line.count)
+            guard !nextHop.isEmpty else { return true }
+        }
+        switch NextHopText(parsing: line.extracting(nextHop)) {
+        case .address: return true
+        case .name:
+            return Self.origin(line[line.count - 1]) != nil
+                && line[line.count - 2] == UInt8(ascii: " ")
+        case nil: return false
+        }
+    }
+
+    /// Digits of an address with a dot or a colon among them, right or wrong.
+    private static func looksLikeNetwork(_ field: Span<UInt8>) -> Bool {
+        var isSeparated = false
+        for position in field.indices {
+            switch UnicodeScalar(field[position]) {
+            case ".", ":": isSeparated = true
+            case "/": break
+            default: guard Self.isHexadecimal(field[position]) else { return false }
+            }
+        }
+        return isSeparated
+    }
 
     /// Where the codes before a path end, or nil where they are no codes.
     ///

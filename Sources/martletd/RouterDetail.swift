@@ -135,6 +135,7 @@ private struct RouterDetail {
                 Fact("updates_attribute_discarded", .number(counters.attributesDiscarded)),
                 Fact("updates_treated_as_withdrawn", .number(counters.treatedAsWithdrawn)),
                 Fact("updates_unusable", .number(counters.unusable)),
+                Fact("prefixes_ignored", .number(counters.prefixesIgnored)),
                 Fact("malformed", .number(counters.malformed)),
                 Fact("unknown", .number(counters.unknown)),
                 Fact("mirrored_lost", .number(counters.mirroredLost)),

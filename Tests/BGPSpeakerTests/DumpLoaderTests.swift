@@ -129,6 +129,28 @@ struct DumpLoaderTests {
         #expect(try table.routes(of: 0) == ["12.0.0.0/8 64501"])
     }
 
+    @Test("multicast prefixes are left out and counted, in tables and in messages (RFC 4271 §6.3)")
+    func multicastPrefixes() throws {
+        let table = try LoaderTable(feeds: 1)
+        defer { table.owner.shutdown() }
+        let path = try Files.write(
+            Files.peerIndex([self.one])
+                + Files.rib("224.0.0.0/4", [(0, nil, Files.attributes([64501]))])
+                + Files.rib("192.0.0.0/2", [(0, nil, Files.attributes([64501]))])
+                + Files.update(
+                    self.one, path: [64501],
+                    announced: Files.prefix("10.0.0.0/8") + Files.prefix("239.1.0.0/16")
+                        + Files.prefix("232.0.0.0/8") + Files.prefix("11.0.0.0/8")), "rib")
+        let report = try DumpLoader(path: path, feeds: self.feeds(self.address(self.one)))
+            .load(into: table.owner, replacing: false)
+        #expect(report.feeds.map(\.announced) == [3])
+        #expect(report.feeds.map(\.malformed) == [3])
+        #expect(
+            try table.routes(of: 0) == [
+                "10.0.0.0/8 64501", "11.0.0.0/8 64501", "192.0.0.0/2 64501",
+            ])
+    }
+
     @Test("messages are played to the end: announced, replaced, withdrawn, sessions lost")
     func messages() throws {
         let table = try LoaderTable(feeds: 2)

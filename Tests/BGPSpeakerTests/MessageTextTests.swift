@@ -44,6 +44,12 @@ struct MessageTextTests {
         #expect(
             MessageText.lines(bytes, context: nil) == ["UPDATE of \(bytes.count) bytes"],
             "nobody has said how it is to be read")
+        let multicast = try ScriptedPeer.announce(["224.1.0.0/16", "10.0.0.0/8", "239.0.0.0/8"])
+        #expect(
+            MessageText.lines(multicast, context: Self.context).dropFirst(2) == [
+                "  announced, next hop 192.0.2.1: 10.0.0.0/8",
+                "  ignored, being multicast: 224.1.0.0/16 239.0.0.0/8",
+            ])
         let many = try ScriptedPeer.withdraw((0..<60).map { "10.0.\($0).0/24" })
         let lines = MessageText.lines(many, context: Self.context)
         #expect(lines.last?.hasSuffix("10.0.49.0/24 and 10 more") == true)

@@ -177,6 +177,22 @@ struct SpeakerTests {
         try await station.stop()
     }
 
+    @Test("ignores multicast prefixes, takes those beside them, and goes on (RFC 4271 §6.3)")
+    func multicastPrefixes() async throws {
+        let (station, peer) = try await Self.established()
+        try await peer.send(
+            try ScriptedPeer.announce(["10.0.0.0/8", "224.1.0.0/16", "192.0.2.0/24"]))
+        try await station.expect(["10.0.0.0/8 7", "192.0.2.0/24 7"])
+        try await peer.send(try ScriptedPeer.withdraw(["224.1.0.0/16", "10.0.0.0/8"]))
+        try await station.expect(["192.0.2.0/24 7"])
+        let status = try await station.status()
+        #expect(status.state == .established)
+        #expect(status.counters.announced == 2)
+        #expect(status.counters.dispositions.remarked == 1)
+        await peer.close()
+        try await station.stop()
+    }
+
     @Test(
         "tells of each malformed attribute of an UPDATE, and takes it for one of the lines a minute"
     )

@@ -42,6 +42,15 @@ extension UpdateDecoding {
         try self.forEachAnnounced(in: body.span.bytes, context: context) { announced.append($1) }
         return (withdrawn, announced)
     }
+
+    /// What a receiver passes by.
+    func ignored(in body: [UInt8], _ context: DecodeContext = external) throws -> [String] {
+        var ignored: [String] = []
+        try self.forEachIgnored(in: body.span.bytes, context: context) {
+            ignored.append($1.description)
+        }
+        return ignored
+    }
 }
 
 extension AttributeDecoding {

@@ -40,6 +40,7 @@ struct HostileBytesTests {
                 continue
             }
             var count = 0
+            var ignored = 0
             do {
                 try update.forEachWithdrawn(in: body.span.bytes, context: context) { _, _ in
                     count += 1
@@ -47,10 +48,15 @@ struct HostileBytesTests {
                 try update.forEachAnnounced(in: body.span.bytes, context: context) { _, _ in
                     count += 1
                 }
+                try update.forEachIgnored(in: body.span.bytes, context: context) { _, prefix in
+                    #expect(prefix.isMulticast)
+                    ignored += 1
+                }
             } catch {
                 Issue.record("prefixes were checked, but \(error)")
             }
-            #expect(count <= body.count)
+            #expect(ignored == update.ignoredPrefixes)
+            #expect(count + ignored <= body.count)
         }
     }
 

@@ -173,6 +173,128 @@ struct UpdateDecodingTests {
         #expect(UpdateDecoding.decode(full).endOfRIB == nil)
     }
 
+    @Test("multicast prefixes are ignored, those around them are not (RFC 4271 §6.3)")
+    func multicast() throws {
+        let ipv4 = updateBody(
+            withdrawn: hex("04 e0"), attributes: Sound.mandatory,
+            announced: Sound.prefix + hex("10 e001 18 c63364 08 ef 20 e0000001 18 cb0071"))
+        var update = UpdateDecoding.decode(ipv4)
+        #expect(update.disposition == .accept)
+        #expect(update.attributes.complaintCount == 0)
+        #expect(update.announcesPrefixes)
+        #expect(update.ignoredPrefixes == 3)
+        #expect(
+            try update.ignored(in: ipv4) == ["224.1.0.0/16", "239.0.0.0/8", "224.0.0.1/32"])
+        let changes = try update.changes(in: ipv4)
+        #expect(changes.withdrawn.map(\.description) == ["224.0.0.0/4"])
+        #expect(
+            changes.announced.map(\.description) == [
+                "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24",
+            ])
+
+        let head = "0002 01 10 20010db8000000000000000000000001 00"
+        let value = hex(head + "20 20010db8 10 ff0e 20 3fff0000 08 ff")
+        let reach = hex("80 0e") + [UInt8(value.count)] + value
+        let both = updateBody(
+            attributes: reach + Sound.mandatory, announced: hex("05 e0") + Sound.prefix)
+        update = UpdateDecoding.decode(both)
+        #expect(update.disposition == .accept)
+        #expect(update.ignoredPrefixes == 3)
+        #expect(try update.ignored(in: both) == ["ff0e::/16", "ff00::/8", "224.0.0.0/5"])
+        #expect(
+            try update.changes(in: both).announced.map(\.description) == [
+                "2001:db8::/32", "3fff::/32", "192.0.2.0/24",
+            ])
+
+        // RFC 4760 §3: IPv4 prefixes may stand in MP_REACH_NLRI too.
+        let inReach = updateBody(
+            attributes: hex("80 0e 10 0001 01 04 c0000201 00 04 e0 08 0a 10 0000")
+                + Sound.mandatory)
+        update = UpdateDecoding.decode(inReach)
+        #expect(update.disposition == .accept)
+        #expect(try update.ignored(in: inReach) == ["224.0.0.0/4"])
+        #expect(
+            try update.changes(in: inReach).announced.map(\.description) == [
+                "10.0.0.0/8", "0.0.0.0/16",
+            ])
+    }
+
+    @Test(
+        "only what lies inside 224.0.0.0/4 and ff00::/8 is multicast",
+        arguments: [
+            ("0.0.0.0/0", false), ("128.0.0.0/1", false), ("192.0.0.0/2", false),
+            ("224.0.0.0/3", false), ("127.0.0.0/8", false), ("223.255.255.0/24", false),
+            ("223.255.255.255/32", false), ("224.0.0.0/4", true), ("224.0.0.0/32", true),
+            ("239.255.255.255/32", true), ("240.0.0.0/4", false), ("255.255.255.255/32", false),
+            ("::/0", false), ("8000::/1", false), ("fe00::/7", false), ("fe80::/10", false),
+            ("fe00::/8", false), ("feff:ffff::/32", false), ("ff00::/8", true),
+            ("ff00::/128", true), ("ff02::1/128", true), ("e000::/4", false),
+            ("ffff:ffff:ffff:ffff::/64", true),
+        ])
+    func multicastBounds(text: String, isMulticast: Bool) throws {
+        let block = try prefix(text)
+        #expect(block.isMulticast == isMulticast)
+        let encoded =
+            [UInt8(block.length)] + block.address.bytes.prefix((block.length + 7) / 8)
+        for addPath in [false, true] {
+            // The byte behind a prefix of length 0 is the next one's: here, with path identifiers,
+            // one that multicast addresses begin with. The prefix there is none of theirs.
+            let next: [UInt8] =
+                addPath ? [block.family == .ipv4 ? 0xe0 : 0xff, 0, 0, 2, 3, 0xe0] : [7, 0xff]
+            let identifier: [UInt8] = addPath ? [0xe0, 0, 0, 1] : []
+            var context = external
+            if addPath { context.addPath = .both }
+            let field = identifier + encoded + next
+            let body: [UInt8]
+            if block.family == .ipv4 {
+                body = updateBody(attributes: Sound.mandatory, announced: field)
+            } else {
+                let value = hex("0002 01 10 20010db8000000000000000000000001 00") + field
+                body = updateBody(
+                    attributes: hex("80 0e") + [UInt8(value.count)] + value + Sound.mandatory)
+            }
+            let update = UpdateDecoding.decode(body, context)
+            #expect(update.disposition == .accept)
+            #expect(update.ignoredPrefixes == (isMulticast ? 1 : 0))
+            #expect(try update.ignored(in: body, context) == (isMulticast ? [text] : []))
+            let announced = try update.changes(in: body, context).announced
+            #expect(announced.count == (isMulticast ? 1 : 2))
+            #expect(announced.contains(block) == !isMulticast)
+        }
+    }
+
+    @Test("multicast prefixes of messages that are malformed, or of families not negotiated")
+    func multicastElsewhere() throws {
+        let withdrawn = updateBody(
+            attributes: hex("40 01 01 09") + Sound.path + Sound.nextHop,
+            announced: hex("04 e0") + Sound.prefix)
+        var update = UpdateDecoding.decode(withdrawn)
+        #expect(update.disposition == .treatAsWithdraw)
+        #expect(update.ignoredPrefixes == 1)
+        #expect(try update.changes(in: withdrawn).announced == [prefix("192.0.2.0/24")])
+        // All of them ignored: there was a prefix, and its attributes must be there.
+        let alone = updateBody(attributes: Sound.origin, announced: hex("04 e0"))
+        update = UpdateDecoding.decode(alone)
+        #expect(update.disposition == .treatAsWithdraw)
+        #expect(try update.changes(in: alone).announced.isEmpty)
+        let unreadable = updateBody(attributes: Sound.mandatory, announced: hex("04 e0 21 00"))
+        update = UpdateDecoding.decode(unreadable)
+        #expect(update.disposition == .resetSession(.update(.invalidNetworkField)))
+        #expect(update.ignoredPrefixes == 0)
+        let unreach = updateBody(attributes: hex("80 0f 05 0002 01 08 ff"))
+        update = UpdateDecoding.decode(unreach)
+        #expect(update.disposition == .accept)
+        #expect(update.ignoredPrefixes == 0)
+        #expect(try update.changes(in: unreach).withdrawn == [prefix("ff00::/8")])
+        let onlyIPv6 = DecodeContext(fourOctetAS: true, isInternal: false, families: .ipv6)
+        let ipv4 = updateBody(attributes: Sound.mandatory, announced: hex("04 e0"))
+        #expect(UpdateDecoding.decode(ipv4, onlyIPv6).ignoredPrefixes == 0)
+        // The address family of SAFI 2 is another's: it is not looked into.
+        let routing = updateBody(
+            attributes: hex("80 0e 0b 0001 02 04 c0000201 00 04 e0") + Sound.mandatory)
+        #expect(UpdateDecoding.decode(routing).ignoredPrefixes == 0)
+    }
+
     @Test("IPv4 prefixes are passed by where only IPv6 was negotiated")
     func notNegotiated() throws {
         let context = DecodeContext(fourOctetAS: true, isInternal: false, families: .ipv6)
@@ -229,7 +351,10 @@ struct NLRITests {
             #expect(read == written)
             #expect(identifiers == (0..<2000).map { addPath ? UInt32($0) : 0 })
             let count = try NLRI.check(bytes.span.bytes, family: family, addPath: addPath)
-            #expect(count == 2000)
+            #expect(count.prefixes == 2000)
+            let multicast = try prefix(family == .ipv4 ? "224.0.0.0/4" : "ff00::/8")
+            #expect(count.multicast == written.count { multicast.contains($0) })
+            #expect(written.filter(\.isMulticast) == written.filter { multicast.contains($0) })
         }
     }
 

@@ -326,6 +326,79 @@ struct TextDumpTests {
         #expect(dump.lines == ["3 99.0.0.0/8 *> 192.0.2.1 0 - 0 [64500] i"])
     }
 
+    @Test(
+        "name routes behind a table's end, which no heading stands above",
+        arguments: [
+            "*> 10.44.0.0/16     192.0.2.1                0             0 64500 i",
+            "*> 10.300.0.0/16    192.0.2.1                0             0 64500 i",
+            "*  10.44.0.0        192.0.2.1                              0 64500 ?",
+            "s> 10.44.0.0/33     192.0.2.1                0             0 64500 i",
+            "r>i10.44.0.0/16     192.0.2.1                0    100      0 64500 e",
+            "*>i2001:db8::/32    2001:db8::1              0    100      0 64500 i",
+            "*>                  192.0.2.1                0             0 64500 i",
+            "*> 10.44.0.0/16     swp2                     0             0 64500 i",
+            "*> 192.168.100.128/25",
+        ],
+        [
+            "Displayed  1 routes and 1 total paths", "Total number of prefixes 1",
+            "router# show clock",
+        ])
+    func routesBehindEnd(line: String, end: String) throws {
+        let dump = try ReadTextDump(
+            """
+               Network          Next Hop            Metric LocPrf Weight Path
+            *> 10.0.0.0/8       192.0.2.1                0             0 64500 i
+            \(end)
+
+            \(line)
+            router>show ip bgp
+               Network          Next Hop            Metric LocPrf Weight Path
+            *> 11.0.0.0/8       192.0.2.1                0             0 64500 i
+            """)
+        #expect(dump.bad.lines.map(\.reason) == [.behindEnd])
+        #expect("\(dump.bad)" == "table:5:1: '\(line)': a route behind the table's end")
+        #expect(
+            dump.lines == [
+                "2 10.0.0.0/8 *> 192.0.2.1 0 - 0 [64500] i",
+                "8 11.0.0.0/8 *> 192.0.2.1 0 - 0 [64500] i",
+            ])
+    }
+
+    @Test("may have anything else behind a table's end: words, prompts, other commands' output")
+    func silenceBehindEnd() throws {
+        let dump = try ReadTextDump(
+            """
+            *> 9.0.0.0          192.0.2.1                0             0 64500 i
+               Network          Next Hop            Metric LocPrf Weight Path
+            *> 10.0.0.0/8       192.0.2.1                0             0 64500 i
+
+            Displayed  1 routes and 1 total paths
+            Status codes:  s suppressed, d damped, h history, * valid, > best, = multipath,
+                           i internal, r RIB-failure, S Stale, R Removed
+            *Mar  1 00:00:01.003: %SYS-5-CONFIG_I: Configured from console by console
+            *Sep  1 00:00:01.003: %BGP-5-ADJCHANGE: neighbor 192.0.2.2 Up
+            *12:34:56.789 UTC Mon Mar 1 1993
+            *
+            *>
+            * line vty 0 4
+            *~127.127.7.1      .LOCL.            7     44     64   377  0.000   0.000  1.204
+            *10.0.0.1          192.0.2.5         2     44     64   377  0.000   0.000  1.204
+            router# show ip route
+            S   - static, R - RIP, B - BGP, > - selected route, * - FIB route
+            S>* 10.0.0.0/8 [1/0] via 192.0.2.1, eth0, weight 1, 00:00:10
+            B>* 11.0.0.0/8 [20/0] via 192.0.2.1, eth0, weight 1, 00:00:10
+            S   12.0.0.0/8 is directly connected, Null0
+            R   13.0.0.0/8 [120/1] via 192.0.2.1, 00:00:10, Serial0/0
+                14.0.0.0/8 is variably subnetted, 2 subnets, 2 masks
+            192.0.2.2       4      64500     10     10        0    0    0 00:01:00            3
+            router# show ip bgp dampened-paths
+               Network          From             Reuse    Path
+            *d 15.0.0.0/8       192.0.2.1        00:20:20 64500 i
+            """)
+        #expect(dump.bad.count == 0, "\(dump.bad)")
+        #expect(dump.lines == ["3 10.0.0.0/8 *> 192.0.2.1 0 - 0 [64500] i"])
+    }
+
     @Test("without a heading are no tables", arguments: ["", "\n", "10.0.0.0/8 64600\n"])
     func noTable(text: String) throws {
         let dump = try ReadTextDump(text)
