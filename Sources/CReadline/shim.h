@@ -51,6 +51,16 @@ static inline void martlet_while_waiting(int (*hook)(void)) {
     rl_event_hook = hook;
 }
 
+/* Hands on a signal that came between the end of a line and that of readline's handlers: else nobody
+   would hear of it before the next line. */
+static inline void martlet_hand_on_signal(void) {
+    if (rl_pending_signal() == 0) return;
+    rl_check_signals();
+    /* It has set up the terminal again, to go on with the line. */
+    rl_deprep_terminal();
+    rl_clear_signals();
+}
+
 /* Forgets what has been typed, and shows the prompt on a new line. */
 static inline void martlet_forget_line(void) {
     rl_crlf();

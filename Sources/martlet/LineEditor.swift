@@ -66,6 +66,7 @@ final class LineEditor {
         _ = Interrupt.take()
         guard let line = readline(prompt) else { return nil }
         defer { free(line) }
+        martlet_hand_on_signal()
         return String(cString: line)
     }
 

@@ -132,7 +132,8 @@ struct HandoverTests {
                 }
                 settings.listeners.removeLast()
                 #expect(await server.apply(settings) == [])
-                #expect(throws: (any Error).self) { try TCPClient(other) }
+                // Its port may be another test's by now.
+                #expect(server.sockets().tcp.count == 1)
                 try await tally.more(100)
             }
         }

@@ -385,6 +385,8 @@ class ClientTests(ConsoleTestCase):
             'feeds:\n  core: { site: east, bgp: { peer: 127.0.0.2, as: 65001, connect: passive } }\n'
             f'  table: {{ site: east, mrt: {{ file: "{table}", peer: 203.62.252.186 }} }}\n',
             files={"enable.key": "jackdaw\n"})
+        # The table is read.
+        daemon.wait_ready()
         typist = Typist("console", daemon.socket_path)
         self.addCleanup(typist.stop)
         typist.until("martlet# ")
